@@ -1,0 +1,1 @@
+//! rempart: agentless provisioning and compliance for fleets that run AI on their own machines.
