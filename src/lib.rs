@@ -1,1 +1,5 @@
 //! rempart: agentless provisioning and compliance for fleets that run AI on their own machines.
+
+pub mod model;
+pub mod secret;
+pub mod transport;

@@ -1,0 +1,66 @@
+//! Owns the exit codes: one table, shown in `--help`.
+
+/// How a run ended, as the shell sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All is as desired, or was made so.
+    Done = 0,
+    /// Something failed, or could not be judged.
+    Failed = 1,
+    /// Differences were found (`drift`, `plan --detailed-exitcode`).
+    Differs = 2,
+    /// Some hosts could not be reached; the others are as the rest of the output says.
+    Unreachable = 3,
+    /// A host took a change back by itself, because nobody could confirm it.
+    Healed = 4,
+    /// Refused: not approved, stale, or against a rule.
+    Refused = 5,
+    /// The command line was wrong.
+    Usage = 64,
+    /// An input file was wrong.
+    BadInput = 65,
+    /// Interrupted by the user.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// All codes with their meaning, in the order of the numbers.
+    pub const TABLE: [(Exit, &'static str); 9] = [
+        (Exit::Done, "everything is as desired"),
+        (Exit::Failed, "something failed, or could not be judged"),
+        (Exit::Differs, "differences found (drift; plan --detailed-exitcode)"),
+        (Exit::Unreachable, "some hosts could not be reached"),
+        (Exit::Healed, "a host took a risky change back by itself"),
+        (Exit::Refused, "refused: not approved, stale, or against a rule"),
+        (Exit::Usage, "the command line was wrong"),
+        (Exit::BadInput, "an input file was wrong"),
+        (Exit::Interrupted, "interrupted"),
+    ];
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    // What a script must hear first comes first; a healed host outranks a failed step on another one.
+    fn rank(self) -> u8 {
+        match self {
+            Exit::Interrupted => 0,
+            Exit::Usage => 1,
+            Exit::BadInput => 2,
+            Exit::Healed => 3,
+            Exit::Failed => 4,
+            Exit::Unreachable => 5,
+            Exit::Refused => 6,
+            Exit::Differs => 7,
+            Exit::Done => 8,
+        }
+    }
+
+    /// The code that two outcomes give together.
+    #[must_use]
+    pub fn and(self, other: Exit) -> Exit {
+        if other.rank() < self.rank() { other } else { self }
+    }
+}

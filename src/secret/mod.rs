@@ -1,0 +1,46 @@
+//! Owns values that must not be shown: the `Secret` type, text that holds secrets, and what may be said about them.
+//!
+//! Must not know who uses them, and never prints. A secret is a type with no way to print it, not a string with a
+//! habit: there is no `Display`, `Serialize`, `Deref` or `PartialEq`, and `reveal` is called in `transport` only
+//! (a test holds that).
+//!
+//! ```compile_fail
+//! let secret = rempart::secret::Secret::new("db_password", "hunter2");
+//! println!("{secret}");
+//! ```
+//!
+//! ```
+//! let secret = rempart::secret::Secret::new("db_password", "hunter2");
+//! println!("{secret:?}"); // the twin that compiles: it prints the name
+//! ```
+//!
+//! ```compile_fail
+//! let secret = rempart::secret::Secret::new("db_password", "hunter2");
+//! serde_json::to_string(&secret);
+//! ```
+//!
+//! ```
+//! let secret = rempart::secret::Secret::new("db_password", "hunter2");
+//! let _ = serde_json::to_string(secret.name());
+//! ```
+//!
+//! ```compile_fail
+//! let secret = rempart::secret::Secret::new("db_password", "hunter2");
+//! assert!(secret == rempart::secret::Secret::new("db_password", "hunter2"));
+//! ```
+//!
+//! ```
+//! let secret = rempart::secret::Secret::new("db_password", "hunter2");
+//! assert!(secret.same_as(&rempart::secret::Secret::new("other", "hunter2")));
+//! ```
+//!
+//! ```compile_fail
+//! let secret = rempart::secret::Secret::new("db_password", "hunter2");
+//! let text: &str = &secret;
+//! ```
+
+mod rendered;
+mod value;
+
+pub use rendered::{Piece, Rendered};
+pub use value::Secret;

@@ -1,0 +1,50 @@
+//! Owns where and how to connect to one host: the connection variables, resolved.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::HostName;
+use crate::secret::Secret;
+
+/// Where and how to connect to one host.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The inventory's name of it.
+    pub name: HostName,
+    /// Address or DNS name; the inventory's name where nothing else is said.
+    pub address: String,
+    /// TCP port, if said; else ssh_config's, else 22.
+    pub port: Option<u16>,
+    /// Login name, if said; else ssh_config's, else the local user.
+    pub user: Option<String>,
+    /// Private keys to try before those of ssh_config and the usual ones.
+    pub identity_files: Vec<PathBuf>,
+    /// Login password, if any.
+    pub password: Option<Secret>,
+    /// How to become root.
+    pub escalate: Become,
+    /// `user@host:port,...` to go through, if said; else ssh_config's.
+    pub jump: Option<String>,
+    /// known_hosts files to read in the place of the usual ones; empty = the usual ones.
+    pub known_hosts: Vec<PathBuf>,
+    /// `SHA256:...` fingerprints pinned in the inventory; any of them is as good as a known_hosts line.
+    pub host_key_fingerprints: Vec<String>,
+    /// The ssh_config to read; `None` = the usual ones, an empty path = none at all.
+    pub ssh_config: Option<PathBuf>,
+    /// How long TCP, key exchange and login may take together.
+    pub connect_timeout: Duration,
+    /// How often a connection is tried again when it breaks before authentication.
+    pub retries: u32,
+}
+
+/// How to become root on a host.
+#[derive(Clone, Debug)]
+pub enum Become {
+    /// Not at all: the login user does everything itself.
+    No,
+    /// `sudo`; the password is sent only when sudo asks for one.
+    Sudo {
+        /// The password, if one is known.
+        password: Option<Secret>,
+    },
+}
