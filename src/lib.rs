@@ -3,3 +3,4 @@
 pub mod model;
 pub mod secret;
 pub mod transport;
+pub mod yaml;

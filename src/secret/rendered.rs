@@ -101,6 +101,11 @@ impl Rendered {
         self.reveal().as_bytes() == bytes
     }
 
+    /// Whether both are the same text, secrets included.
+    pub fn same_as(&self, other: &Rendered) -> bool {
+        self.is(other.reveal().as_bytes())
+    }
+
     /// The length in bytes.
     pub fn len(&self) -> usize {
         self.reveal().len()

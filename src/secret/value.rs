@@ -27,6 +27,11 @@ impl Secret {
         &self.value
     }
 
+    /// The content for `yaml::decode`, which wraps it again at once.
+    pub(crate) fn for_decoder(&self) -> Zeroizing<String> {
+        self.value.clone()
+    }
+
     /// A secret made from this one, under the same name, such as its base64 form.
     #[must_use]
     pub fn map(&self, change: impl FnOnce(&str) -> String) -> Secret {

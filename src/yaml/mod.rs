@@ -1,0 +1,16 @@
+//! Owns YAML: text into a tree in which every value knows its place, and that tree into typed values.
+//!
+//! Must not know what the values mean. The grammar is `serde-saphyr`'s event parser; the tree is ours because a
+//! playbook's strings are rendered between parsing and typing, and because each value must keep its origin.
+
+mod decode;
+mod load;
+mod node;
+mod parse;
+mod scalar;
+
+pub use decode::{decode, secret_text_schema};
+pub use load::{MAX_BYTES, read};
+pub use node::{Entry, Node, Value};
+pub use parse::parse;
+pub use scalar::Dialect;
