@@ -1,0 +1,138 @@
+//! A directory with its owner and mode.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::file::State;
+use crate::resource::{
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
+    Seen, Step, absolute_path, mode_text, plain_name,
+};
+use crate::sh;
+
+/// A directory with its owner and mode.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// Where it stands: an absolute path.
+    path: String,
+    /// Permissions in octal, between quotes.
+    #[serde(default = "default_mode")]
+    mode: String,
+    /// Owner's name.
+    #[serde(default = "root")]
+    owner: String,
+    /// Group's name; the owner's name unless said.
+    #[serde(default)]
+    group: Option<String>,
+    /// Whether it should be there. Only an empty directory is ever removed.
+    #[serde(default)]
+    state: State,
+}
+
+fn default_mode() -> String {
+    "0755".into()
+}
+
+fn root() -> String {
+    "root".into()
+}
+
+impl Directory {
+    fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or(&self.owner)
+    }
+
+    fn read(&self, answer: &Answer) -> Result<Seen, ProbeError> {
+        let Some(stat) = answer.stat(&self.path)? else { return Ok(Seen::Absent) };
+        if !stat.is_directory() {
+            return Err(ProbeError(format!("{} is a {}, not a directory", self.path, stat.file_type)));
+        }
+        let text = |value: &str| FieldValue::text(value);
+        Ok(Seen::Present(Fields::from([
+            ("mode".to_owned(), text(&stat.mode)),
+            ("owner".to_owned(), text(&stat.owner)),
+            ("group".to_owned(), text(&stat.group)),
+        ])))
+    }
+}
+
+impl Kind for Directory {
+    const NAME: &'static str = "directory";
+    const SUMMARY: &'static str = "A directory with its owner and mode.";
+    const EXAMPLE: &'static str = r#"directory: { path: /srv/models, owner: ollama, group: ollama, mode: "0750" }"#;
+
+    fn key(&self) -> String {
+        self.path.clone()
+    }
+
+    fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
+        absolute_path("path", &self.path)?;
+        if self.state == State::Absent && matches!(self.path.as_str(), "/" | "/etc" | "/usr" | "/home" | "/var") {
+            return Err(Fault::new("path", format!("{} is never removed", self.path)));
+        }
+        mode_text("mode", &self.mode)?;
+        plain_name("owner", &self.owner)?;
+        self.group.as_deref().map_or(Ok(()), |group| plain_name("group", group))
+    }
+
+    fn provides(&self) -> Vec<Provision> {
+        vec![Provision::Path(self.path.clone())]
+    }
+
+    fn uses(&self) -> Vec<Provision> {
+        vec![
+            Provision::Path(self.path.clone()),
+            Provision::User(self.owner.clone()),
+            Provision::Group(self.group().to_owned()),
+        ]
+    }
+
+    fn desired(&self) -> Desired {
+        if self.state == State::Absent {
+            return Desired::Absent;
+        }
+        Desired::Present(Fields::from([
+            ("mode".to_owned(), FieldValue::text(format!("{:0>4}", self.mode))),
+            ("owner".to_owned(), FieldValue::text(&self.owner)),
+            ("group".to_owned(), FieldValue::text(self.group())),
+        ]))
+    }
+
+    fn probe(batch: &[&Self], script: &mut ProbeScript) {
+        for wanted in batch {
+            script.stat(&wanted.path);
+        }
+    }
+
+    fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
+        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {
+        batch
+            .iter()
+            .map(|Change { position, wanted, seen, .. }| {
+                let path = &wanted.path;
+                let was = match seen {
+                    Seen::Present(_) => "directory",
+                    _ => "absent",
+                };
+                let expect = Expect::Prints {
+                    command: sh!("stat --printf=%F -- {} 2>/dev/null || echo absent", path),
+                    output: was.into(),
+                };
+                let step = if wanted.state == State::Absent {
+                    Step::new(format!("remove the empty directory {path}"), sh!("rmdir -- {}", path))
+                } else {
+                    let owner = format!("{}:{}", wanted.owner, wanted.group());
+                    Step::new(
+                        format!("make {path} with its owner and mode"),
+                        sh!("rp_directory {} {} {}", path, wanted.mode, owner),
+                    )
+                };
+                step.expecting(expect).serving([*position])
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,22 @@
+//! Owns how a value is written into another language: one quoting function per language, held by property tests.
+//!
+//! Must not know resources or hosts. Values from inventories and hosts are hostile: what cannot be quoted is refused.
+
+mod line;
+mod shell;
+
+pub use line::{Format, fits};
+pub use shell::{Sh, ShArg, quote_sh};
+
+/// Writes POSIX sh from a template whose `{}` are replaced by quoted values.
+///
+/// ```
+/// use rempart::sh;
+/// assert_eq!(sh!("rm -- {}", "it's").text(), r"rm -- 'it'\''s'");
+/// ```
+#[macro_export]
+macro_rules! sh {
+    ($template:literal $(, $argument:expr)* $(,)?) => {
+        $crate::quote::Sh::template($template, &[$(&$argument as &dyn $crate::quote::ShArg),*])
+    };
+}

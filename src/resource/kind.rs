@@ -1,0 +1,250 @@
+//! Owns what a kind is, and its erasure: one trait that a kind's file implements, one that the rest of the program
+//! sees, and the row that a kind fills in the registry.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::{Answer, Context, Fault, Fields, ProbeScript, Provision, Seen, Step};
+use crate::model::{Diagnostic, ResourceId};
+use crate::yaml::{self, Node};
+
+/// What a resource should be like.
+#[derive(Clone, Debug)]
+pub enum Desired {
+    /// Not there.
+    Absent,
+    /// There, with these fields; a field that the playbook does not name is not managed.
+    Present(Fields),
+}
+
+/// A resource of a batch that needs a change, with what was seen of it.
+pub struct Change<'a, K> {
+    /// Its position in the batch, for `Step::serving`.
+    pub position: usize,
+    /// What is wanted.
+    pub wanted: &'a K,
+    /// What was seen: present, absent, or not yet. Never unknown: what is unknown is not changed.
+    pub seen: &'a Seen,
+    /// The names of the fields that differ; empty when it is to be made or removed as a whole.
+    pub fields: &'a [String],
+}
+
+/// What one file in `kinds/` implements.
+pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
+    /// The word in the playbook; the file's stem.
+    const NAME: &'static str;
+    /// What it is for, in one sentence.
+    const SUMMARY: &'static str;
+    /// An item as written in a playbook, parsed by a test and shown in the docs.
+    const EXAMPLE: &'static str;
+    /// Whether it only looks: its `steps` are empty, and a difference is a finding.
+    const CHECK: bool = false;
+
+    /// What tells it from others of its kind on the host. Made from values known before connecting.
+    fn key(&self) -> String;
+
+    /// Takes what it must know of its host, fills defaults, and refuses values that cannot work.
+    ///
+    /// # Errors
+    /// The field, why, and what to do.
+    fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// What it brings to its host.
+    fn provides(&self) -> Vec<Provision> {
+        Vec::new()
+    }
+
+    /// What it needs on its host, if somebody there declares it: implicit edges.
+    fn uses(&self) -> Vec<Provision> {
+        Vec::new()
+    }
+
+    /// Ids (or `kind:key`) of resources whose change it must react to, as written in the playbook (`restart_on`).
+    fn watches(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Tells what the watched resources bring, in the order of `watches`: paths to compare times with.
+    fn watched(&mut self, _provisions: Vec<Vec<Provision>>) {}
+
+    /// What it does when something it watches or uses changes (`restart`), shown in the plan; `None` = nothing.
+    fn reaction(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The aggregate it is a part of (`firewall_rule` of `firewall_ufw`), as the name of that kind.
+    fn part_of(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Takes its parts of the whole site for this host, in plan order; each has the type of the part's kind.
+    fn absorb(&mut self, _parts: &[&dyn Any]) {}
+
+    /// What it should be like.
+    fn desired(&self) -> Desired;
+
+    /// Asks the host, read-only, for a batch of resources of this kind.
+    fn probe(batch: &[&Self], script: &mut ProbeScript);
+
+    /// Reads the answers, one for each of the batch, in order.
+    fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen>;
+
+    /// The steps that bring the batch to what is wanted; pure. Every change must be served by a step.
+    fn steps(batch: &[Change<'_, Self>]) -> Vec<Step>;
+}
+
+/// A resource whose kind is not known to the one who holds it.
+pub trait Resource: Debug + Send + Sync {
+    /// The name of its kind.
+    fn kind(&self) -> &'static str;
+    /// See [`Kind`] for each of these.
+    fn id(&self) -> ResourceId;
+    /// See [`Kind::provides`].
+    fn provides(&self) -> Vec<Provision>;
+    /// See [`Kind::uses`].
+    fn uses(&self) -> Vec<Provision>;
+    /// See [`Kind::watches`].
+    fn watches(&self) -> Vec<String>;
+    /// See [`Kind::watched`].
+    fn watched(&mut self, provisions: Vec<Vec<Provision>>);
+    /// See [`Kind::reaction`].
+    fn reaction(&self) -> Option<&'static str>;
+    /// See [`Kind::part_of`].
+    fn part_of(&self) -> Option<&'static str>;
+    /// See [`Kind::absorb`].
+    fn absorb(&mut self, parts: &[&dyn Any]);
+    /// See [`Kind::desired`].
+    fn desired(&self) -> Desired;
+    /// For the kind to find itself again.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<K: Kind> Resource for K {
+    fn kind(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn id(&self) -> ResourceId {
+        ResourceId::new(K::NAME, self.key())
+    }
+
+    fn provides(&self) -> Vec<Provision> {
+        Kind::provides(self)
+    }
+
+    fn uses(&self) -> Vec<Provision> {
+        Kind::uses(self)
+    }
+
+    fn watches(&self) -> Vec<String> {
+        Kind::watches(self)
+    }
+
+    fn watched(&mut self, provisions: Vec<Vec<Provision>>) {
+        Kind::watched(self, provisions);
+    }
+
+    fn reaction(&self) -> Option<&'static str> {
+        Kind::reaction(self)
+    }
+
+    fn part_of(&self) -> Option<&'static str> {
+        Kind::part_of(self)
+    }
+
+    fn absorb(&mut self, parts: &[&dyn Any]) {
+        Kind::absorb(self, parts);
+    }
+
+    fn desired(&self) -> Desired {
+        Kind::desired(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Types and settles an item's fields.
+pub type Load = fn(&Node, &Context<'_>) -> Result<Box<dyn Resource>, Box<Diagnostic>>;
+
+/// A resource that needs a change, what was seen of it, and which fields differ.
+pub type ErasedChange<'a> = (&'a dyn Resource, &'a Seen, &'a [String]);
+
+/// A kind's row in the registry.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The word in the playbook.
+    pub name: &'static str,
+    /// What it is for.
+    pub summary: &'static str,
+    /// An item as written in a playbook.
+    pub example: &'static str,
+    /// Whether it only looks.
+    pub check: bool,
+    /// The JSON Schema of its fields.
+    pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    /// Types and settles an item's fields.
+    pub load: Load,
+    /// See [`Kind::probe`]; resources of other kinds are passed over.
+    pub probe: fn(&[&dyn Resource], &mut ProbeScript),
+    /// See [`Kind::parse`].
+    pub parse: fn(&[&dyn Resource], &Answer) -> Vec<Seen>,
+    /// See [`Kind::steps`].
+    pub steps: fn(&[ErasedChange<'_>]) -> Vec<Step>,
+}
+
+impl Entry {
+    /// The row of a kind.
+    pub const fn of<K: Kind>() -> Entry {
+        Entry {
+            name: K::NAME,
+            summary: K::SUMMARY,
+            example: K::EXAMPLE,
+            check: K::CHECK,
+            schema: |generator| K::json_schema(generator),
+            load: load::<K>,
+            probe: |batch, script| K::probe(&typed::<K>(batch), script),
+            parse: |batch, answer| K::parse(&typed::<K>(batch), answer),
+            steps: |batch| {
+                let changes: Vec<Change<'_, K>> = batch
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(position, (resource, seen, fields))| {
+                        let wanted = resource.as_any().downcast_ref::<K>()?;
+                        Some(Change { position, wanted, seen, fields })
+                    })
+                    .collect();
+                K::steps(&changes)
+            },
+        }
+    }
+}
+
+fn typed<'a, K: Kind>(batch: &[&'a dyn Resource]) -> Vec<&'a K> {
+    batch.iter().filter_map(|resource| resource.as_any().downcast_ref::<K>()).collect()
+}
+
+fn load<K: Kind>(node: &Node, context: &Context<'_>) -> Result<Box<dyn Resource>, Box<Diagnostic>> {
+    let mut kind: K = yaml::decode(node)?;
+    kind.settle(context).map_err(|fault| {
+        // The innermost part of `field.part` that was written is where the caret goes.
+        let mut place = &node.place;
+        let mut at = node;
+        for part in fault.field.split('.') {
+            let Some(entry) = at.entry(part) else { break };
+            (place, at) = (&entry.node.place, &entry.node);
+        }
+        let mut told = Diagnostic::error(format!("a value that {} cannot take", K::NAME))
+            .at(place, fault.field)
+            .because(fault.why);
+        told.fix = fault.fix;
+        Box::new(told)
+    })?;
+    Ok(Box::new(kind))
+}

@@ -1,0 +1,122 @@
+//! Owns how a regular file with owner, mode and content is asked about, read and replaced; shared by every kind that
+//! writes one.
+
+use super::{Answer, Desired, Expect, FieldValue, Fields, ProbeError, ProbeScript, Seen, Step};
+use crate::quote::Sh;
+use crate::secret::Rendered;
+use crate::sh;
+
+/// A file that rempart writes whole.
+#[derive(Clone, Debug)]
+pub struct ManagedFile {
+    /// Its absolute path.
+    pub path: String,
+    /// What it holds; `None` = not managed.
+    pub content: Option<Rendered>,
+    /// Octal, such as `0644`.
+    pub mode: String,
+    /// Owner's name.
+    pub owner: String,
+    /// Group's name.
+    pub group: String,
+}
+
+impl ManagedFile {
+    /// The fields `content`, `mode`, `owner` and `group`.
+    pub fn desired(&self) -> Desired {
+        let mut fields = Fields::new();
+        if let Some(content) = &self.content {
+            fields.insert("content".into(), FieldValue::Wanted(content.clone()));
+        }
+        fields.insert("mode".into(), FieldValue::text(format!("{:0>4}", self.mode)));
+        fields.insert("owner".into(), FieldValue::text(&self.owner));
+        fields.insert("group".into(), FieldValue::text(&self.group));
+        Desired::Present(fields)
+    }
+
+    /// Asks about it. What holds a secret is read whole, so that no bare hash of it travels.
+    pub fn probe(&self, script: &mut ProbeScript) {
+        match &self.content {
+            Some(content) => script.content(&self.path, content.sha256()),
+            None => script.stat(&self.path),
+        }
+    }
+
+    /// Reads what was asked by [`ManagedFile::probe`].
+    pub fn seen(&self, answer: &Answer) -> Seen {
+        match self.read(answer) {
+            Ok(Some(fields)) => Seen::Present(fields),
+            Ok(None) => Seen::Absent,
+            Err(ProbeError(why)) => Seen::Unknown(why),
+        }
+    }
+
+    /// The fields as seen; `None` = absent.
+    ///
+    /// # Errors
+    /// Something else than a regular file stands there, or it could not be read.
+    pub fn read(&self, answer: &Answer) -> Result<Option<Fields>, ProbeError> {
+        let Some(stat) = answer.stat(&self.path)? else { return Ok(None) };
+        if !stat.is_file() {
+            return Err(ProbeError(format!("{} is a {}, not a regular file", self.path, stat.file_type)));
+        }
+        let mut fields = Fields::new();
+        if self.content.is_some()
+            && let Some(content) = answer.content(&self.path)?
+        {
+            fields.insert("content".into(), content.into_field(stat.size));
+        }
+        fields.insert("mode".into(), FieldValue::text(&stat.mode));
+        fields.insert("owner".into(), FieldValue::text(&stat.owner));
+        fields.insert("group".into(), FieldValue::text(&stat.group));
+        fields.insert("signature".into(), FieldValue::text(stat.signature()));
+        Ok(Some(fields))
+    }
+
+    /// The precondition that the file is as `seen` says.
+    pub fn expect(&self, seen: &Seen) -> Expect {
+        expect_signature(&self.path, seen)
+    }
+
+    /// A step that replaces the file atomically. `validator` is the body of a shell function that gets the temporary
+    /// file's path as `$1` and fails if the real tool refuses it; empty = none.
+    pub fn put(&self, seen: &Seen, validator: Sh) -> Step {
+        let expect = self.expect(seen);
+        let Some(content) = &self.content else {
+            let script = sh!(
+                "chown -- {} {}\nchmod -- {} {}",
+                format!("{}:{}", self.owner, self.group),
+                self.path,
+                self.mode,
+                self.path
+            );
+            return Step::new(format!("set owner and mode of {}", self.path), script).expecting(expect);
+        };
+        let put = |validator: &'static str| {
+            let validator = Sh::program_of_the_user(validator);
+            sh!("rp_put \"$P/0\" {} {} {} {} {}", self.path, self.mode, self.owner, self.group, validator)
+        };
+        let script = if validator.is_empty() {
+            put("")
+        } else {
+            Sh::lines([sh!("rp_validate() {\n{}\n}", validator), put("rp_validate")])
+        };
+        Step::new(format!("write {}", self.path), script).with_payload(content.clone()).expecting(expect)
+    }
+
+    /// A step that removes the file.
+    pub fn remove(&self, seen: &Seen) -> Step {
+        Step::new(format!("remove {}", self.path), sh!("rm -f -- {}", self.path)).expecting(self.expect(seen))
+    }
+}
+
+fn expect_signature(path: &str, seen: &Seen) -> Expect {
+    let command = sh!("stat --printf='%F %a %u %g %s %i %.9Z' -- {} 2>/dev/null || echo absent", path);
+    match seen {
+        Seen::Present(fields) => match fields.get("signature") {
+            Some(FieldValue::Text(signature)) => Expect::Prints { command, output: signature.clone() },
+            _ => Expect::Nothing("its state was read by other means"),
+        },
+        _ => Expect::Prints { command, output: "absent".into() },
+    }
+}

@@ -1,0 +1,28 @@
+//! Owns the seam: what a kind must say about itself, and the values it speaks in.
+//!
+//! A kind reads and proposes; it never compares, never runs anything, and never knows the transport. What a host
+//! looks like is data ([`Seen`]), and so is a change ([`Step`]). Must not know any single kind, plans or connections.
+
+mod answer;
+mod context;
+mod field;
+mod kind;
+mod look;
+mod managed_file;
+mod probe;
+mod provision;
+mod seen;
+mod step;
+mod systemd;
+
+pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
+pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
+pub use field::{FieldValue, Fields, ReadText};
+pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};
+pub use look::{Ask, Look, LookAnswer, PortState, Vantage};
+pub use managed_file::ManagedFile;
+pub use probe::{ProbeScript, Question};
+pub use provision::Provision;
+pub use seen::Seen;
+pub use step::{Expect, Step, Undo};
+pub use systemd::{UnitState, show_units, unit_state};

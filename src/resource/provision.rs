@@ -1,0 +1,33 @@
+//! Owns what resources give to and want from one another on a host: the matter of implicit edges.
+
+use std::fmt;
+
+/// Something that one resource brings to its host and another one may need there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Provision {
+    /// A file or directory. A wanted path is also met by its nearest declared ancestor directory.
+    Path(String),
+    /// A user account.
+    User(String),
+    /// A group.
+    Group(String),
+    /// An installed package.
+    Package(String),
+    /// A systemd unit, with its suffix.
+    Unit(String),
+    /// All resources of a kind on the host, such as every `firewall_rule` for the firewall.
+    Kind(&'static str),
+}
+
+impl fmt::Display for Provision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Provision::Path(path) => write!(f, "{path}"),
+            Provision::User(name) => write!(f, "user {name}"),
+            Provision::Group(name) => write!(f, "group {name}"),
+            Provision::Package(name) => write!(f, "package {name}"),
+            Provision::Unit(name) => write!(f, "unit {name}"),
+            Provision::Kind(name) => write!(f, "every {name}"),
+        }
+    }
+}
