@@ -5,13 +5,19 @@
 
 mod directory;
 mod file;
+mod sshd;
 mod systemd_unit;
 
 use crate::resource::Entry;
 
 /// Every kind, sorted by name.
-pub const KINDS: &[Entry] =
-    &[Entry::of::<directory::Directory>(), Entry::of::<file::File>(), Entry::of::<systemd_unit::SystemdUnit>()];
+#[rustfmt::skip]
+pub const KINDS: &[Entry] = &[
+    Entry::of::<directory::Directory>(),
+    Entry::of::<file::File>(),
+    Entry::of::<sshd::Sshd>(),
+    Entry::of::<systemd_unit::SystemdUnit>(),
+];
 
 /// The row of a kind.
 pub fn find(name: &str) -> Option<&'static Entry> {
