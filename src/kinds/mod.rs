@@ -5,6 +5,7 @@
 
 mod directory;
 mod file;
+mod squid;
 mod sshd;
 mod systemd_unit;
 
@@ -16,6 +17,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
     Entry::of::<sshd::Sshd>(),
+    Entry::of::<squid::Squid>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
 ];
 
