@@ -2,6 +2,7 @@
 
 pub mod kinds;
 pub mod model;
+pub mod plan;
 pub mod quote;
 pub mod resource;
 pub mod secret;

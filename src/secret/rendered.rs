@@ -121,6 +121,51 @@ impl Rendered {
         self.as_plain().map(|text| hex(&Sha256::digest(text.as_bytes())))
     }
 
+    /// The lines of an old text from a host and of this one, both fit to be shown.
+    ///
+    /// Nobody knows where an old secret stands in the old text. So where this text holds a secret, an old line is
+    /// shown only if it is byte-equal to one of this text's lines; every other is hidden (RULES: old secrets).
+    pub fn diff_sides(&self, old: &str) -> (Vec<String>, Vec<String>) {
+        let new = self.lines_with_masks();
+        let shown_new = new.iter().map(|(_, masked)| masked.clone()).collect();
+        let shown_old = split_lines(old)
+            .map(|line| {
+                if !self.is_secret() {
+                    return line.to_owned();
+                }
+                new.iter()
+                    .find(|(real, _)| real.as_str() == line)
+                    .map_or_else(|| "(hidden: may hold an old secret)".to_owned(), |(_, masked)| masked.clone())
+            })
+            .collect();
+        (shown_old, shown_new)
+    }
+
+    // Each line as it is and as it may be shown. A secret of several lines masks each of them.
+    fn lines_with_masks(&self) -> Vec<(Zeroizing<String>, String)> {
+        let mut lines = vec![(Zeroizing::new(String::new()), String::new())];
+        for piece in &self.pieces {
+            let (text, mask) = match piece {
+                Piece::Plain(text) => (text.as_str(), None),
+                Piece::Secret(secret) => (secret.reveal(), Some(format!("(secret {})", secret.name()))),
+            };
+            for (at, part) in text.split('\n').enumerate() {
+                if at > 0 {
+                    lines.push((Zeroizing::new(String::new()), String::new()));
+                }
+                if let Some((real, masked)) = lines.last_mut() {
+                    real.push_str(part);
+                    masked.push_str(mask.as_deref().unwrap_or(part));
+                }
+            }
+        }
+        // The text after the last newline is a line only if there is some.
+        if lines.len() > 1 && lines.last().is_some_and(|(real, _)| real.is_empty()) {
+            lines.pop();
+        }
+        lines
+    }
+
     /// Every line that holds no part of a secret, without its newline.
     pub fn public_lines(&self) -> Vec<String> {
         let mut lines = vec![Some(String::new())];
@@ -158,6 +203,12 @@ impl fmt::Debug for Rendered {
     }
 }
 
+fn split_lines(text: &str) -> impl Iterator<Item = &str> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let count = if text.is_empty() { 0 } else { usize::MAX };
+    text.split('\n').take(count)
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -181,6 +232,14 @@ mod tests {
     #[test]
     fn a_line_with_a_part_of_a_secret_is_not_public() {
         assert_eq!(with_secret().public_lines(), ["user=a", "last=1", ""]);
+    }
+
+    #[test]
+    fn an_old_line_is_shown_only_if_it_is_a_line_of_the_new_text() {
+        let (old, new) = with_secret().diff_sides("user=a\ntoken=old\nx=1\nlast=1\n");
+        let hidden = "(hidden: may hold an old secret)";
+        assert_eq!(old, ["user=a", hidden, hidden, "last=1"]);
+        assert_eq!(new, ["user=a", "token=(secret token)", "(secret token) # end", "last=1"]);
     }
 
     #[test]
