@@ -101,6 +101,27 @@ impl Rendered {
         self.reveal().as_bytes() == bytes
     }
 
+    /// A host's output without any secret of this text in it, line by line or as a whole.
+    ///
+    /// What a tool prints when it refuses a file may quote the file. Secrets under four characters are looked for as
+    /// whole words only, since they would blank out half of any text.
+    pub fn redact(&self, output: &str) -> String {
+        let mut clean = output.to_owned();
+        for piece in &self.pieces {
+            let Piece::Secret(secret) = piece else { continue };
+            let mask = format!("(secret {})", secret.name());
+            for part in secret.reveal().split('\n').chain([secret.reveal()]) {
+                let part = part.trim();
+                if part.chars().count() >= 4 {
+                    clean = clean.replace(part, &mask);
+                } else if !part.is_empty() {
+                    clean = replace_words(&clean, part, &mask);
+                }
+            }
+        }
+        clean
+    }
+
     /// Whether both are the same text, secrets included.
     pub fn same_as(&self, other: &Rendered) -> bool {
         self.is(other.reveal().as_bytes())
@@ -201,6 +222,22 @@ impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rendered({:?})", self.masked())
     }
+}
+
+fn replace_words(text: &str, word: &str, by: &str) -> String {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let whole = !is_word(before.chars().next_back().or_else(|| clean.chars().next_back()))
+            && !is_word(after.chars().next());
+        clean.push_str(before);
+        clean.push_str(if whole { by } else { word });
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
 }
 
 fn split_lines(text: &str) -> impl Iterator<Item = &str> {
