@@ -119,10 +119,6 @@ impl Draft {
         (at, new)
     }
 
-    pub fn has_group(&self, name: &str) -> Option<usize> {
-        self.group_index.get(name).copied()
-    }
-
     pub fn has_host(&self, name: &str) -> Option<usize> {
         self.host_index.get(name).copied()
     }

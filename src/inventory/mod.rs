@@ -252,7 +252,8 @@ impl Inventory {
     pub fn with_set_vars(&mut self, name: &str, text: &str) -> Result<(), Diagnostic> {
         let node = yaml::parse(&Source::new("--set", text), Dialect::Inventory)?;
         let mut faults = Vec::new();
-        let setting = settings::setting(name, elsewhere(node, &Place::outside("--set")), &mut faults);
+        let mut setting = settings::setting(name, node, &mut faults);
+        setting.node = Arc::new(elsewhere(setting.node.as_ref().clone(), &Place::outside("--set")));
         if let Some(fault) = faults.pop() {
             return Err(fault);
         }

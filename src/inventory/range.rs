@@ -16,10 +16,7 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
         if names.len().saturating_mul(parts.len()) > MAX {
             return Err(format!("it stands for more than {MAX} hosts"));
         }
-        names = names
-            .iter()
-            .flat_map(|name| parts.iter().map(move |part| format!("{name}{head}{part}")))
-            .collect();
+        names = names.iter().flat_map(|name| parts.iter().map(move |part| format!("{name}{head}{part}"))).collect();
         rest = tail;
     }
     if rest.contains(']') {
@@ -99,7 +96,8 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused_with_a_reason() {
-        for bad in ["w[01:100]", "w[5:1]", "w[1:]", "w[1]", "w[1:2:0]", "w[1:2", "w1:2]", "w[ab:cd]", "w[0:999999999]"] {
+        for bad in ["w[01:100]", "w[5:1]", "w[1:]", "w[1]", "w[1:2:0]", "w[1:2", "w1:2]", "w[ab:cd]", "w[0:999999999]"]
+        {
             assert!(names(bad).starts_with("error: "), "{bad}");
         }
     }

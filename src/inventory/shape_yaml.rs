@@ -20,15 +20,17 @@ pub(super) fn read(source: &Arc<Source>, draft: &mut Draft) {
     let root = match yaml::parse(source, Dialect::Inventory) {
         Ok(root) => root,
         Err(mut fault) => {
-            fault.fix = fault.fix.or_else(|| lone_word(&fault));
+            if fault.fix.is_none() {
+                fault.fix = lone_word(&fault);
+            }
             return draft.faults.push(fault);
         }
     };
     match root.value {
         Value::Null => draft.warnings.push(
-            Diagnostic::warning("an empty inventory file").at(&Place::outside(&source.path), "").fix(
-                "add hosts, such as:\nall:\n  hosts:\n    web1:\n      ansible_host: 192.0.2.10",
-            ),
+            Diagnostic::warning("an empty inventory file")
+                .at(&Place::outside(&source.path), "")
+                .fix("add hosts, such as:\nall:\n  hosts:\n    web1:\n      ansible_host: 192.0.2.10"),
         ),
         Value::Map(groups) => {
             if let Some(plugin) = groups.iter().find(|entry| entry.key == "plugin") {
@@ -102,9 +104,9 @@ fn group(entry: Entry, parent: Option<usize>, draft: &mut Draft) {
             );
         }
     };
-    let hollow = sections.iter().find(|entry| {
-        matches!(entry.key.as_str(), "hosts" | "children") && matches!(entry.node.value, Value::Null)
-    });
+    let hollow = sections
+        .iter()
+        .find(|entry| matches!(entry.key.as_str(), "hosts" | "children") && matches!(entry.node.value, Value::Null));
     let hollow = hollow.map(|entry| (entry.key.clone(), entry.place.clone()));
     for section in sections {
         match section.key.as_str() {
@@ -126,7 +128,10 @@ fn group(entry: Entry, parent: Option<usize>, draft: &mut Draft) {
 
 fn misplaced(name: &str, place: &Place, top: bool) -> Diagnostic {
     let (label, fix) = if top {
-        ("stands at the top, where groups stand", format!("indent `{name}:` and what follows under a group, such as `all:`"))
+        (
+            "stands at the top, where groups stand",
+            format!("indent `{name}:` and what follows under a group, such as `all:`"),
+        )
     } else {
         ("stands where groups stand", format!("name the group first, and indent `{name}:` under it"))
     };
@@ -148,7 +153,9 @@ fn unknown_key(group: &str, found: &Entry, hollow: Option<&(String, Place)>, nes
     }
     if connects && nested {
         return told
-            .because(format!("`{group}` is read as a group, because it stands under `children:`, but it looks like a host"))
+            .because(format!(
+                "`{group}` is read as a group, because it stands under `children:`, but it looks like a host"
+            ))
             .fix(format!("put `{group}:` under `hosts:`; or, if it is a group, put `{key}` under its `vars:`"));
     }
     match found.node.value {
@@ -219,7 +226,9 @@ fn vars(group: usize, section: Entry, draft: &mut Draft) {
                 _ => "write each variable as a key, indented under `vars:`: `name: value`",
             };
             return draft.faults.push(
-                Diagnostic::error("`vars` must be a map").at(&node.place, format!("`vars` is {}", node.shape())).fix(fix),
+                Diagnostic::error("`vars` must be a map")
+                    .at(&node.place, format!("`vars` is {}", node.shape()))
+                    .fix(fix),
             );
         }
     };
@@ -272,7 +281,9 @@ fn host(entry: Entry, group: usize, draft: &mut Draft) {
             return draft.faults.push(
                 Diagnostic::error("a host's variables must be a map")
                     .at(&node.place, format!("`{key}` is {}", node.shape()))
-                    .fix(format!("write `{key}:` alone, and its variables indented under it, such as `ansible_host: ...`")),
+                    .fix(format!(
+                        "write `{key}:` alone, and its variables indented under it, such as `ansible_host: ...`"
+                    )),
             );
         }
     };

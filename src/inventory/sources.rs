@@ -132,7 +132,9 @@ pub fn format(path: &Path, text: &str) -> Format {
     match lines.next() {
         Some("---") | None => Format::Yaml,
         Some(first) if section(first) => Format::Ini,
-        Some(first) if first.contains(": ") || first.ends_with(':') || first.starts_with(['{', '-', '%']) => Format::Yaml,
+        Some(first) if first.contains(": ") || first.ends_with(':') || first.starts_with(['{', '-', '%']) => {
+            Format::Yaml
+        }
         Some(_) => Format::Ini,
     }
 }
