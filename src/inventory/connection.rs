@@ -10,9 +10,13 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Host;
-use super::settings::{hidden, is_password};
+use super::known::{
+    ARGS, BECOME, BECOME_PASSWORD, BECOME_USER, CHECKING, CONNECTION, HOST, KEY, METHOD, PASSWORD, PORT, TIMEOUT,
+    TRIES, USER,
+};
+use super::settings::hidden;
 use super::ssh_args::{SshArgs, plain_word};
-use crate::model::{Diagnostic, Place, did_you_mean};
+use crate::model::{Diagnostic, Place};
 use crate::secret::{Rendered, Secret};
 use crate::transport::{Become, Target};
 use crate::yaml::{self, Node, Value};
@@ -55,90 +59,6 @@ pub struct Overrides {
     pub connect_timeout: Option<Duration>,
     /// How often a connection is tried again.
     pub retries: Option<u32>,
-}
-
-// Known, and without meaning for a tool that needs no Python and no files on the target.
-const IGNORED: [&str; 32] = [
-    "ansible_async_dir",
-    "ansible_config_file",
-    "ansible_control_path",
-    "ansible_control_path_dir",
-    "ansible_facts_parallel",
-    "ansible_group_priority",
-    "ansible_managed",
-    "ansible_module_compression",
-    "ansible_os_family",
-    "ansible_paramiko_pty",
-    "ansible_pipelining",
-    "ansible_private_role_vars",
-    "ansible_python_interpreter",
-    "ansible_remote_tmp",
-    "ansible_scp_executable",
-    "ansible_scp_extra_args",
-    "ansible_scp_if_ssh",
-    "ansible_sftp_batch_mode",
-    "ansible_sftp_executable",
-    "ansible_sftp_extra_args",
-    "ansible_shell_executable",
-    "ansible_shell_type",
-    "ansible_ssh_executable",
-    "ansible_ssh_password_mechanism",
-    "ansible_ssh_pipelining",
-    "ansible_ssh_transfer_method",
-    "ansible_ssh_use_tty",
-    "ansible_ssh_verbosity",
-    "ansible_sshpass_prompt",
-    "ansible_system_tmpdirs",
-    "ansible_use_ssh_args",
-    "ansible_verbosity",
-];
-
-// One row for each thing, strongest name first.
-const HOST: &[&str] = &["ansible_ssh_host", "ansible_host"];
-const PORT: &[&str] = &["ansible_ssh_port", "ansible_port"];
-const USER: &[&str] = &["ansible_ssh_user", "ansible_user"];
-const PASSWORD: &[&str] = &["ansible_ssh_password", "ansible_ssh_pass", "ansible_password"];
-const KEY: &[&str] = &["ansible_ssh_private_key_file", "ansible_private_key_file"];
-const ARGS: &[&str] = &["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
-const CHECKING: &[&str] = &["ansible_ssh_host_key_checking", "ansible_host_key_checking"];
-const BECOME: &[&str] = &["ansible_become"];
-const METHOD: &[&str] = &["ansible_become_method"];
-const BECOME_USER: &[&str] = &["ansible_sudo_user", "ansible_become_user"];
-const BECOME_PASSWORD: &[&str] = &["ansible_sudo_pass", "ansible_become_pass", "ansible_become_password"];
-const TIMEOUT: &[&str] = &["ansible_ssh_timeout", "ansible_timeout"];
-const TRIES: &[&str] = &["ansible_ssh_retries"];
-const CONNECTION: &[&str] = &["ansible_connection"];
-const HONOURED: [&[&str]; 14] = [
-    HOST,
-    PORT,
-    USER,
-    PASSWORD,
-    KEY,
-    ARGS,
-    CHECKING,
-    BECOME,
-    METHOD,
-    BECOME_USER,
-    BECOME_PASSWORD,
-    TIMEOUT,
-    TRIES,
-    CONNECTION,
-];
-
-/// The warning about an `ansible_*` variable that has no effect here, if it has none.
-pub(super) fn unknown(name: &str, place: &Place) -> Option<Diagnostic> {
-    let honoured = || HONOURED.iter().copied().flatten().copied();
-    if honoured().any(|known| known == name) || IGNORED.contains(&name) || name.ends_with("_interpreter") {
-        return None;
-    }
-    let place = if is_password(name) { hidden(place) } else { place.clone() };
-    let told = Diagnostic::warning("a variable of Ansible's that has no effect")
-        .at(&place, format!("`{name}` is not a connection variable here"))
-        .because("templates can use it, but connections do not");
-    Some(match did_you_mean(name, honoured()) {
-        Some(near) => told.fix(format!("did you mean `{near}`?")),
-        None => told.fix("remove it if it was meant for the connection"),
-    })
 }
 
 #[derive(Debug, Default, Deserialize)]

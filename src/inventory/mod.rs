@@ -5,11 +5,13 @@
 //!
 //! In reading order: `sources` finds the files and their [`Format`]; a `shape_*` reads one into `draft`; `vars_files`
 //! reads what stands beside them; `settings` marks what is secret; `merge` says who wins; `pattern` selects;
-//! `connection` and `ssh_args` turn connection variables into a target; `listing` is the shape of
+//! `known`, `connection` and `ssh_args` turn connection variables
+//! into a target; `listing` is the shape of
 //! `ansible-inventory --list`.
 
 mod connection;
 mod draft;
+mod known;
 mod listing;
 mod merge;
 mod names;
@@ -179,7 +181,7 @@ fn look_over(draft: &mut draft::Draft, beside: &[vars_files::Beside]) {
     let mut seen: HashSet<&str> = HashSet::new();
     for setting in inside.chain(files).flatten() {
         if setting.name.starts_with("ansible_") && seen.insert(&setting.name) {
-            told.extend(connection::unknown(&setting.name, &setting.node.place));
+            told.extend(known::unknown(&setting.name, &setting.node.place));
         }
     }
     draft.warnings.extend(told);
@@ -261,7 +263,7 @@ impl Inventory {
             merge::overlay(&mut host.vars, &setting, Level::Set);
         }
         if name.starts_with("ansible_") {
-            self.warnings.extend(connection::unknown(name, &setting.node.place));
+            self.warnings.extend(known::unknown(name, &setting.node.place));
         }
         Ok(())
     }
