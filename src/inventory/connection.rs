@@ -74,6 +74,14 @@ struct Native {
     host_key: Option<OneOrMany>,
 }
 
+impl Native {
+    // The words are looked at one by one; these two are no words.
+    fn holds_template(&self) -> bool {
+        let password = self.become_password.as_ref().and_then(Rendered::as_plain);
+        self.key.as_deref().is_some_and(|key| key.contains("{{")) || password.is_some_and(|text| text.contains("{{"))
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
@@ -290,6 +298,12 @@ impl Reader<'_> {
         match yaml::decode::<Native>(&node) {
             Ok(native) if native.port == Some(0) => {
                 self.fail(node.get("port").unwrap_or(&node), "0 is no port", "write a number from 1 to 65535");
+                Native::default()
+            }
+            Ok(native) if native.holds_template() => {
+                let fault = Diagnostic::error("a connection variable that cannot be followed");
+                let fault = fault.at(&hidden(&node.place), "`key` or `become_password` still holds a template");
+                self.faults.push(fault.fix("give the value itself"));
                 Native::default()
             }
             Ok(native) => native,

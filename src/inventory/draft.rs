@@ -14,6 +14,9 @@ pub(super) const ALL: usize = 0;
 /// The number of `ungrouped` in [`Draft::groups`].
 pub(super) const UNGROUPED: usize = 1;
 
+/// How many hosts and variables of theirs all files together may give, ranges expanded.
+const MAX_GIVEN: usize = 5_000_000;
+
 /// One variable as given in one place.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
@@ -50,6 +53,7 @@ pub(super) struct Draft {
     pub warnings: Vec<Diagnostic>,
     group_index: HashMap<Arc<str>, usize>,
     host_index: HashMap<String, usize>,
+    given: usize,
 }
 
 impl Draft {
@@ -61,6 +65,7 @@ impl Draft {
             warnings: Vec::new(),
             group_index: HashMap::new(),
             host_index: HashMap::new(),
+            given: 0,
         };
         draft.group("all", None);
         draft.group("ungrouped", None);
@@ -117,6 +122,13 @@ impl Draft {
             self.hosts[at].groups.push(group);
         }
         (at, new)
+    }
+
+    /// Whether `hosts` more hosts with `settings` each are still within bounds. A range multiplies what a small file
+    /// says, so the parser's own bounds do not hold it.
+    pub fn has_room(&mut self, hosts: usize, settings: usize) -> bool {
+        self.given = self.given.saturating_add(hosts.saturating_mul(settings + 1));
+        self.given <= MAX_GIVEN
     }
 
     pub fn has_host(&self, name: &str) -> Option<usize> {

@@ -15,12 +15,15 @@ use super::vars_files::Beside;
 use super::{Conflict, Group, Host, Inventory, Level, Var};
 use crate::model::{Diagnostic, HostName, Place};
 
+/// How many variables all hosts may have together: 10,000 hosts with 2,000 each.
+const MAX_VARS: usize = 20_000_000;
+
 type Vars = BTreeMap<Arc<str>, Arc<Var>>;
 
 /// Merges a draft that has been reconciled.
 ///
 /// # Errors
-/// Every circle of groups, as a path.
+/// Every circle of groups, as a path; more variables than fit.
 pub(super) fn merge(draft: Draft, beside: &[Beside]) -> Result<Inventory, Vec<Diagnostic>> {
     let mut parents: Vec<Vec<usize>> = vec![Vec::new(); draft.groups.len()];
     for (at, group) in draft.groups.iter().enumerate() {
@@ -39,13 +42,23 @@ pub(super) fn merge(draft: Draft, beside: &[Beside]) -> Result<Inventory, Vec<Di
 
     let mut ancestors: HashMap<Vec<usize>, Arc<Vec<usize>>> = HashMap::new();
     let mut merged: HashMap<Arc<Vec<usize>>, Vars> = HashMap::new();
-    let mut hosts = Vec::with_capacity(draft.hosts.len());
-    for (at, host) in draft.hosts.iter().enumerate() {
+    // Counted before anything is copied, so that what is too large is never held.
+    let mut total = 0usize;
+    let mut groups_of = Vec::with_capacity(draft.hosts.len());
+    for host in &draft.hosts {
         let mut direct = host.groups.clone();
         direct.sort_unstable();
         let groups = ancestors.entry(direct).or_insert_with_key(|direct| Arc::new(above(direct, &parents, &rank)));
         let shared = merged.entry(groups.clone()).or_insert_with(|| group_vars(groups, &draft, &depths, beside));
-        let mut vars = shared.clone();
+        total = total.saturating_add(shared.len()).saturating_add(host.settings.len());
+        if total > MAX_VARS {
+            return Err(vec![too_large(&host.place)]);
+        }
+        groups_of.push(groups.clone());
+    }
+    let mut hosts = Vec::with_capacity(draft.hosts.len());
+    for ((at, host), groups) in draft.hosts.iter().enumerate().zip(groups_of) {
+        let mut vars = merged.get(&groups).cloned().unwrap_or_default();
         for setting in &host.settings {
             overlay(&mut vars, setting, Level::Host { file: false });
         }
@@ -75,6 +88,13 @@ pub(super) fn merge(draft: Draft, beside: &[Beside]) -> Result<Inventory, Vec<Di
         })
         .collect();
     Ok(Inventory::new(hosts, groups, draft.warnings))
+}
+
+fn too_large(place: &Place) -> Diagnostic {
+    Diagnostic::error("an inventory that is too large")
+        .at(place, "here the limit is passed")
+        .because(format!("all hosts together have over {MAX_VARS} variables"))
+        .fix("split the inventory, or give fewer variables to `all`")
 }
 
 /// Puts one setting over what is there.

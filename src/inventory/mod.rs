@@ -5,8 +5,7 @@
 //!
 //! In reading order: `sources` finds the files and their [`Format`]; a `shape_*` reads one into `draft`; `vars_files`
 //! reads what stands beside them; `settings` marks what is secret; `merge` says who wins; `pattern` selects;
-//! `known`, `connection` and `ssh_args` turn connection variables
-//! into a target; `listing` is the shape of
+//! `known`, `connection` and `ssh_args` turn connection variables into a target; `listing` is the shape of
 //! `ansible-inventory --list`.
 
 mod connection;

@@ -5,9 +5,14 @@
 
 /// How many hosts one pattern may stand for.
 const MAX: usize = 200_000;
+/// The longest pattern that is looked at; a long one times many hosts would fill the memory.
+const MAX_LENGTH: usize = 512;
 
 /// All names that `pattern` stands for, in order; itself where it holds no range.
 pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
+    if pattern.len() > MAX_LENGTH {
+        return Err(format!("it is longer than {MAX_LENGTH} bytes"));
+    }
     let mut names = vec![String::new()];
     let mut rest = pattern;
     while let Some((head, after)) = rest.split_once('[') {

@@ -287,6 +287,13 @@ fn host(entry: Entry, group: usize, draft: &mut Draft) {
             );
         }
     };
+    if !draft.has_room(hosts.len(), vars.len()) {
+        return draft.faults.push(
+            Diagnostic::error("an inventory that is too large")
+                .at(&place, format!("{} hosts with {} variables each", hosts.len(), vars.len()))
+                .fix("make the range smaller, or give its variables to a group"),
+        );
+    }
     for name in hosts {
         let (at, new) = draft.host(&name, &place, group);
         if let (Some(port), true) = (port, new) {

@@ -56,6 +56,8 @@ const PASSED_OVER: [&str; 24] = [
 pub(super) fn plain_word(word: &str) -> Option<&'static str> {
     if word.is_empty() {
         Some("is empty")
+    } else if word.contains("{{") {
+        Some("still holds a template")
     } else if word.starts_with('-') {
         Some("starts with `-`")
     } else if word.chars().any(|c| c.is_control() || c.is_whitespace()) {

@@ -308,6 +308,25 @@ fn patterns_select_as_ansible_does() {
 }
 
 #[test]
+fn a_small_file_that_stands_for_too_much_is_refused() {
+    let vars: String = (0..50).map(|at| format!("v{at}: 1, ")).collect();
+    let all = faults(&format!("a: {{hosts: {{'h[1:200000]': {{{vars}}}}}}}\n"));
+    assert!(all.contains("too large"), "{all}");
+    let vars: String = (0..200).map(|at| format!("v{at}: 1, ")).collect();
+    let all = faults(&format!("a: {{hosts: {{'h[1:150000]': }}, vars: {{{vars}}}}}\n"));
+    assert!(all.contains("too large"), "{all}");
+    assert!(faults(&format!("a: {{hosts: {{'{}[1:9]': }}}}\n", "x".repeat(600))).contains("no host can have"));
+}
+
+#[test]
+fn a_template_that_nobody_rendered_is_refused() {
+    for vars in ["rempart: {host: '{{x}}'}", "rempart: {key: '{{ x }}'}", "rempart: {become_password: '{{ x }}'}"] {
+        let (target, _) = reach(&format!("all: {{hosts: {{h: {{{vars}}}}}}}\n"));
+        assert_eq!(target.unwrap_err().len(), 1, "{vars}");
+    }
+}
+
+#[test]
 fn loading_twice_gives_the_same() {
     let one = load(&[fixture("merge"), fixture("more.yml")]).unwrap();
     let two = load(&[fixture("merge"), fixture("more.yml")]).unwrap();
