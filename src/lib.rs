@@ -1,6 +1,7 @@
 //! rempart: agentless provisioning and compliance for fleets that run AI on their own machines.
 
 pub mod engine;
+pub mod inventory;
 pub mod kinds;
 pub mod model;
 pub mod plan;

@@ -40,6 +40,19 @@ impl Default for ApplyOptions {
     }
 }
 
+/// What was approved: the graph, what was seen of it, what the plan showed, and the hosts that gave no answer.
+#[derive(Debug)]
+pub struct Approved {
+    /// The graph.
+    pub graph: Arc<Graph>,
+    /// What the plan was made from.
+    pub seen: HashMap<usize, Seen>,
+    /// What the plan showed.
+    pub acts: HashMap<usize, Act>,
+    /// Hosts that could not be asked, and why.
+    pub unreachable: BTreeMap<HostName, String>,
+}
+
 struct Run {
     number: String,
     graph: Arc<Graph>,
@@ -53,19 +66,17 @@ struct Run {
     places: Semaphore,
 }
 
-/// Brings the fleet to what was approved. `seen` is what the plan was made from; `acts` is what it showed.
+/// Brings the fleet to what was approved.
 ///
 /// A resource that differs in a way that was not shown is not touched: what was approved is what is applied.
 pub async fn apply(
-    graph: Arc<Graph>,
-    seen: HashMap<usize, Seen>,
-    acts: HashMap<usize, Act>,
-    unreachable: BTreeMap<HostName, String>,
+    approved: Approved,
     links: Arc<WriteLinks>,
     options: ApplyOptions,
     observer: Arc<Observer>,
     stop: Arc<Stop>,
 ) -> RunReport {
+    let Approved { graph, seen, acts, unreachable } = approved;
     let run = Arc::new(Run {
         number: nonce()[..12].to_owned(),
         places: Semaphore::new(options.forks.max(1)),

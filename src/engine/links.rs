@@ -23,6 +23,9 @@ pub trait Links: Send + Sync {
     fn target(&self, host: &HostName) -> Option<&Target>;
 }
 
+/// Where a host is, and its session if one was made.
+type Place<'a, S> = (&'a Target, MutexGuard<'a, Option<Box<S>>>);
+
 struct Pool<S: ?Sized> {
     transport: Arc<dyn Transport>,
     targets: BTreeMap<HostName, Target>,
@@ -37,7 +40,7 @@ impl<S: ?Sized> Pool<S> {
     }
 
     // A session whose owner panicked is in an unknown state, so it is thrown away.
-    fn lock(&self, host: &HostName) -> Result<(&Target, MutexGuard<'_, Option<Box<S>>>), TransportError> {
+    fn lock(&self, host: &HostName) -> Result<Place<'_, S>, TransportError> {
         let (Some(target), Some(session)) = (self.targets.get(host), self.sessions.get(host)) else {
             let reason = "it is not a host of this run".to_owned();
             return Err(TransportError::Unreachable { host: host.clone(), address: String::new(), reason });

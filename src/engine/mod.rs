@@ -14,7 +14,7 @@ mod outcome;
 mod probe;
 mod segment;
 
-pub use apply::{ApplyOptions, apply};
+pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
 pub use facts::gather_facts;
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};

@@ -60,6 +60,11 @@ impl Rendered {
         Some(text)
     }
 
+    /// The whole text as one secret known by `name`, such as the variable that holds it.
+    pub fn to_secret(&self, name: impl Into<String>) -> Secret {
+        Secret::new(name, self.reveal().as_str())
+    }
+
     /// The text with `(secret NAME)` in the place of every secret.
     pub fn masked(&self) -> String {
         self.pieces
