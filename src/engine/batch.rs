@@ -138,8 +138,8 @@ fi",
         }
         text.push_str("esac\n}\n");
         let (paths, after) = self.undo();
-        text.push_str(&sh!("rp_arm() {\nrp_guard_arm \"$RP_WINDOW\" \"$RP_DIR/after\" {}\n}", paths).text());
-        text.push_str(&sh!("\nrp_after_text() {\nprintf '%s\\n' {}\n}\n", after.text()).text());
+        text.push_str(sh!("rp_arm() {\nrp_guard_arm \"$RP_WINDOW\" \"$RP_DIR/after\" {}\n}", paths).text());
+        text.push_str(sh!("\nrp_after_text() {\nprintf '%s\\n' {}\n}\n", after.text()).text());
         text.push_str("rp_all_steps() {\n");
         for (at, step) in self.steps.iter().enumerate() {
             let requires: Vec<String> = step.requires.iter().map(ToString::to_string).collect();
