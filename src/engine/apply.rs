@@ -136,6 +136,9 @@ impl Run {
 
     // The gate: a host enters production when its own tests, and those of the hosts it needs, passed in this run.
     fn gate(&self, host: &HostName) -> Gate {
+        if self.graph.is_untested(host) {
+            return Gate::Closed("its tests are not a part of this run".into());
+        }
         let needed = self.graph.needed_hosts(host);
         for (number, item) in self.graph.items.iter().enumerate() {
             let own = item.host == *host && item.phase < Phase::Production;

@@ -42,6 +42,7 @@ pub struct Graph {
     pub order: Vec<usize>,
     dependencies: Vec<Vec<Dependency>>,
     by_id: HashMap<(HostName, ResourceId), usize>,
+    untested: Vec<HostName>,
 }
 
 // Phase, items before the ends of phases, written order.
@@ -69,7 +70,13 @@ impl Graph {
         for (number, item) in items.iter().enumerate() {
             by_id.insert((item.host.clone(), item.id()), number);
         }
-        let mut graph = Graph { dependencies: vec![Vec::new(); items.len()], items, order: Vec::new(), by_id };
+        let mut graph = Graph {
+            dependencies: vec![Vec::new(); items.len()],
+            items,
+            order: Vec::new(),
+            by_id,
+            untested: Vec::new(),
+        };
         let mut faults = Vec::new();
         graph.add_explicit(&mut faults);
         graph.add_implicit();
@@ -82,6 +89,69 @@ impl Graph {
         }
         graph.sort()?;
         Ok(graph)
+    }
+
+    /// The part of the graph that a selection keeps, in the same order.
+    ///
+    /// An aggregate brings its parts along, whatever was selected: a firewall without its rules is another firewall.
+    /// Hosts that lose a test by it cannot enter production in this run.
+    #[must_use]
+    pub fn restrict(self, keep: &dyn Fn(&Item) -> bool) -> Graph {
+        let mut kept: Vec<bool> = self.items.iter().map(keep).collect();
+        let aggregates: Vec<(HostName, &'static str)> = self
+            .items
+            .iter()
+            .zip(&kept)
+            .filter(|(_, kept)| **kept)
+            .map(|(item, _)| (item.host.clone(), item.resource.kind()))
+            .collect();
+        for (number, item) in self.items.iter().enumerate() {
+            if let Some(whole) = item.resource.part_of() {
+                kept[number] |= aggregates.iter().any(|(host, kind)| *host == item.host && *kind == whole);
+            }
+        }
+        let mut untested: Vec<HostName> = Vec::new();
+        let hosts: Vec<HostName> = self.by_host().into_iter().map(|(host, _)| host).collect();
+        for host in hosts {
+            let watched = self.needed_hosts(&host).into_iter().chain([host.clone()]).collect::<Vec<_>>();
+            let lost = self
+                .items
+                .iter()
+                .zip(&kept)
+                .any(|(item, kept)| item.phase == Phase::Tests && !kept && watched.contains(&item.host));
+            if lost {
+                untested.push(host);
+            }
+        }
+        let mut moved: Vec<Option<usize>> = vec![None; self.items.len()];
+        let mut next = 0;
+        for (number, kept) in kept.iter().enumerate() {
+            if *kept {
+                moved[number] = Some(next);
+                next += 1;
+            }
+        }
+        let order = self.order.iter().filter_map(|number| moved[*number]).collect();
+        let mut items = Vec::with_capacity(next);
+        let mut dependencies = Vec::with_capacity(next);
+        for ((item, edges), kept) in self.items.into_iter().zip(self.dependencies).zip(kept) {
+            if kept {
+                items.push(item);
+                dependencies.push(
+                    edges
+                        .into_iter()
+                        .filter_map(|edge| Some(Dependency { on: moved[edge.on]?, why: edge.why }))
+                        .collect(),
+                );
+            }
+        }
+        let by_id = items.iter().enumerate().map(|(at, item)| ((item.host.clone(), item.id()), at)).collect();
+        Graph { items, order, dependencies, by_id, untested }
+    }
+
+    /// Whether tests that gate a host's production were left out by a selection.
+    pub fn is_untested(&self, host: &HostName) -> bool {
+        self.untested.contains(host)
     }
 
     /// What must come before an item.
@@ -129,13 +199,14 @@ impl Graph {
         all
     }
 
-    fn named(&self, host: &HostName, what: &str) -> Option<usize> {
-        self.items.iter().position(|item| {
-            item.host == *host && (item.label.as_deref() == Some(what) || item.id().to_string() == what)
-        })
-    }
-
     fn add_explicit(&mut self, faults: &mut Vec<Diagnostic>) {
+        let mut named: HashMap<(HostName, String), usize> = HashMap::new();
+        for (number, item) in self.items.iter().enumerate() {
+            named.insert((item.host.clone(), item.id().to_string()), number);
+            if let Some(label) = &item.label {
+                named.insert((item.host.clone(), label.clone()), number);
+            }
+        }
         for number in 0..self.items.len() {
             let item = &self.items[number];
             let watches = item
@@ -146,7 +217,7 @@ impl Graph {
             let needs: Vec<(Need, bool)> =
                 item.needs.iter().cloned().map(|need| (need, false)).chain(watches).collect();
             for (need, watched) in needs {
-                let Some(on) = self.named(&need.host, &need.what) else {
+                let Some(on) = named.get(&(need.host.clone(), need.what.clone())).copied() else {
                     faults.push(self.no_such(&need));
                     continue;
                 };
