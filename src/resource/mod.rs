@@ -25,4 +25,4 @@ pub use probe::{ProbeScript, Question};
 pub use provision::Provision;
 pub use seen::Seen;
 pub use step::{Expect, Step, Undo};
-pub use systemd::{UnitState, show_units, unit_state};
+pub use systemd::{UnitState, ask_clock, is_looping, is_newer, show_units, unit_state};
