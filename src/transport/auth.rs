@@ -188,7 +188,12 @@ impl Login<'_> {
     fn noted(&mut self, what: String, answer: Result<(), ssh2::Error>) -> Result<bool, Fault> {
         let Err(error) = answer else { return Ok(self.link.session.authenticated()) };
         self.tried.push(what);
-        let fault = Fault::from(error);
+        let mut fault = Fault::from(error);
+        // libssh2 calls it a refused key when the answer did not come at all.
+        if matches!(&fault, Fault::Ssh(_, words) if words.starts_with("Waiting for")) {
+            let late = Instant::now() >= self.deadline;
+            fault = if late { Fault::TimedOut } else { Fault::Ssh(code::SOCKET_DISCONNECT, String::new()) };
+        }
         if fault == Fault::TimedOut || fault.is_disconnect() { Err(fault) } else { Ok(false) }
     }
 

@@ -34,6 +34,11 @@ pub(super) struct Interpreter {
     channel: Channel,
 }
 
+/// libssh2 says no more than which call it was in.
+fn cut(error: &std::io::Error) -> String {
+    format!("the link was cut ({error})")
+}
+
 /// What arrived in one turn.
 #[derive(Default)]
 pub(super) struct Heard {
@@ -66,9 +71,12 @@ impl Interpreter {
         self.read(&mut heard).is_err() || heard.ended
     }
 
-    /// The exit status of what ran instead of the interpreter, once the channel has ended.
-    pub fn exit_status(&self) -> i32 {
-        self.channel.exit_status().unwrap_or(0)
+    /// The exit status of what ran instead of the interpreter, once the channel has ended. It comes after the end of
+    /// the output, so it is waited for.
+    pub fn exit_status(&mut self, link: &mut Link) -> i32 {
+        let channel = &mut self.channel;
+        let _ = link.call(Instant::now() + Duration::from_secs(2), |_| channel.wait_close());
+        channel.exit_status().unwrap_or(0)
     }
 
     /// Runs one script to its end.
@@ -164,7 +172,7 @@ impl Interpreter {
                     moved = true;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(cut(&error)),
             }
         }
         Ok(moved)
@@ -180,7 +188,7 @@ impl Interpreter {
                     Ok(0) => break,
                     Ok(length) => bytes.extend_from_slice(&piece[..length]),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(error) => return Err(error.to_string()),
+                    Err(error) => return Err(cut(&error)),
                 }
                 // Handed on piece by piece, so that whoever listens hears it as it arrives.
                 if bytes.len() >= 512 * 1024 {

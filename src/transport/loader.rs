@@ -77,12 +77,50 @@ pub(super) fn bytes(key: &str, text: &str, payloads: &[Rendered], seconds: u64) 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
     fn the_command_is_safe_in_the_quotes_of_every_login_shell() {
         for text in [LOADER, CHILD] {
             assert!(!text.contains(['\'', '\\', '!', '\n']), "{text}");
+        }
+    }
+
+    /// Runs the loader here, with `sent` as all that ever arrives.
+    fn load(sent: &[u8], folder: &std::path::Path) -> String {
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", LOADER, "rempart", CHILD, "n"])
+            .env("F", folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(sent).unwrap();
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn a_link_cut_anywhere_never_runs_half_a_script_nor_leaves_half_a_payload() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = |name: &str| folder.path().join(name).exists();
+        let text = "touch $F/ran\nrp_payload $F/payload\ntouch $F/after\n";
+        let sent = bytes("k", text, &[Rendered::plain("0123456789")], 0);
+        let script_ends = sent.windows(3).position(|three| three == b"10\n").unwrap();
+        let payload_ends = sent.windows(2).position(|two| two == b"9\n").unwrap() + 1;
+        for cut in 0..=sent.len() {
+            for name in ["ran", "payload", "after"] {
+                let _ = fs::remove_file(folder.path().join(name));
+            }
+            let said = load(&sent[..cut], folder.path());
+            let whole = (cut >= script_ends, cut >= payload_ends);
+            assert_eq!((there("ran"), there("after")), whole, "cut at {cut}: {said}");
+            assert_eq!(there("payload"), whole.1, "cut at {cut}: {said}");
         }
     }
 

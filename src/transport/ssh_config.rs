@@ -167,11 +167,8 @@ impl Reading<'_> {
             "hostname" => once(&mut found.host_name, first.to_owned()),
             "port" => once(&mut found.port, number(keyword, first)?),
             "user" => once(&mut found.user, first.to_owned()),
-            "identityfile" => {
-                if !found.identity_files.iter().any(|known| known == first) {
-                    found.identity_files.push(first.to_owned());
-                }
-            }
+            "identityfile" if found.identity_files.iter().any(|known| known == first) => {}
+            "identityfile" => found.identity_files.push(first.to_owned()),
             "identitiesonly" => once(&mut found.identities_only, flag(keyword, first)?),
             "identityagent" => once(&mut found.identity_agent, first.to_owned()),
             // Of these two the first one written wins over the other as well.

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// One start, before it has happened.
 pub(super) struct Start<'a> {
     nonce: String,
-    /// The prompt, where sudo is used.
+    /// The prompt as sudo prints it, where sudo is used. Its argument has `%%` for the `%`: a shell that complains by
+    /// repeating the command is not taken for sudo, and gets no password.
     prompt: Option<String>,
     password: Option<&'a Secret>,
 }
@@ -34,7 +35,7 @@ impl<'a> Start<'a> {
         let nonce = nonce()?;
         match escalate {
             Become::Sudo { password } if route.user != "root" => {
-                Ok(Self { prompt: Some(format!("{nonce}prompt")), nonce, password: password.as_ref() })
+                Ok(Self { prompt: Some(format!("{nonce}%prompt")), nonce, password: password.as_ref() })
             }
             _ => Ok(Self { nonce, prompt: None, password: None }),
         }
@@ -43,7 +44,7 @@ impl<'a> Start<'a> {
     /// The command to run.
     pub fn command(&self) -> String {
         match &self.prompt {
-            Some(prompt) => through_sudo(&self.nonce, prompt),
+            Some(prompt) => through_sudo(&self.nonce, &prompt.replace('%', "%%")),
             None => direct(&self.nonce),
         }
     }
@@ -87,7 +88,8 @@ impl<'a> Start<'a> {
                 _ => return Err(route.sudo("sudo does not accept the password (it asked a second time)")),
             }
             if heard.ended {
-                return Err(self.why_ended(&heard, interpreter.exit_status(), answered, route));
+                let status = interpreter.exit_status(link);
+                return Err(self.why_ended(&heard, status, answered, route));
             }
             interpreter.wait(link, deadline).map_err(|fault| match (fault, &self.prompt) {
                 (Fault::TimedOut, Some(_)) => {
