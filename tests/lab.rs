@@ -265,10 +265,8 @@ fn two_releases_boot_serve_reboot_and_leave_nothing() {
         "web_1",
         "cat /proc/sys/kernel/random/boot_id; cat /proc/1/stat | cut -d' ' -f22",
     );
-    lab.says(
-        "web_1",
-        "echo kept > ~/mark; sync; sudo systemctl reboot; exit 0",
-    );
+    // The connection may be cut before the command's answer.
+    lab.ssh("web_1", "echo kept > ~/mark; sudo systemctl reboot");
     let start = Instant::now();
     loop {
         let pid = lab.ssh("web_1", "cat /proc/1/stat | cut -d' ' -f22");
@@ -381,6 +379,11 @@ fn assert_nothing_left(name: &str) {
     );
     assert_eq!(processes_of(name), [], "a process is left");
     assert!(!lab::list().contains(&name.to_owned()));
+    let state = std::env::var("REMPART_LAB_STATE").unwrap_or("/var/lib/rempart-lab".into());
+    for entry in fs::read_dir(state).unwrap().flatten() {
+        let entry = entry.file_name().to_string_lossy().into_owned();
+        assert!(!entry.contains(name), "{entry} is left");
+    }
     for hierarchy in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
         assert!(
             !hierarchy.path().join("rempart-lab").join(name).exists(),

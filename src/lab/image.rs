@@ -20,6 +20,14 @@ const RECIPE: u32 = 1;
 const PACKAGES: &str = "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,iproute2,iputils-ping,procps,\
                         kmod,less,ca-certificates";
 
+/// From trixie on, the usual sysctl values of a server (unprivileged ping, for one) are a package of their own.
+fn packages(release: &str) -> String {
+    match release {
+        "bullseye" | "bookworm" => PACKAGES.to_owned(),
+        _ => format!("{PACKAGES},linux-sysctl-defaults"),
+    }
+}
+
 /// A finished image.
 pub(super) struct Image {
     /// The lower layer of the hosts' overlays.
@@ -89,7 +97,7 @@ pub(super) fn check(release: &str) -> Result<()> {
 }
 
 fn recipe_hash(release: &str) -> String {
-    let digest = Sha256::digest(format!("{RECIPE}\n{release}\n{PACKAGES}"));
+    let digest = Sha256::digest(format!("{RECIPE}\n{release}\n{}", packages(release)));
     digest[..6]
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -112,7 +120,7 @@ fn build(release: &str, directory: &Path) -> Result<()> {
         files: None,
     };
     let running = mirror.start(listener)?;
-    let include = format!("--include={PACKAGES}");
+    let include = format!("--include={}", packages(release));
     let target = root.display().to_string();
     let url = format!("http://{address}/debian");
     let words = ["--variant=minbase", &include, release, &target, &url];

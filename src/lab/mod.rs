@@ -532,10 +532,7 @@ pub fn down(name: &str) -> Result<()> {
     state::unmount_below(&dir.0)?;
     network::remove(name)?;
     cgroups::Layout::of_machine().remove(name);
-    io(
-        format!("remove {}", dir.0.display()),
-        std::fs::remove_dir_all(&dir.0),
-    )
+    dir.remove()
 }
 
 /// Stops every host and the mirror, the hosts all at once.

@@ -62,13 +62,31 @@ impl LabDir {
         HostDir(self.hosts().join(name))
     }
 
-    /// Held by every verb that changes the lab. It lies beside the lab's directory, which `down` removes.
-    pub(super) fn lock(&self) -> Result<File> {
+    fn lock_path(&self) -> PathBuf {
         let mut path = self.0.clone().into_os_string();
         path.push(".lock");
-        let file = lock_file(Path::new(&path))?;
-        io(format!("lock {}", self.0.display()), file.lock())?;
-        Ok(file)
+        PathBuf::from(path)
+    }
+
+    /// Held by every verb that changes the lab. It lies beside the lab's directory, which `down` removes.
+    pub(super) fn lock(&self) -> Result<File> {
+        use std::os::unix::fs::MetadataExt;
+        loop {
+            let file = lock_file(&self.lock_path())?;
+            io(format!("lock {}", self.0.display()), file.lock())?;
+            // A `down` that was waited for has removed this very file: then the lock is worth nothing.
+            let held = io("look at the lock", file.metadata())?;
+            if fs::metadata(self.lock_path()).is_ok_and(|now| now.ino() == held.ino()) {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Removes the lab's directory and its lock; only for the holder of the lock.
+    pub(super) fn remove(&self) -> Result<()> {
+        let removed = fs::remove_dir_all(&self.0);
+        io(format!("remove {}", self.0.display()), removed)?;
+        io("remove the lock", fs::remove_file(self.lock_path()))
     }
 }
 
