@@ -1,6 +1,12 @@
 //! The lab on this machine, for real: it boots Debian hosts and logs in to them with the real ssh client.
 //! Without root it is skipped, unless `REMPART_LAB=required` says that this machine must be able to.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may panic, and says what it skips"
+)]
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -348,6 +354,71 @@ fn a_lab_whose_processes_were_killed_comes_up_again_and_goes_down() {
     fs::remove_file(directory.join("lab.json")).unwrap();
     lab::down(&name).unwrap();
     assert_nothing_left(&name);
+}
+
+/// Docker comes later, as by a playbook, and really runs and limits containers.
+#[test]
+fn docker_runs_in_hosts_prepared_for_it() {
+    if skipped("docker_runs_in_hosts_prepared_for_it") {
+        return;
+    }
+    let lab = TestLab::new("docker", |key| {
+        let releases = ["bookworm", "trixie"];
+        let hosts = releases.iter().zip(11..).map(|(release, last)| LabHost {
+            docker: true,
+            ..host(release, [10, 20, 0, last], release, key)
+        });
+        hosts.collect()
+    });
+    lab.up();
+    for host in ["bookworm", "trixie"] {
+        let start = Instant::now();
+        let install = "sudo sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install docker.io busybox-static' 2>&1";
+        lab.says(host, install);
+        // From trixie on the client is a package of its own, which docker.io only recommends.
+        eprintln!(
+            "docker.io on {host}: {:.1} s",
+            start.elapsed().as_secs_f32()
+        );
+        let import = "mkdir -p r/bin && cp /bin/busybox r/bin/ && ln -s busybox r/bin/sh && tar -C r -c . | sudo docker import - box:1";
+        lab.says(host, import);
+        eprintln!(
+            "storage driver: {}",
+            lab.says(
+                host,
+                "sudo docker info -f '{{.Driver}} {{.CgroupDriver}} {{.CgroupVersion}}'"
+            )
+        );
+        let run = "sudo docker run --rm --memory=64m --cpus=0.5 --pids-limit=50 --network=none --read-only --tmpfs /tmp \\
+                   --cap-drop=ALL --security-opt=no-new-privileges box:1 /bin/busybox sh -c '\\
+                   busybox touch /tmp/ok && ! busybox touch /no 2>/dev/null && \\
+                   busybox cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; \\
+                   busybox cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; busybox ls /sys/class/net'";
+        let said = lab.says(host, run);
+        assert!(
+            said.contains("67108864") && said.contains("50000") && said.ends_with("lo"),
+            "{said}"
+        );
+        // A container that must come back does so after a reboot.
+        lab.says(host, "sudo docker run -d --name web --restart=always --memory=32m box:1 /bin/busybox sleep 3600");
+        lab::reboot(&lab.spec.name, host).unwrap();
+        let start = Instant::now();
+        while lab
+            .says(
+                host,
+                "sudo docker ps -q --filter name=web --filter status=running",
+            )
+            .is_empty()
+        {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "no container after the reboot"
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    lab::down(&lab.spec.name).unwrap();
+    assert_nothing_left(&lab.spec.name);
 }
 
 /// Processes whose command line names the lab.

@@ -45,13 +45,20 @@ impl Layout {
             .collect()
     }
 
-    /// Whether a host gets the unified hierarchy (as a fresh Debian has it).
+    /// Which hierarchies a host gets: what `SYSTEMD_NSPAWN_UNIFIED_HIERARCHY` is set to, `None` for unset.
     ///
-    /// Docker needs real controllers: where the machine binds them to the old hierarchies, a Docker host
-    /// gets those.
-    pub(super) fn unified(&self, docker: bool) -> bool {
+    /// The unified one (as a fresh Debian has it) wherever it serves. Docker needs real controllers: where the
+    /// machine binds them to the old hierarchies, a Docker host gets those. Unset, nspawn copies such a mixed
+    /// layout, and with the unified hierarchy beside the old ones systemd still learns when a service has
+    /// ended; with the old ones alone it never does in a container, and each reboot waits two minutes for a
+    /// user manager that is gone.
+    pub(super) fn unified(&self, docker: bool) -> Option<&'static str> {
         let has_unified = self.hierarchies.iter().any(|h| h.controllers.is_empty());
-        has_unified && (self.legacy_controllers().is_empty() || !docker)
+        match (has_unified, self.legacy_controllers().is_empty(), docker) {
+            (true, true, _) | (true, false, false) => Some("1"),
+            (true, false, true) => None,
+            (false, _, _) => Some("0"),
+        }
     }
 
     /// Moves this process into the host's group, so that what it starts is born there; gives back the way out.
@@ -227,7 +234,10 @@ mod tests {
     #[test]
     fn a_docker_host_gets_the_hierarchy_that_has_the_controllers() {
         let fresh = layout("30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate");
-        assert!(fresh.unified(true) && fresh.unified(false));
+        assert_eq!(
+            (fresh.unified(true), fresh.unified(false)),
+            (Some("1"), Some("1"))
+        );
         assert!(fresh.legacy_controllers().is_empty());
         let mixed = layout(
             "1 0 0:1 / / rw - ext4 /dev/vda rw\n\
@@ -235,9 +245,12 @@ mod tests {
              32 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
              33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
         );
-        assert!(mixed.unified(false) && !mixed.unified(true));
+        assert_eq!(
+            (mixed.unified(true), mixed.unified(false)),
+            (None, Some("1"))
+        );
         assert_eq!(mixed.legacy_controllers(), ["cpu,cpuacct"]);
         let old = layout("31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu");
-        assert!(!old.unified(false));
+        assert_eq!(old.unified(true), Some("0"));
     }
 }

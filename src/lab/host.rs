@@ -206,7 +206,7 @@ fn docker(dir: &HostDir, files: &Files) -> Result<()> {
         io(format!("make {}", dir.bound(name).display()), made)?;
     }
     let layout = Layout::of_machine();
-    if layout.unified(true) {
+    if layout.unified(true) == Some("1") {
         return Ok(()); // nspawn gives the host its part of the unified hierarchy writable
     }
     let mut unit = String::from(

@@ -5,7 +5,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -37,35 +37,11 @@ pub(super) fn keep(lab: &str, dir: &HostDir, record: &HostRecord) -> Result<()> 
             what: format!("a keeper of host {}", record.host.name),
         });
     }
-    let me = own_process()?;
     let mut reboots = true;
     while reboots && !dir.stay_off().exists() {
         mount_overlay(dir, &record.image)?;
-        let mut child = start(lab, dir, &record.host)?;
-        let nspawn = i32::try_from(child.id()).ok().and_then(Process::of);
-        let processes = HostProcesses {
-            keeper: me.clone(),
-            nspawn: nspawn.clone(),
-        };
-        write_json(&dir.processes(), &processes)?;
-        let mut init = None;
-        let status = loop {
-            if let Some(status) = io("wait for the container", child.try_wait())? {
-                break status;
-            }
-            if init.is_none() {
-                init = nspawn.as_ref().and_then(Process::container_init);
-            }
-            std::thread::sleep(Duration::from_millis(if init.is_some() { 50 } else { 10 }));
-        };
-        // Started early, the next boot would share the overlay with what is left of this one.
-        let gone = || init.as_ref().is_none_or(|init| !init.is_alive());
-        if !wait_until(Duration::from_secs(5), gone)
-            && let Some(init) = &init
-        {
-            init.signal(Signal::KILL);
-            wait_until(Duration::from_secs(5), gone);
-        }
+        let child = start(lab, dir, &record.host)?;
+        let status = watch(child, dir)?;
         reboots = status.code() == Some(REBOOT);
         if !reboots && !status.success() && status.signal().is_none() {
             unmount_below(&dir.root())?;
@@ -77,6 +53,38 @@ pub(super) fn keep(lab: &str, dir: &HostDir, record: &HostRecord) -> Result<()> 
         }
     }
     unmount_below(&dir.root())
+}
+
+/// Waits for the end of a container, and notes which processes are its: its process 1 outlives a killed nspawn.
+fn watch(mut child: Child, dir: &HostDir) -> Result<ExitStatus> {
+    let mut processes = HostProcesses {
+        keeper: own_process()?,
+        nspawn: i32::try_from(child.id()).ok().and_then(Process::of),
+        init: None,
+    };
+    write_json(&dir.processes(), &processes)?;
+    let status = loop {
+        if let Some(status) = io("wait for the container", child.try_wait())? {
+            break status;
+        }
+        // A new one comes without a new nspawn where a service manager lets nspawn reboot by itself.
+        if !processes.init.as_ref().is_some_and(Process::is_alive) {
+            let found = processes.nspawn.as_ref().and_then(Process::container_init);
+            if found.is_some() {
+                processes.init = found;
+                write_json(&dir.processes(), &processes)?;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    // Started early, the next boot would share the overlay with what is left of this one.
+    if let Some(init) = &processes.init
+        && !wait_until(Duration::from_secs(1), || !init.is_alive())
+    {
+        init.signal(Signal::KILL);
+        wait_until(Duration::from_secs(5), || !init.is_alive());
+    }
+    Ok(status)
 }
 
 /// The identity of this very process.
@@ -132,12 +140,10 @@ fn start(lab: &str, dir: &HostDir, host: &LabHost) -> Result<Child> {
             command.arg(format!("--bind={}:{seen}", dir.bound(name).display()));
         }
     }
-    let unified = if layout.unified(host.docker) {
-        "1"
-    } else {
-        "0"
+    match layout.unified(host.docker) {
+        Some(unified) => command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", unified),
+        None => command.env_remove("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"),
     };
-    command.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", unified);
     let (out, errors) = log_pair(&dir.console())?;
     command
         .stdin(Stdio::null())
@@ -162,17 +168,21 @@ pub(super) fn log_pair(path: &Path) -> Result<(Stdio, Stdio)> {
 /// The process 1 of a running host.
 pub(super) fn init_of(dir: &HostDir) -> Option<Process> {
     let processes: HostProcesses = read_json(&dir.processes())?;
-    processes.nspawn?.container_init()
+    processes.init.filter(Process::is_alive)
 }
 
 /// Whether the host's container runs and is kept.
 pub(super) fn is_running(dir: &HostDir) -> bool {
-    dir.is_kept() && container(dir).is_some()
+    dir.is_kept() && !alive(dir).is_empty()
 }
 
-fn container(dir: &HostDir) -> Option<Process> {
-    let processes: HostProcesses = read_json(&dir.processes())?;
-    processes.nspawn.filter(Process::is_alive)
+/// Processes of the host's container that are alive; process 1 comes first, because with it the kernel kills
+/// all of a host in one go.
+fn alive(dir: &HostDir) -> Vec<Process> {
+    let processes = read_json::<HostProcesses>(&dir.processes());
+    let known = processes.map(|processes| [processes.init, processes.nspawn]);
+    let known = known.into_iter().flatten().flatten();
+    known.filter(Process::is_alive).collect()
 }
 
 /// Shuts a host down as its administrator would, and kills it when it takes too long.
@@ -181,7 +191,9 @@ fn container(dir: &HostDir) -> Option<Process> {
 /// [`LabError::StillThere`] when a process survives.
 pub(super) fn power_off(lab: &str, dir: &HostDir, host: &str) -> Result<()> {
     io("mark the host as off", std::fs::write(dir.stay_off(), ""))?;
-    if let Some(nspawn) = container(dir) {
+    if let Some(processes) = read_json::<HostProcesses>(&dir.processes())
+        && let Some(nspawn) = processes.nspawn
+    {
         nspawn.signal(Signal::TERM);
         wait_until(SHUTDOWN_LIMIT, || !nspawn.is_alive() && !dir.is_kept());
     }
@@ -197,15 +209,8 @@ pub(super) fn kill(lab: &str, dir: &HostDir, host: &str) -> Result<()> {
     let layout = Layout::of_machine();
     let ended = wait_until(Duration::from_secs(10), || {
         // Read again each time: a keeper that was just booting may have started one more container.
-        if let Some(nspawn) = container(dir) {
-            // Process 1 first: with it the kernel kills all processes of the host in one go.
-            if let Some(init) = nspawn.container_init() {
-                init.signal(Signal::KILL);
-            }
-            nspawn.signal(Signal::KILL);
-            return false;
-        }
-        let left = layout.processes(lab, Some(host));
+        let mut left = alive(dir);
+        left.extend(layout.processes(lab, Some(host)));
         for process in &left {
             process.signal(Signal::KILL);
         }
@@ -214,9 +219,8 @@ pub(super) fn kill(lab: &str, dir: &HostDir, host: &str) -> Result<()> {
     if !ended && let Some(processes) = read_json::<HostProcesses>(&dir.processes()) {
         processes.keeper.signal(Signal::KILL);
     }
-    if !wait_until(Duration::from_secs(2), || {
-        !dir.is_kept() && container(dir).is_none()
-    }) {
+    let gone = || !dir.is_kept() && alive(dir).is_empty();
+    if !wait_until(Duration::from_secs(2), gone) {
         return Err(LabError::StillThere {
             what: format!("host {host}"),
         });

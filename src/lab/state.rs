@@ -284,6 +284,8 @@ pub(super) struct HostProcesses {
     pub(super) keeper: Process,
     /// systemd-nspawn of the present boot.
     pub(super) nspawn: Option<Process>,
+    /// Process 1 of the present boot.
+    pub(super) init: Option<Process>,
 }
 
 /// Waits until `done`, looking every 20 ms; says whether it came true in time.
