@@ -50,6 +50,12 @@ pub(super) fn mount_overlay(dir: &HostDir, image: &Path) -> Result<()> {
         path: root.clone(),
         why,
     };
+    // These separate the options of an overlay; it has no usable way to quote them.
+    if options.matches([',', ':', '\\']).count() > 2 {
+        return Err(refused(
+            "its path or the cache's holds `,`, `:` or `\\`".into(),
+        ));
+    }
     let options = std::ffi::CString::new(options).map_err(|error| refused(error.to_string()))?;
     mount(
         "overlay",

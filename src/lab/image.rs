@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::error::{LabError, Result, io};
 use super::mirror::Mirror;
 use super::sources::archives;
-use super::state::{cache_root, lock_file, make_dir};
+use super::state::{cache_root, lock_file, make_dir, unmount_below};
 use super::tool::{run, tail};
 
 /// Raised whenever what is done after debootstrap changes.
@@ -42,11 +42,16 @@ pub(super) enum Progress {
     Building,
 }
 
-/// The image of a release, built when it is not there yet.
+/// The image of a release, built when it is not there yet. Images of its former recipes go then, unless
+/// `in_use` says of their directory that a host stands on it.
 ///
 /// # Errors
 /// [`LabError::UnknownRelease`], [`LabError::ImageBuild`] with the end of debootstrap's log.
-pub(super) fn get(release: &str, progress: &mut dyn FnMut(Progress)) -> Result<Image> {
+pub(super) fn get(
+    release: &str,
+    progress: &mut dyn FnMut(Progress),
+    in_use: &dyn Fn(&Path) -> bool,
+) -> Result<Image> {
     check(release)?;
     let images = cache_root().join("images");
     let name = format!("{release}-{}", recipe_hash(release));
@@ -66,21 +71,52 @@ pub(super) fn get(release: &str, progress: &mut dyn FnMut(Progress)) -> Result<I
         return Ok(image);
     }
     progress(Progress::Building);
-    // Only the holder of the lock uses this name: what a killed build left there goes first.
-    let partial = images.join(format!("{name}.partial"));
-    if partial.exists() {
-        io(
-            format!("remove {}", partial.display()),
-            fs::remove_dir_all(&partial),
-        )?;
-    }
+    // Only the holder of the lock builds: what is there under this name is of a build that was killed. Its
+    // debootstrap may still be running, so the new one gets a path of its own.
+    remove_partial(&images, &name)?;
+    let partial = images.join(format!("{name}.partial-{}", std::process::id()));
     make_dir(&partial)?;
     build(release, &partial)?;
-    io(
-        format!("keep the image {name}"),
-        fs::rename(&partial, &done),
-    )?;
+    unmount_below(&partial)?;
+    let kept = fs::rename(&partial, &done);
+    io(format!("keep the image {name}"), kept)?;
+    remove_former(&images, release, &name, in_use)?;
     Ok(image)
+}
+
+fn remove_partial(images: &Path, name: &str) -> Result<()> {
+    let entries = io("read the images", fs::read_dir(images))?;
+    for entry in entries.flatten() {
+        let other = entry.file_name().to_string_lossy().into_owned();
+        if other.starts_with(&format!("{name}.partial")) {
+            let path = entry.path();
+            unmount_below(&path)?; // debootstrap mounts /proc in there
+            let removed = fs::remove_dir_all(&path);
+            io(format!("remove {}", path.display()), removed)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_former(
+    images: &Path,
+    release: &str,
+    name: &str,
+    in_use: &dyn Fn(&Path) -> bool,
+) -> Result<()> {
+    let entries = io("read the images", fs::read_dir(images))?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let other = entry.file_name().to_string_lossy().into_owned();
+        let former = other.starts_with(&format!("{release}-")) && other != name;
+        if former && !other.contains('.') && path.is_dir() && !in_use(&path) {
+            io(
+                format!("remove {}", path.display()),
+                fs::remove_dir_all(&path),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a release that debootstrap does not know, before anything is made.
