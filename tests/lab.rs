@@ -167,6 +167,7 @@ fn two_releases_boot_serve_reboot_and_leave_nothing() {
         let first = host("web_1", [10, 20, 0, 11], "bookworm", key);
         let second = LabHost {
             port: 2222,
+            memory: Some(512 << 20),
             user: "admin".into(),
             sudo: Sudo::Password("s3cret 'pass".into()),
             ..host("db", [172, 30, 9, 1], "trixie", key)
@@ -209,6 +210,14 @@ fn two_releases_boot_serve_reboot_and_leave_nothing() {
     }
     let ids = ["web_1", "db"].map(|host| lab.says(host, "cat /etc/machine-id"));
     assert!(ids[0].len() == 32 && ids[0] != ids[1], "{ids:?}");
+
+    // The memory of a host is limited where the machine has the old hierarchy and no systemd of its own.
+    let limit = Path::new("/sys/fs/cgroup/memory/rempart-lab")
+        .join(&name)
+        .join("db/memory.limit_in_bytes");
+    if limit.exists() {
+        assert_eq!(fs::read_to_string(limit).unwrap(), "536870912\n");
+    }
 
     // sudo as asked for.
     assert_eq!(lab.says("web_1", "sudo -n id -u"), "0");
@@ -346,11 +355,43 @@ fn a_lab_whose_processes_were_killed_comes_up_again_and_goes_down() {
         "{events:?}"
     );
     assert_eq!(lab.says("one", "cat mark"), "kept");
-    // Everything dies at once, and the record is lost: still, `down` clears up.
+    // As after a reboot of the machine: no process, no mount, no namespace, but the disks.
     for pid in processes_of(&name) {
         Command::new("kill").args(["-9", &pid.0]).status().unwrap();
     }
     let directory = lab::status(&name).unwrap().directory;
+    let root = directory.join("hosts/one/root");
+    // The container may be dying still.
+    while Command::new("umount")
+        .arg(&root)
+        .output()
+        .unwrap()
+        .status
+        .success()
+    {}
+    let namespace = format!("rempart-lab-{name}");
+    Command::new("ip")
+        .args(["netns", "delete", &namespace])
+        .status()
+        .unwrap();
+    lab.up();
+    assert_eq!(lab.says("one", "cat mark"), "kept");
+
+    // A host that cannot boot is an error that shows its console.
+    lab.says(
+        "one",
+        "sudo rm /usr/lib/systemd/systemd /lib/systemd/systemd; exit 0",
+    );
+    lab::power_off(&name, "one").unwrap();
+    let error = lab::power_on(&name, "one").unwrap_err();
+    assert!(matches!(error, LabError::HostDied { .. }), "{error}");
+    assert!(error.to_string().contains("execv"), "{error}");
+    assert!(!lab::status(&name).unwrap().hosts[0].running);
+
+    // Everything dies at once, and the record is lost: still, `down` clears up.
+    for pid in processes_of(&name) {
+        Command::new("kill").args(["-9", &pid.0]).status().unwrap();
+    }
     fs::remove_file(directory.join("lab.json")).unwrap();
     lab::down(&name).unwrap();
     assert_nothing_left(&name);
@@ -400,7 +441,7 @@ fn docker_runs_in_hosts_prepared_for_it() {
             "{said}"
         );
         // A container that must come back does so after a reboot.
-        lab.says(host, "sudo docker run -d --name web --restart=always --memory=32m box:1 /bin/busybox sleep 3600");
+        lab.says(host, "sudo docker run -d --name web --restart=always --stop-timeout=1 --memory=32m box:1 /bin/busybox sleep 3600");
         lab::reboot(&lab.spec.name, host).unwrap();
         let start = Instant::now();
         while lab
@@ -449,9 +490,17 @@ fn assert_nothing_left(name: &str) {
             .exists()
     );
     assert_eq!(processes_of(name), [], "a process is left");
-    assert!(!lab::list().contains(&name.to_owned()));
+    assert!(!lab::list().unwrap().contains(&name.to_owned()));
     let state = std::env::var("REMPART_LAB_STATE").unwrap_or("/var/lib/rempart-lab".into());
     for entry in fs::read_dir(state).unwrap().flatten() {
+        let entry = entry.file_name().to_string_lossy().into_owned();
+        assert!(!entry.contains(name), "{entry} is left");
+    }
+    for entry in fs::read_dir("/run/systemd/nspawn/propagate")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let entry = entry.file_name().to_string_lossy().into_owned();
         assert!(!entry.contains(name), "{entry} is left");
     }

@@ -109,11 +109,7 @@ fn start(lab: &str, dir: &HostDir, host: &LabHost) -> Result<Child> {
         "--register=no",
     ]);
     command.arg("--directory").arg(dir.root());
-    let machine = format!("{lab}-{}", host.hostname());
-    command.arg(format!(
-        "--machine={}",
-        machine.chars().take(60).collect::<String>()
-    ));
+    command.arg(format!("--machine={}", machine_name(lab, &host.name)));
     command.arg(format!("--hostname={}", host.hostname()));
     command.arg(format!("--network-bridge={BRIDGE}"));
     // A host may do to itself whatever a server may, but not set the machine's clock or load its modules.
@@ -154,6 +150,14 @@ fn start(lab: &str, dir: &HostDir, host: &LabHost) -> Result<Child> {
     let child = command.spawn();
     way.leave()?;
     io("run nsenter", child)
+}
+
+/// What nspawn calls the host: host names alone may be those of another lab.
+fn machine_name(lab: &str, host: &str) -> String {
+    let name = format!("{lab}-{}", host.replace('_', "-"));
+    // Machine names have 64 characters at most and end like a hostname.
+    let name: String = name.chars().take(60).collect();
+    name.trim_end_matches(['-', '.']).to_owned()
 }
 
 /// A log file for both outputs of a process, appended to.
@@ -225,5 +229,8 @@ pub(super) fn kill(lab: &str, dir: &HostDir, host: &str) -> Result<()> {
             what: format!("host {host}"),
         });
     }
+    // A killed nspawn leaves this behind, empty.
+    let propagate = Path::new("/run/systemd/nspawn/propagate").join(machine_name(lab, host));
+    let _ = std::fs::remove_dir(propagate);
     unmount_below(&dir.root())
 }

@@ -7,6 +7,10 @@
 //! One lab is one directory (the record, the overlays, the logs), one namespace with one bridge, one mirror
 //! process and one keeper process per host; all of it ends with [`down`]. Traffic never leaves the
 //! namespace: packages come through the mirror, whose downloads run outside of it.
+//!
+//! What a lab host cannot show: it shares the machine's kernel, so `kernel.*` and `vm.*` sysctls are refused
+//! (`net.*` works), modules are not loaded and the clock is not set; it has no name server; a power loss keeps
+//! what was written but not synced; addresses of 172.17.0.0/16 are Docker's own in hosts that run Docker.
 
 mod boot;
 mod cgroups;
@@ -23,6 +27,7 @@ mod state;
 mod tool;
 mod up;
 
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -148,19 +153,22 @@ struct HostRecord {
 }
 
 /// The names of all labs of this state directory, sorted.
-pub fn list() -> Vec<String> {
-    let entries = std::fs::read_dir(state::state_root());
-    let mut names: Vec<String> = entries
-        .map(|entries| {
-            entries
-                .flatten()
-                .filter(|e| e.path().is_dir())
-                .filter_map(|e| e.file_name().into_string().ok())
-                .collect()
-        })
-        .unwrap_or_default();
+///
+/// # Errors
+/// [`LabError::NotRoot`] where the directory may not be read.
+pub fn list() -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(state::state_root()) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(LabError::NotRoot),
+        Err(error) => return io("read the state directory", Err(error)),
+    };
+    let directories = entries.flatten().filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> = directories
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
     names.sort();
-    names
+    Ok(names)
 }
 
 /// What a lab is now. Changes nothing.
@@ -330,9 +338,14 @@ pub fn serve(name: &str, host: Option<&str>) -> Result<()> {
 fn open(name: &str) -> Result<(LabDir, LabRecord)> {
     spec::check_lab_name(name)?;
     let dir = LabDir::of(name);
-    let record =
-        state::read_json(&dir.record()).ok_or_else(|| LabError::NoSuchLab(name.to_owned()))?;
-    Ok((dir, record))
+    match std::fs::File::open(dir.record()) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(LabError::NotRoot),
+        _ => {
+            let none = || LabError::NoSuchLab(name.to_owned());
+            let record = state::read_json(&dir.record()).ok_or_else(none)?;
+            Ok((dir, record))
+        }
+    }
 }
 
 fn find_host<'a>(lab: &str, record: &'a LabRecord, host: &str) -> Result<&'a HostRecord> {

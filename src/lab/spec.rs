@@ -59,6 +59,7 @@ impl LabSpec {
         }
         for host in &self.hosts {
             host.check()?;
+            image::check(&host.release)?;
             if !names.insert(host.hostname()) {
                 return Err(refuse("host", &host.name, "two hosts would have this name"));
             }
@@ -168,7 +169,7 @@ impl LabHost {
         if self.port == 0 {
             return Err(refuse("port of", &self.name, "is 0"));
         }
-        image::check(&self.release)
+        Ok(())
     }
 }
 
@@ -243,6 +244,7 @@ mod tests {
         for bad in ["", "..", "a/b", "A", "-a", "a b", &"x".repeat(25)] {
             assert!(check_lab_name(bad).is_err(), "{bad}");
         }
+        assert!(host("web_1.example", 1).check().is_ok());
         for bad in ["../x", "a b", "a,b", "-x", "x\n", "localhost", "a..b"] {
             assert!(host(bad, 1).check().is_err(), "{bad}");
         }

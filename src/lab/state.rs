@@ -140,10 +140,8 @@ impl HostDir {
 
     /// A keeper holds its lock as long as it lives: no stale pid can pretend to be one.
     pub(super) fn is_kept(&self) -> bool {
-        match lock_file(&self.keeper_lock()).map(|file| file.try_lock_shared()) {
-            Ok(Err(TryLockError::WouldBlock)) => true,
-            Ok(_) | Err(_) => false,
-        }
+        let file = File::open(self.keeper_lock());
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }
 
@@ -157,14 +155,15 @@ pub(super) fn lock_file(path: &Path) -> Result<File> {
     io(format!("open {}", path.display()), options.open(path))
 }
 
-/// Makes a directory and its parents; only root may look in (passwords of lab users lie below).
+/// Makes a directory and its parents. Only root may look in: below are the disks of hosts, with programs of
+/// older releases that run as root.
 pub(super) fn make_dir(path: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    io(
-        format!("make the directory {}", path.display()),
-        builder.create(path),
-    )
+    let parents = path.parent().map_or(Ok(()), fs::create_dir_all);
+    let made = parents.and_then(|()| {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(path)
+    });
+    io(format!("make the directory {}", path.display()), made)
 }
 
 /// Writes a file whole or not at all.

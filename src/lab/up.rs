@@ -41,8 +41,10 @@ pub fn up(spec: &LabSpec, report: &mut dyn FnMut(Event)) -> Result<LabStatus> {
             url: host::mirror_url(spec.controller),
         });
     }
-    boot_hosts(spec, &dir, &record, report)?;
+    let booted = boot_hosts(spec, &dir, &record, report);
+    // Also for the hosts that did come up beside one that did not.
     write_known_hosts(&dir, &record)?;
+    booted?;
     super::status(&spec.name)
 }
 
@@ -149,8 +151,11 @@ fn stands_on(image: &Path) -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let of_lab =
         |name: String| -> Option<LabRecord> { state::read_json(&LabDir::of(&name).record()) };
-    let mut records = super::list().into_iter().filter_map(of_lab);
-    mounts.contains(&format!("lowerdir={}/", image.display()))
+    let mut records = super::list()
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(of_lab);
+    mounts.contains(&format!("{}/", image.display()))
         || records.any(|record| {
             record
                 .hosts
@@ -236,10 +241,10 @@ fn boot_host(
 fn write_known_hosts(dir: &LabDir, record: &LabRecord) -> Result<()> {
     let mut text = String::new();
     for known in &record.hosts {
-        text.push_str(&host::known_hosts_lines(
-            &dir.host(&known.host.name),
-            &known.host,
-        )?);
+        let host_dir = dir.host(&known.host.name);
+        if host_dir.prepared().exists() {
+            text.push_str(&host::known_hosts_lines(&host_dir, &known.host)?);
+        }
     }
     state::write_file(&dir.known_hosts(), text.as_bytes(), 0o644)
 }
