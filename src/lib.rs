@@ -3,6 +3,7 @@
 pub mod engine;
 pub mod inventory;
 pub mod kinds;
+pub mod lab;
 pub mod model;
 pub mod plan;
 pub mod quote;
