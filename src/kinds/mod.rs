@@ -5,11 +5,13 @@
 
 mod directory;
 mod file;
+mod package_apt;
 
 use crate::resource::Entry;
 
 /// Every kind, sorted by name.
-pub const KINDS: &[Entry] = &[Entry::of::<directory::Directory>(), Entry::of::<file::File>()];
+pub const KINDS: &[Entry] =
+    &[Entry::of::<directory::Directory>(), Entry::of::<file::File>(), Entry::of::<package_apt::PackageApt>()];
 
 /// The row of a kind.
 pub fn find(name: &str) -> Option<&'static Entry> {
