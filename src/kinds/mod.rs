@@ -5,13 +5,20 @@
 
 mod directory;
 mod file;
+mod package_apt;
 mod systemd_unit;
+mod user;
 
 use crate::resource::Entry;
 
 /// Every kind, sorted by name.
-pub const KINDS: &[Entry] =
-    &[Entry::of::<directory::Directory>(), Entry::of::<file::File>(), Entry::of::<systemd_unit::SystemdUnit>()];
+pub const KINDS: &[Entry] = &[
+    Entry::of::<directory::Directory>(),
+    Entry::of::<file::File>(),
+    Entry::of::<package_apt::PackageApt>(),
+    Entry::of::<systemd_unit::SystemdUnit>(),
+    Entry::of::<user::User>(),
+];
 
 /// The row of a kind.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -20,8 +20,7 @@ pub(super) const BOOT_LIMIT: Duration = Duration::from_secs(90);
 
 /// Starts the process that answers on the controller's address; one that runs is left alone.
 pub(super) fn start_mirror(lab: &str, dir: &LabDir, record: &LabRecord) -> Result<bool> {
-    let alive =
-        || read_json::<Process>(&dir.mirror_process()).is_some_and(|process| process.is_alive());
+    let alive = || read_json::<Process>(&dir.mirror_process()).is_some_and(|process| process.is_alive());
     if alive() {
         return Ok(false);
     }
@@ -46,15 +45,10 @@ pub(super) fn serve_mirror(lab: &str, dir: &LabDir, record: &LabRecord) -> Resul
     let address = SocketAddr::from((record.controller, PORT));
     // Only the socket is made in the lab's namespace: downloads go out of the machine's own.
     let listener = network::inside(lab, || std::net::TcpListener::bind(address))?;
-    let listener = listener.map_err(|error| LabError::PortInUse {
-        address: address.to_string(),
-        why: error.to_string(),
-    })?;
-    let mirror = Mirror {
-        archives: sources::archives()?,
-        cache: cache_root().join("mirror"),
-        files: record.files.clone(),
-    };
+    let listener =
+        listener.map_err(|error| LabError::PortInUse { address: address.to_string(), why: error.to_string() })?;
+    let mirror =
+        Mirror { archives: sources::archives()?, cache: cache_root().join("mirror"), files: record.files.clone() };
     let running = mirror.start(listener)?;
     write_json(&dir.mirror_process(), &super::keeper::own_process()?)?;
     running.wait();
@@ -65,19 +59,11 @@ pub(super) fn serve_mirror(lab: &str, dir: &LabDir, record: &LabRecord) -> Resul
 ///
 /// # Errors
 /// [`LabError::HostDied`], [`LabError::BootTimeout`], both with the end of its console.
-pub(super) fn start_host(
-    lab: &str,
-    dir: &LabDir,
-    record: &LabRecord,
-    host: &LabHost,
-) -> Result<()> {
+pub(super) fn start_host(lab: &str, dir: &LabDir, record: &LabRecord, host: &LabHost) -> Result<()> {
     let host_dir = dir.host(&host.name);
     for stale in [host_dir.stay_off(), host_dir.processes()] {
         if stale.exists() {
-            io(
-                format!("remove {}", stale.display()),
-                std::fs::remove_file(&stale),
-            )?;
+            io(format!("remove {}", stale.display()), std::fs::remove_file(&stale))?;
         }
     }
     let mut ended = start(record, lab, Some(&host.name), &host_dir.keeper_log())?;
@@ -105,10 +91,7 @@ pub(super) fn wait_ready(
             let keeper = tail(&dir.keeper_log(), 5);
             let console = tail(&dir.console(), 15);
             let tail = format!("{console}\n{keeper}").trim().to_owned();
-            return Err(LabError::HostDied {
-                host: host.name.clone(),
-                tail,
-            });
+            return Err(LabError::HostDied { host: host.name.clone(), tail });
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -128,9 +111,7 @@ fn answers(lab: &str, host: &LabHost) -> Result<bool> {
             return false;
         };
         let mut greeting = [0; 4];
-        stream.set_read_timeout(Some(limit)).is_ok()
-            && stream.read_exact(&mut greeting).is_ok()
-            && &greeting == b"SSH-"
+        stream.set_read_timeout(Some(limit)).is_ok() && stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-"
     })
 }
 
@@ -141,27 +122,15 @@ fn accepts_logins(init: &Process) -> bool {
 }
 
 /// Starts a background process; the answer says whether it has ended.
-fn start(
-    record: &LabRecord,
-    lab: &str,
-    host: Option<&str>,
-    log: &Path,
-) -> Result<impl FnMut() -> bool + use<>> {
-    let (program, first) = record.serve.split_first().ok_or_else(|| {
-        super::spec::refuse(
-            "lab",
-            lab,
-            "no program for its background processes is named",
-        )
-    })?;
+fn start(record: &LabRecord, lab: &str, host: Option<&str>, log: &Path) -> Result<impl FnMut() -> bool + use<>> {
+    let (program, first) = record
+        .serve
+        .split_first()
+        .ok_or_else(|| super::spec::refuse("lab", lab, "no program for its background processes is named"))?;
     let (out, errors) = log_pair(log)?;
     let mut command = Command::new(program);
     command.args(first).arg(lab).args(host);
-    command
-        .stdin(Stdio::null())
-        .stdout(out)
-        .stderr(errors)
-        .current_dir("/");
+    command.stdin(Stdio::null()).stdout(out).stderr(errors).current_dir("/");
     let mut child = io(format!("start {program}"), command.spawn())?;
     let (sender, receiver) = std::sync::mpsc::channel::<()>();
     // Someone has to take its exit code, for as long as this process lives.

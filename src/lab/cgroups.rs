@@ -40,9 +40,7 @@ impl Layout {
     /// Controllers that are bound to the old hierarchies, and so are missing in the unified one.
     pub(super) fn legacy_controllers(&self) -> Vec<&str> {
         let names = self.hierarchies.iter().map(|h| h.controllers.as_str());
-        names
-            .filter(|name| !name.is_empty() && !name.starts_with("name="))
-            .collect()
+        names.filter(|name| !name.is_empty() && !name.starts_with("name=")).collect()
     }
 
     /// Which hierarchies a host gets: what `SYSTEMD_NSPAWN_UNIFIED_HIERARCHY` is set to, `None` for unset.
@@ -73,16 +71,10 @@ impl Layout {
             let group = hierarchy.make(&[TOP, lab, host])?;
             if let (Some(bytes), Some(file)) = (memory, hierarchy.memory_file()) {
                 let file = group.join(file);
-                io(
-                    format!("limit memory in {}", file.display()),
-                    fs::write(&file, bytes.to_string()),
-                )?;
+                io(format!("limit memory in {}", file.display()), fs::write(&file, bytes.to_string()))?;
             }
-            let back = present
-                .get(&hierarchy.controllers)
-                .map_or("/", String::as_str);
-            way.0
-                .push(hierarchy.mount.join(back.trim_start_matches('/')));
+            let back = present.get(&hierarchy.controllers).map_or("/", String::as_str);
+            way.0.push(hierarchy.mount.join(back.trim_start_matches('/')));
             let entry = group.join("cgroup.procs");
             io(format!("enter {}", group.display()), fs::write(&entry, &me))?;
         }
@@ -126,10 +118,7 @@ impl Way {
         let me = std::process::id().to_string();
         for group in self.0 {
             let entry = group.join("cgroup.procs");
-            io(
-                format!("go back to {}", group.display()),
-                fs::write(&entry, &me),
-            )?;
+            io(format!("go back to {}", group.display()), fs::write(&entry, &me))?;
         }
         Ok(())
     }
@@ -142,19 +131,13 @@ impl Hierarchy {
             let parent = group.clone();
             group.push(part);
             if !group.is_dir() {
-                io(
-                    format!("make the control group {}", group.display()),
-                    fs::create_dir(&group),
-                )?;
+                io(format!("make the control group {}", group.display()), fs::create_dir(&group))?;
             }
             if self.controllers.is_empty() {
                 // What cannot be passed on is not had: Docker then says which limit it misses.
                 let has = fs::read_to_string(parent.join("cgroup.controllers")).unwrap_or_default();
                 for controller in has.split_whitespace() {
-                    let _ = fs::write(
-                        parent.join("cgroup.subtree_control"),
-                        format!("+{controller}"),
-                    );
+                    let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{controller}"));
                 }
             }
             if self.controllers.split(',').any(|name| name == "cpuset") {
@@ -186,11 +169,9 @@ fn hierarchy(line: &str) -> Option<Hierarchy> {
     let controllers = match right.next()? {
         "cgroup2" => String::new(),
         "cgroup" => {
-            const NOT_CONTROLLERS: [&str; 6] =
-                ["rw", "ro", "xattr", "noprefix", "clone_children", "none"];
+            const NOT_CONTROLLERS: [&str; 6] = ["rw", "ro", "xattr", "noprefix", "clone_children", "none"];
             let options = right.nth(1)?.split(',');
-            let names =
-                options.filter(|o| !NOT_CONTROLLERS.contains(o) && !o.starts_with("release_agent"));
+            let names = options.filter(|o| !NOT_CONTROLLERS.contains(o) && !o.starts_with("release_agent"));
             names.collect::<Vec<_>>().join(",")
         }
         _ => return None,
@@ -225,19 +206,13 @@ mod tests {
     use super::*;
 
     fn layout(lines: &str) -> Layout {
-        Layout {
-            systemd: false,
-            hierarchies: lines.lines().filter_map(hierarchy).collect(),
-        }
+        Layout { systemd: false, hierarchies: lines.lines().filter_map(hierarchy).collect() }
     }
 
     #[test]
     fn a_docker_host_gets_the_hierarchy_that_has_the_controllers() {
         let fresh = layout("30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate");
-        assert_eq!(
-            (fresh.unified(true), fresh.unified(false)),
-            (Some("1"), Some("1"))
-        );
+        assert_eq!((fresh.unified(true), fresh.unified(false)), (Some("1"), Some("1")));
         assert!(fresh.legacy_controllers().is_empty());
         let mixed = layout(
             "1 0 0:1 / / rw - ext4 /dev/vda rw\n\
@@ -245,10 +220,7 @@ mod tests {
              32 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
              33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
         );
-        assert_eq!(
-            (mixed.unified(true), mixed.unified(false)),
-            (None, Some("1"))
-        );
+        assert_eq!((mixed.unified(true), mixed.unified(false)), (None, Some("1")));
         assert_eq!(mixed.legacy_controllers(), ["cpu,cpuacct"]);
         let old = layout("31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu");
         assert_eq!(old.unified(true), Some("0"));

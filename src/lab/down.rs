@@ -33,35 +33,19 @@ pub fn down(name: &str) -> Result<()> {
 pub(super) fn stop_all(name: &str, dir: &LabDir) -> Result<()> {
     let mut hosts = Vec::new();
     if let Ok(entries) = std::fs::read_dir(dir.hosts()) {
-        hosts.extend(
-            entries
-                .flatten()
-                .filter_map(|entry| entry.file_name().into_string().ok()),
-        );
+        hosts.extend(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()));
     }
     std::thread::scope(|scope| {
         let stop = |host: &String| keeper::power_off(name, &dir.host(host), host);
-        let threads: Vec<_> = hosts
-            .iter()
-            .map(|host| scope.spawn(move || stop(host)))
-            .collect();
-        let died = |_| {
-            Err(LabError::StillThere {
-                what: "a broken thread".into(),
-            })
-        };
-        let outcomes: Vec<Result<()>> = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(died))
-            .collect();
+        let threads: Vec<_> = hosts.iter().map(|host| scope.spawn(move || stop(host))).collect();
+        let died = |_| Err(LabError::StillThere { what: "a broken thread".into() });
+        let outcomes: Vec<Result<()>> = threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect();
         outcomes.into_iter().collect::<Result<()>>()
     })?;
     if let Some(mirror) = state::read_json::<Process>(&dir.mirror_process()) {
         mirror.signal(Signal::KILL);
         if !state::wait_until(Duration::from_secs(5), || !mirror.is_alive()) {
-            return Err(LabError::StillThere {
-                what: "the mirror".into(),
-            });
+            return Err(LabError::StillThere { what: "the mirror".into() });
         }
     }
     Ok(())

@@ -153,12 +153,6 @@ pub enum LabError {
 pub type Result<T> = std::result::Result<T, LabError>;
 
 /// Names what was being done when the system said no.
-pub(super) fn io<T>(
-    doing: impl Into<String>,
-    result: std::result::Result<T, impl Into<std::io::Error>>,
-) -> Result<T> {
-    result.map_err(|source| LabError::Io {
-        doing: doing.into(),
-        source: source.into(),
-    })
+pub(super) fn io<T>(doing: impl Into<String>, result: std::result::Result<T, impl Into<std::io::Error>>) -> Result<T> {
+    result.map_err(|source| LabError::Io { doing: doing.into(), source: source.into() })
 }

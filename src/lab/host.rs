@@ -17,10 +17,8 @@ use super::{LabHost, LabSpec, Sudo};
 
 /// Directories in which Docker keeps layers: on the machine's own filesystem, because an overlay cannot lie
 /// on an overlay. Names in the host's directory, and where the host sees them.
-pub(super) const DOCKER_DIRECTORIES: [(&str, &str); 2] = [
-    ("docker", "/var/lib/docker"),
-    ("containerd", "/var/lib/containerd"),
-];
+pub(super) const DOCKER_DIRECTORIES: [(&str, &str); 2] =
+    [("docker", "/var/lib/docker"), ("containerd", "/var/lib/containerd")];
 
 /// Mounts the host's overlay; one that is mounted stays.
 ///
@@ -40,41 +38,23 @@ pub(super) fn mount_overlay(dir: &HostDir, image: &Path) -> Result<()> {
         let open = fs::set_permissions(dir.upper(), Permissions::from_mode(0o755));
         io(format!("open {}", dir.upper().display()), open)?;
     }
-    let options = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        image.display(),
-        dir.upper().display(),
-        dir.work().display()
-    );
-    let refused = |why: String| LabError::NoOverlay {
-        path: root.clone(),
-        why,
-    };
+    let options =
+        format!("lowerdir={},upperdir={},workdir={}", image.display(), dir.upper().display(), dir.work().display());
+    let refused = |why: String| LabError::NoOverlay { path: root.clone(), why };
     // These separate the options of an overlay; it has no usable way to quote them.
     if options.matches([',', ':', '\\']).count() > 2 {
-        return Err(refused(
-            "its path or the cache's holds `,`, `:` or `\\`".into(),
-        ));
+        return Err(refused("its path or the cache's holds `,`, `:` or `\\`".into()));
     }
     let options = std::ffi::CString::new(options).map_err(|error| refused(error.to_string()))?;
-    mount(
-        "overlay",
-        &root,
-        "overlay",
-        MountFlags::empty(),
-        options.as_c_str(),
-    )
-    .map_err(|error| refused(error.to_string()))
+    mount("overlay", &root, "overlay", MountFlags::empty(), options.as_c_str())
+        .map_err(|error| refused(error.to_string()))
 }
 
 /// Makes the overlay of a host from nothing: what a half-made one holds is thrown away.
 pub(super) fn prepare(dir: &HostDir, image: &Path, spec: &LabSpec, host: &LabHost) -> Result<()> {
     unmount_below(&dir.0)?;
     if dir.0.exists() {
-        io(
-            format!("remove {}", dir.0.display()),
-            fs::remove_dir_all(&dir.0),
-        )?;
+        io(format!("remove {}", dir.0.display()), fs::remove_dir_all(&dir.0))?;
     }
     make_dir(&dir.0)?;
     mount_overlay(dir, image)?;
@@ -82,20 +62,10 @@ pub(super) fn prepare(dir: &HostDir, image: &Path, spec: &LabSpec, host: &LabHos
     names(&files, spec, host)?;
     network(&files, host)?;
     apt(&files, spec, host)?;
-    run(
-        "ssh-keygen",
-        [
-            "-q".as_ref(),
-            "-A".as_ref(),
-            "-f".as_ref(),
-            files.0.as_os_str(),
-        ],
-    )?;
+    run("ssh-keygen", ["-q".as_ref(), "-A".as_ref(), "-f".as_ref(), files.0.as_os_str()])?;
     if host.port != 22 {
         let path = "etc/ssh/sshd_config";
-        let text = files
-            .read(path)?
-            .replace("#Port 22\n", &format!("Port {}\n", host.port));
+        let text = files.read(path)?.replace("#Port 22\n", &format!("Port {}\n", host.port));
         files.write(path, &text, 0o644)?;
     }
     account(&files, host)?;
@@ -107,8 +77,7 @@ pub(super) fn prepare(dir: &HostDir, image: &Path, spec: &LabSpec, host: &LabHos
 
 fn names(files: &Files, spec: &LabSpec, host: &LabHost) -> Result<()> {
     files.write("etc/hostname", &format!("{}\n", host.hostname()), 0o644)?;
-    let mut hosts =
-        String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    let mut hosts = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     for other in &spec.hosts {
         hosts.push_str(&format!("{}\t{}", other.address, other.hostname()));
         if other.hostname() != other.name {
@@ -117,10 +86,7 @@ fn names(files: &Files, spec: &LabSpec, host: &LabHost) -> Result<()> {
         hosts.push('\n');
     }
     files.write("etc/hosts", &hosts, 0o644)?;
-    let id = io(
-        "read a random id",
-        fs::read_to_string("/proc/sys/kernel/random/uuid"),
-    )?;
+    let id = io("read a random id", fs::read_to_string("/proc/sys/kernel/random/uuid"))?;
     files.write("etc/machine-id", &id.replace('-', ""), 0o444)
 }
 
@@ -140,18 +106,12 @@ fn apt(files: &Files, spec: &LabSpec, host: &LabHost) -> Result<()> {
     if release != "sid" {
         text.push_str(&format!("deb {top}/debian {release}-updates main\n"));
         if super::sources::archives()?.security.is_some() {
-            text.push_str(&format!(
-                "deb {top}/debian-security {release}-security main\n"
-            ));
+            text.push_str(&format!("deb {top}/debian-security {release}-security main\n"));
         }
     }
     files.write("etc/apt/sources.list", &text, 0o644)?;
     // The first download of a big package reaches the host only once the mirror has all of it.
-    files.write(
-        "etc/apt/apt.conf.d/90lab",
-        "Acquire::http::Timeout \"300\";\n",
-        0o644,
-    )
+    files.write("etc/apt/apt.conf.d/90lab", "Acquire::http::Timeout \"300\";\n", 0o644)
 }
 
 /// The address of the lab's mirror, as hosts write it; no trailing slash.
@@ -162,13 +122,7 @@ pub(super) fn mirror_url(controller: Ipv4Addr) -> String {
 fn account(files: &Files, host: &LabHost) -> Result<()> {
     let user = &host.user;
     if user != "root" {
-        let words = [
-            "useradd",
-            "--create-home",
-            "--shell",
-            "/bin/bash",
-            user.as_str(),
-        ];
+        let words = ["useradd", "--create-home", "--shell", "/bin/bash", user.as_str()];
         files.chroot(&words, &[])?;
     }
     match &host.sudo {
@@ -183,24 +137,14 @@ fn account(files: &Files, host: &LabHost) -> Result<()> {
             files.write(&format!("etc/sudoers.d/90-{user}"), &line, 0o440)?;
         }
     }
-    let home = if user == "root" {
-        "root".to_owned()
-    } else {
-        format!("home/{user}")
-    };
+    let home = if user == "root" { "root".to_owned() } else { format!("home/{user}") };
     let folder = files.0.join(&home).join(".ssh");
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder);
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     io(format!("make {}", folder.display()), made)?;
     let keys = format!("{home}/.ssh/authorized_keys");
     files.write(&keys, &format!("{}\n", host.public_key.trim()), 0o600)?;
     if user != "root" {
-        files.chroot(
-            &["chown", "-R", &format!("{user}:"), &format!("/{home}/.ssh")],
-            &[],
-        )?;
+        files.chroot(&["chown", "-R", &format!("{user}:"), &format!("/{home}/.ssh")], &[])?;
     }
     Ok(())
 }
@@ -221,21 +165,13 @@ fn docker(dir: &HostDir, files: &Files) -> Result<()> {
          [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/mount -o remount,rw /sys/fs/cgroup\n",
     );
     for controllers in layout.legacy_controllers() {
-        unit.push_str(&format!(
-            "ExecStart=/bin/mount -o remount,rw,bind /sys/fs/cgroup/{controllers}\n"
-        ));
+        unit.push_str(&format!("ExecStart=/bin/mount -o remount,rw,bind /sys/fs/cgroup/{controllers}\n"));
     }
     unit.push_str("\n[Install]\nWantedBy=sysinit.target\n");
     files.write("etc/systemd/system/lab-cgroups.service", &unit, 0o644)?;
     let wants = files.0.join("etc/systemd/system/sysinit.target.wants");
-    io(
-        format!("make {}", wants.display()),
-        fs::create_dir_all(&wants),
-    )?;
-    let linked = symlink(
-        "/etc/systemd/system/lab-cgroups.service",
-        wants.join("lab-cgroups.service"),
-    );
+    io(format!("make {}", wants.display()), fs::create_dir_all(&wants))?;
+    let linked = symlink("/etc/systemd/system/lab-cgroups.service", wants.join("lab-cgroups.service"));
     io("enable lab-cgroups.service", linked)
 }
 
@@ -266,10 +202,7 @@ struct Files(PathBuf);
 impl Files {
     fn read(&self, path: &str) -> Result<String> {
         let path = self.0.join(path);
-        io(
-            format!("read {}", path.display()),
-            fs::read_to_string(&path),
-        )
+        io(format!("read {}", path.display()), fs::read_to_string(&path))
     }
 
     fn write(&self, path: &str, text: &str, mode: u32) -> Result<()> {
@@ -282,10 +215,6 @@ impl Files {
     /// Runs a program of the host's own release.
     fn chroot(&self, words: &[&str], input: &[u8]) -> Result<String> {
         let words = words.iter().map(|word| (*word).as_ref());
-        run_with_input(
-            "chroot",
-            std::iter::once(self.0.as_os_str()).chain(words),
-            input,
-        )
+        run_with_input("chroot", std::iter::once(self.0.as_os_str()).chain(words), input)
     }
 }

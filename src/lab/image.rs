@@ -47,18 +47,12 @@ pub(super) enum Progress {
 ///
 /// # Errors
 /// [`LabError::UnknownRelease`], [`LabError::ImageBuild`] with the end of debootstrap's log.
-pub(super) fn get(
-    release: &str,
-    progress: &mut dyn FnMut(Progress),
-    in_use: &dyn Fn(&Path) -> bool,
-) -> Result<Image> {
+pub(super) fn get(release: &str, progress: &mut dyn FnMut(Progress), in_use: &dyn Fn(&Path) -> bool) -> Result<Image> {
     check(release)?;
     let images = cache_root().join("images");
     let name = format!("{release}-{}", recipe_hash(release));
     let done = images.join(&name);
-    let image = Image {
-        root: done.join("root"),
-    };
+    let image = Image { root: done.join("root") };
     if done.is_dir() {
         return Ok(image);
     }
@@ -98,22 +92,14 @@ fn remove_partial(images: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn remove_former(
-    images: &Path,
-    release: &str,
-    name: &str,
-    in_use: &dyn Fn(&Path) -> bool,
-) -> Result<()> {
+fn remove_former(images: &Path, release: &str, name: &str, in_use: &dyn Fn(&Path) -> bool) -> Result<()> {
     let entries = io("read the images", fs::read_dir(images))?;
     for entry in entries.flatten() {
         let path = entry.path();
         let other = entry.file_name().to_string_lossy().into_owned();
         let former = other.starts_with(&format!("{release}-")) && other != name;
         if former && !other.contains('.') && path.is_dir() && !in_use(&path) {
-            io(
-                format!("remove {}", path.display()),
-                fs::remove_dir_all(&path),
-            )?;
+            io(format!("remove {}", path.display()), fs::remove_dir_all(&path))?;
         }
     }
     Ok(())
@@ -122,11 +108,7 @@ fn remove_former(
 /// Refuses a release that debootstrap does not know, before anything is made.
 pub(super) fn check(release: &str) -> Result<()> {
     let plain = !release.is_empty() && release.chars().all(|c| c.is_ascii_lowercase());
-    if plain
-        && Path::new("/usr/share/debootstrap/scripts")
-            .join(release)
-            .exists()
-    {
+    if plain && Path::new("/usr/share/debootstrap/scripts").join(release).exists() {
         return Ok(());
     }
     Err(LabError::UnknownRelease(release.to_owned()))
@@ -134,27 +116,17 @@ pub(super) fn check(release: &str) -> Result<()> {
 
 fn recipe_hash(release: &str) -> String {
     let digest = Sha256::digest(format!("{RECIPE}\n{release}\n{}", packages(release)));
-    digest[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn build(release: &str, directory: &Path) -> Result<()> {
     let root = directory.join("root");
     let log = directory.join("build.log");
-    let listener = io(
-        "listen on a loopback port",
-        TcpListener::bind("127.0.0.1:0"),
-    )?;
+    let listener = io("listen on a loopback port", TcpListener::bind("127.0.0.1:0"))?;
     let address = io("name a loopback port", listener.local_addr())?;
     // Through the lab's own mirror: the packages are in the cache for the next image, and the machine's
     // apt settings (proxy, https) hold, which debootstrap does not read.
-    let mirror = Mirror {
-        archives: archives()?,
-        cache: cache_root().join("mirror"),
-        files: None,
-    };
+    let mirror = Mirror { archives: archives()?, cache: cache_root().join("mirror"), files: None };
     let running = mirror.start(listener)?;
     let include = format!("--include={}", packages(release));
     let target = root.display().to_string();
@@ -164,47 +136,24 @@ fn build(release: &str, directory: &Path) -> Result<()> {
     drop(running);
     let said = match &outcome {
         Ok(said) => said.clone(),
-        Err(error) => format!(
-            "{error}\n{}",
-            tail(&root.join("debootstrap/debootstrap.log"), 20)
-        ),
+        Err(error) => format!("{error}\n{}", tail(&root.join("debootstrap/debootstrap.log"), 20)),
     };
     io("write the build log", fs::write(&log, said))?;
     if outcome.is_err() {
-        return Err(LabError::ImageBuild {
-            release: release.to_owned(),
-            tail: tail(&log, 25),
-            log,
-        });
+        return Err(LabError::ImageBuild { release: release.to_owned(), tail: tail(&log, 25), log });
     }
     finish(&root)
 }
 
 /// Takes out what must be each host's own, and what debootstrap left.
 fn finish(root: &Path) -> Result<()> {
-    run(
-        "chroot",
-        [
-            root.as_os_str(),
-            "systemctl".as_ref(),
-            "enable".as_ref(),
-            "systemd-networkd".as_ref(),
-        ],
-    )?;
+    run("chroot", [root.as_os_str(), "systemctl".as_ref(), "enable".as_ref(), "systemd-networkd".as_ref()])?;
     // networkd-wait-online would hold up boots for links that a playbook adds later.
     run(
         "chroot",
-        [
-            root.as_os_str(),
-            "systemctl".as_ref(),
-            "disable".as_ref(),
-            "systemd-networkd-wait-online".as_ref(),
-        ],
+        [root.as_os_str(), "systemctl".as_ref(), "disable".as_ref(), "systemd-networkd-wait-online".as_ref()],
     )?;
-    run(
-        "chroot",
-        [root.as_os_str(), "apt-get".as_ref(), "clean".as_ref()],
-    )?;
+    run("chroot", [root.as_os_str(), "apt-get".as_ref(), "clean".as_ref()])?;
     for folder in ["etc/ssh", "var/lib/apt/lists", "var/log"] {
         let folder = root.join(folder);
         let entries = io(format!("read {}", folder.display()), fs::read_dir(&folder))?;
@@ -212,9 +161,7 @@ fn finish(root: &Path) -> Result<()> {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let path = entry.path();
-            let goes = name.starts_with("ssh_host_")
-                || name == "bootstrap.log"
-                || name.ends_with("_Packages");
+            let goes = name.starts_with("ssh_host_") || name == "bootstrap.log" || name.ends_with("_Packages");
             if goes || path.ends_with("InRelease") {
                 io(format!("remove {}", path.display()), fs::remove_file(&path))?;
             }

@@ -14,9 +14,7 @@ use super::cgroups::Layout;
 use super::error::{LabError, Result, io};
 use super::host::{DOCKER_DIRECTORIES, mount_overlay};
 use super::network::{BRIDGE, namespace_path};
-use super::state::{
-    HostDir, HostProcesses, Process, lock_file, read_json, unmount_below, wait_until, write_json,
-};
+use super::state::{HostDir, HostProcesses, Process, lock_file, read_json, unmount_below, wait_until, write_json};
 use super::{HostRecord, LabHost};
 
 /// systemd-nspawn's exit code when the container rebooted and a supervisor is expected to start it again.
@@ -33,9 +31,7 @@ pub(super) fn keep(lab: &str, dir: &HostDir, record: &HostRecord) -> Result<()> 
     let lock = lock_file(&dir.keeper_lock())?;
     // `is_kept` of other processes holds the lock for a moment.
     if !wait_until(Duration::from_secs(3), || lock.try_lock().is_ok()) {
-        return Err(LabError::StillThere {
-            what: format!("a keeper of host {}", record.host.name),
-        });
+        return Err(LabError::StillThere { what: format!("a keeper of host {}", record.host.name) });
     }
     let mut reboots = true;
     while reboots && !dir.stay_off().exists() {
@@ -90,10 +86,7 @@ fn watch(mut child: Child, dir: &HostDir) -> Result<ExitStatus> {
 /// The identity of this very process.
 pub(super) fn own_process() -> Result<Process> {
     let me = i32::try_from(std::process::id()).ok().and_then(Process::of);
-    me.ok_or_else(|| LabError::Io {
-        doing: "read /proc".into(),
-        source: std::io::ErrorKind::NotFound.into(),
-    })
+    me.ok_or_else(|| LabError::Io { doing: "read /proc".into(), source: std::io::ErrorKind::NotFound.into() })
 }
 
 fn start(lab: &str, dir: &HostDir, host: &LabHost) -> Result<Child> {
@@ -101,29 +94,15 @@ fn start(lab: &str, dir: &HostDir, host: &LabHost) -> Result<Child> {
     let mut command = Command::new("nsenter");
     // Not `ip netns exec`: it hides the machine's control groups.
     command.arg(format!("--net={}", namespace_path(lab).display()));
-    command.args([
-        "systemd-nspawn",
-        "--boot",
-        "--quiet",
-        "--settings=no",
-        "--register=no",
-    ]);
+    command.args(["systemd-nspawn", "--boot", "--quiet", "--settings=no", "--register=no"]);
     command.arg("--directory").arg(dir.root());
     command.arg(format!("--machine={}", machine_name(lab, &host.name)));
     command.arg(format!("--hostname={}", host.hostname()));
     command.arg(format!("--network-bridge={BRIDGE}"));
     // A host may do to itself whatever a server may, but not set the machine's clock or load its modules.
-    command.args([
-        "--capability=all",
-        "--drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE",
-    ]);
+    command.args(["--capability=all", "--drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE"]);
     command.arg("--system-call-filter=@keyring bpf");
-    command.args([
-        "--link-journal=no",
-        "--resolv-conf=off",
-        "--timezone=off",
-        "--console=read-only",
-    ]);
+    command.args(["--link-journal=no", "--resolv-conf=off", "--timezone=off", "--console=read-only"]);
     if layout.systemd {
         if let Some(bytes) = host.memory {
             command.arg(format!("--property=MemoryMax={bytes}"));
@@ -141,11 +120,7 @@ fn start(lab: &str, dir: &HostDir, host: &LabHost) -> Result<Child> {
         None => command.env_remove("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY"),
     };
     let (out, errors) = log_pair(&dir.console())?;
-    command
-        .stdin(Stdio::null())
-        .stdout(out)
-        .stderr(errors)
-        .current_dir("/");
+    command.stdin(Stdio::null()).stdout(out).stderr(errors).current_dir("/");
     let way = layout.enter(lab, &host.name, host.memory)?;
     let child = command.spawn();
     way.leave()?;
@@ -225,9 +200,7 @@ pub(super) fn kill(lab: &str, dir: &HostDir, host: &str) -> Result<()> {
     }
     let gone = || !dir.is_kept() && alive(dir).is_empty();
     if !wait_until(Duration::from_secs(2), gone) {
-        return Err(LabError::StillThere {
-            what: format!("host {host}"),
-        });
+        return Err(LabError::StillThere { what: format!("host {host}") });
     }
     // A killed nspawn leaves this behind, empty.
     let propagate = Path::new("/run/systemd/nspawn/propagate").join(machine_name(lab, host));

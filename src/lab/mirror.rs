@@ -103,9 +103,7 @@ impl Mirror {
         });
         // A client that went away is no failure of the mirror.
         let _ = match found {
-            Ok(file) => {
-                request.respond(Response::from_file(file).with_chunked_threshold(NEVER_CHUNKED))
-            }
+            Ok(file) => request.respond(Response::from_file(file).with_chunked_threshold(NEVER_CHUNKED)),
             Err(refusal) => {
                 let (code, text) = match refusal {
                     Refusal::NotFound => (404, "not found\n".to_owned()),
@@ -140,19 +138,10 @@ impl Mirror {
         if !wanted.starts_with(&root) {
             return Err(Refusal::Forbidden);
         }
-        if wanted.is_file() {
-            Ok(wanted)
-        } else {
-            Err(Refusal::NotFound)
-        }
+        if wanted.is_file() { Ok(wanted) } else { Err(Refusal::NotFound) }
     }
 
-    fn cached(
-        &self,
-        top: &str,
-        archive: &str,
-        path: &str,
-    ) -> std::result::Result<PathBuf, Refusal> {
+    fn cached(&self, top: &str, archive: &str, path: &str) -> std::result::Result<PathBuf, Refusal> {
         let kept = self.cache.join(top).join(path);
         let immutable = path.starts_with("pool/") || path.contains("/by-hash/");
         if is_fresh(&kept, immutable) {
@@ -163,17 +152,14 @@ impl Mirror {
         // 256 locks, so that no lock has to be made and removed for each of them.
         let stripe = Sha256::digest(format!("{top}/{path}"))[0];
         let lock = lock_file(&self.cache.join(format!("locks/{stripe:02x}"))).map_err(broken)?;
-        lock.lock()
-            .map_err(|error| Refusal::Broken(error.to_string()))?;
+        lock.lock().map_err(|error| Refusal::Broken(error.to_string()))?;
         if is_fresh(&kept, immutable) {
             return Ok(kept);
         }
         match download(&format!("{archive}/{path}"), &kept) {
             Ok(()) => Ok(kept),
             // apt-helper names the answer of the server in its error.
-            Err(LabError::Tool { stderr, .. }) if stderr.contains("  404  ") => {
-                Err(Refusal::NotFound)
-            }
+            Err(LabError::Tool { stderr, .. }) if stderr.contains("  404  ") => Err(Refusal::NotFound),
             // A machine that is offline now goes on with what it has: apt itself judges its age.
             Err(_) if kept.is_file() => Ok(kept),
             Err(error) => Err(broken(error)),
@@ -185,10 +171,7 @@ fn is_fresh(kept: &Path, immutable: bool) -> bool {
     let Ok(found) = fs::metadata(kept) else {
         return false;
     };
-    let age = found
-        .modified()
-        .ok()
-        .and_then(|time| SystemTime::now().duration_since(time).ok());
+    let age = found.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
     found.is_file() && (immutable || age.is_some_and(|age| age < INDEX_LIFETIME))
 }
 
@@ -201,23 +184,11 @@ fn download(url: &str, kept: &Path) -> Result<()> {
     temporary.push(".part");
     let temporary = PathBuf::from(temporary);
     let _ = fs::remove_file(&temporary);
-    let options = [
-        "-q",
-        "-o",
-        "Acquire::Retries=2",
-        "-o",
-        "APT::Sandbox::User=root",
-    ];
+    let options = ["-q", "-o", "Acquire::Retries=2", "-o", "APT::Sandbox::User=root"];
     let target = temporary.to_string_lossy().into_owned();
-    run(
-        APT_HELPER,
-        options.into_iter().chain(["download-file", url, &target]),
-    )?;
+    run(APT_HELPER, options.into_iter().chain(["download-file", url, &target]))?;
     // apt gives the file the age it has on the server; here its age is that of our copy.
-    let file = io(
-        "open a download",
-        File::options().append(true).open(&temporary),
-    )?;
+    let file = io("open a download", File::options().append(true).open(&temporary))?;
     io("date a download", file.set_modified(SystemTime::now()))?;
     io("keep a download", fs::rename(&temporary, kept))
 }
@@ -238,9 +209,7 @@ fn decode(url: &str) -> Option<String> {
     }
     let path = String::from_utf8(bytes).ok()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._+~:-@, =".contains(c);
-    let inside = Path::new(&path)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
+    let inside = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
     (inside && path.chars().all(plain)).then_some(path)
 }
 
@@ -251,18 +220,8 @@ mod tests {
 
     #[test]
     fn a_url_cannot_leave_its_directory() {
-        assert_eq!(
-            decode("/debian/pool/g/g%2b%2b_1.deb?x").as_deref(),
-            Some("debian/pool/g/g++_1.deb")
-        );
-        for bad in [
-            "/../x",
-            "/a/%2e%2e/b",
-            "/a/%00",
-            "/a/%zz",
-            "/a\\..\\b",
-            "/a/%0a",
-        ] {
+        assert_eq!(decode("/debian/pool/g/g%2b%2b_1.deb?x").as_deref(), Some("debian/pool/g/g++_1.deb"));
+        for bad in ["/../x", "/a/%2e%2e/b", "/a/%00", "/a/%zz", "/a\\..\\b", "/a/%0a"] {
             assert_eq!(decode(bad), None, "{bad}");
         }
     }
@@ -276,10 +235,7 @@ mod tests {
         fs::write(dir.path().join("secret"), "no").unwrap();
         std::os::unix::fs::symlink(dir.path().join("secret"), files.join("link")).unwrap();
         let mirror = Mirror {
-            archives: Archives {
-                main: "http://127.0.0.1:9/debian".into(),
-                security: None,
-            },
+            archives: Archives { main: "http://127.0.0.1:9/debian".into(), security: None },
             cache: dir.path().join("cache"),
             files: Some(files),
         };
@@ -288,22 +244,14 @@ mod tests {
         let running = mirror.start(listener).unwrap();
         let get = |path: &str| {
             let mut stream = std::net::TcpStream::connect(address).unwrap();
-            write!(
-                stream,
-                "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            )
-            .unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).unwrap();
             String::from_utf8_lossy(&answer).into_owned()
         };
         let model = get("/files/model.bin");
         assert!(model.starts_with("HTTP/1.1 200"), "{model}");
-        assert!(
-            model.contains("Content-Length: 100000"),
-            "{}",
-            &model[..200]
-        );
+        assert!(model.contains("Content-Length: 100000"), "{}", &model[..200]);
         for (path, code) in [
             ("/files/link", "403"),
             ("/files/../secret", "403"),
@@ -313,10 +261,7 @@ mod tests {
             ("/debian/dists/none/InRelease", "502"),
         ] {
             let answer = get(path);
-            assert!(
-                answer.starts_with(&format!("HTTP/1.1 {code}")),
-                "{path}: {answer}"
-            );
+            assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{path}: {answer}");
         }
         drop(running);
     }

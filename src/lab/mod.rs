@@ -164,9 +164,7 @@ pub fn list() -> Result<Vec<String>> {
         Err(error) => return io("read the state directory", Err(error)),
     };
     let directories = entries.flatten().filter(|entry| entry.path().is_dir());
-    let mut names: Vec<String> = directories
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
+    let mut names: Vec<String> = directories.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     Ok(names)
 }
@@ -222,22 +220,13 @@ pub fn command(name: &str, host: Option<&str>, argv: &[String]) -> Result<Comman
         }
         Some(host) => {
             find_host(name, &record, host)?;
-            let off = || LabError::HostOff {
-                lab: name.to_owned(),
-                host: host.to_owned(),
-            };
+            let off = || LabError::HostOff { lab: name.to_owned(), host: host.to_owned() };
             let init = keeper::init_of(&dir.host(host)).ok_or_else(off)?;
             command.arg(format!("--target={}", init.pid));
             command.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]);
             let terminal = std::env::var("TERM").unwrap_or_else(|_| "dumb".into());
-            command
-                .env_clear()
-                .env("TERM", terminal)
-                .env("HOME", "/root");
-            command.env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            );
+            command.env_clear().env("TERM", terminal).env("HOME", "/root");
+            command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         }
     }
     command.arg("--").args(argv);
@@ -262,15 +251,10 @@ pub fn reboot(name: &str, host: &str) -> Result<()> {
     let _lock = dir.lock()?;
     let known = find_host(name, &record, host)?;
     let host_dir = dir.host(host);
-    let off = || LabError::HostOff {
-        lab: name.to_owned(),
-        host: host.to_owned(),
-    };
+    let off = || LabError::HostOff { lab: name.to_owned(), host: host.to_owned() };
     let init = keeper::init_of(&host_dir).ok_or_else(off)?;
     init.signal(rustix::process::Signal::INT);
-    boot::wait_ready(name, &host_dir, &known.host, Some(&init), &mut || {
-        !host_dir.is_kept()
-    })
+    boot::wait_ready(name, &host_dir, &known.host, Some(&init), &mut || !host_dir.is_kept())
 }
 
 /// Takes the power from a host: its processes are killed, nothing of it gets to run once more. What it had
@@ -310,9 +294,7 @@ pub fn wait(name: &str, host: &str) -> Result<()> {
     let (dir, record) = open(name)?;
     let known = find_host(name, &record, host)?;
     let host_dir = dir.host(host);
-    boot::wait_ready(name, &host_dir, &known.host, None, &mut || {
-        !host_dir.is_kept()
-    })
+    boot::wait_ready(name, &host_dir, &known.host, None, &mut || !host_dir.is_kept())
 }
 
 /// What the lab's background processes do: `lab serve NAME` is the mirror, `lab serve NAME HOST` keeps one
@@ -349,20 +331,8 @@ fn open(name: &str) -> Result<(LabDir, LabRecord)> {
 }
 
 fn find_host<'a>(lab: &str, record: &'a LabRecord, host: &str) -> Result<&'a HostRecord> {
-    record
-        .hosts
-        .iter()
-        .find(|known| known.host.name == host)
-        .ok_or_else(|| {
-            let known: Vec<&str> = record
-                .hosts
-                .iter()
-                .map(|known| known.host.name.as_str())
-                .collect();
-            LabError::NoSuchHost {
-                lab: lab.to_owned(),
-                host: host.to_owned(),
-                known: known.join(", "),
-            }
-        })
+    record.hosts.iter().find(|known| known.host.name == host).ok_or_else(|| {
+        let known: Vec<&str> = record.hosts.iter().map(|known| known.host.name.as_str()).collect();
+        LabError::NoSuchHost { lab: lab.to_owned(), host: host.to_owned(), known: known.join(", ") }
+    })
 }

@@ -42,27 +42,17 @@ pub(super) fn create(lab: &str, controller: Ipv4Addr) -> Result<()> {
     let name = namespace(lab);
     remove(lab)?;
     run("ip", ["netns", "add", &name])?;
-    let ip = |words: &str| -> Result<String> {
-        run(
-            "ip",
-            ["-n", &name].into_iter().chain(words.split_whitespace()),
-        )
-    };
+    let ip = |words: &str| -> Result<String> { run("ip", ["-n", &name].into_iter().chain(words.split_whitespace())) };
     ip("link set lo up")?;
     // Without an address of its own a bridge takes the lowest of its ports': hosts that boot one after
     // the other would each change it under the ARP caches of the others.
     let digest = Sha256::digest(lab.as_bytes());
-    let mac = format!(
-        "02:{:02x}:{:02x}:{:02x}:00:01",
-        digest[0], digest[1], digest[2]
-    );
+    let mac = format!("02:{:02x}:{:02x}:{:02x}:00:01", digest[0], digest[1], digest[2]);
     ip(&format!("link add {BRIDGE} address {mac} type bridge"))?;
     ip(&format!("address add {controller}/32 dev {BRIDGE}"))?;
     ip(&format!("link set {BRIDGE} up"))?;
     // Every address is on the link, whatever network it would be of.
-    ip(&format!(
-        "route add default dev {BRIDGE} scope link src {controller}"
-    ))?;
+    ip(&format!("route add default dev {BRIDGE} scope link src {controller}"))?;
     Ok(())
 }
 
@@ -73,10 +63,7 @@ pub(super) fn remove(lab: &str) -> Result<()> {
         run("ip", ["netns", "delete", &namespace(lab)])?;
     } else if path.exists() {
         // `ip netns delete` refuses what is not mounted.
-        io(
-            format!("remove {}", path.display()),
-            std::fs::remove_file(&path),
-        )?;
+        io(format!("remove {}", path.display()), std::fs::remove_file(&path))?;
     }
     Ok(())
 }

@@ -46,12 +46,7 @@ const SUITES: [&str; 12] = [
 /// # Errors
 /// [`LabError::MirrorNotFound`] when no Debian archive is named.
 pub(super) fn archives() -> Result<Archives> {
-    let from_env = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|v| !v.is_empty())
-            .map(trimmed)
-    };
+    let from_env = |name| std::env::var(name).ok().filter(|v| !v.is_empty()).map(trimmed);
     let read = read_sources(Path::new("/etc/apt"));
     let main = from_env("REMPART_LAB_MIRROR").or_else(|| pick(&read, is_release));
     Ok(Archives {
@@ -65,9 +60,7 @@ fn is_release(suite: &str) -> bool {
 }
 
 fn is_security(suite: &str) -> bool {
-    let base = suite
-        .strip_suffix("-security")
-        .or_else(|| suite.strip_suffix("/updates"));
+    let base = suite.strip_suffix("-security").or_else(|| suite.strip_suffix("/updates"));
     base.is_some_and(is_release)
 }
 
@@ -75,17 +68,14 @@ fn is_security(suite: &str) -> bool {
 fn pick(sources: &[Source], suits: fn(&str) -> bool) -> Option<String> {
     let score = |source: &Source| {
         let path = source.uri.rsplit('/').next().unwrap_or_default();
-        let updates = sources.iter().any(|other| {
-            other.uri == source.uri && other.suites.iter().any(|suite| suite.ends_with("-updates"))
-        });
+        let updates = sources
+            .iter()
+            .any(|other| other.uri == source.uri && other.suites.iter().any(|suite| suite.ends_with("-updates")));
         usize::from(path.starts_with("debian")) * 2 + usize::from(updates)
     };
     let mut best: Option<(&Source, usize)> = None;
     for source in sources {
-        let wanted = source
-            .components
-            .iter()
-            .any(|component| component == "main")
+        let wanted = source.components.iter().any(|component| component == "main")
             && source.suites.iter().any(|suite| suits(suite));
         // The first of equals wins, as apt prefers it.
         if wanted && best.is_none_or(|(_, highest)| score(source) > highest) {
@@ -144,11 +134,7 @@ fn one_line(line: &str) -> Option<Source> {
         rest = options.split_once(']')?.1;
     }
     let mut words = rest.split_whitespace().map(str::to_owned);
-    Some(Source {
-        uri: words.next()?,
-        suites: vec![words.next()?],
-        components: words.collect(),
-    })
+    Some(Source { uri: words.next()?, suites: vec![words.next()?], components: words.collect() })
 }
 
 /// The deb822 form: fields of a stanza, continued on indented lines, comments anywhere.
@@ -177,17 +163,11 @@ fn stanza(fields: &[(String, String)]) -> Vec<Source> {
         let value = field.map_or("", |(_, value)| value.as_str());
         value.split_whitespace().map(str::to_owned).collect()
     };
-    let off = words("enabled")
-        .iter()
-        .any(|word| word == "no" || word == "false");
+    let off = words("enabled").iter().any(|word| word == "no" || word == "false");
     if off || !words("types").iter().any(|word| word == "deb") {
         return Vec::new();
     }
-    let source = |uri| Source {
-        uri,
-        suites: words("suites"),
-        components: words("components"),
-    };
+    let source = |uri| Source { uri, suites: words("suites"), components: words("components") };
     words("uris").into_iter().map(source).collect()
 }
 
@@ -219,19 +199,10 @@ mod tests {
                 "sources.list.d/off.sources",
                 "Enabled: no\nTypes: deb\nURIs: http://off.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n",
             ),
-            (
-                "sources.list.d/x.sources.disabled",
-                "Types: deb\nURIs: http://no.example/\n",
-            ),
+            ("sources.list.d/x.sources.disabled", "Types: deb\nURIs: http://no.example/\n"),
         ]);
-        assert_eq!(
-            pick(&deb822, is_release).unwrap(),
-            "http://mirror.example/debian"
-        );
-        assert_eq!(
-            pick(&deb822, is_security).unwrap(),
-            "http://mirror.example/debian-security"
-        );
+        assert_eq!(pick(&deb822, is_release).unwrap(), "http://mirror.example/debian");
+        assert_eq!(pick(&deb822, is_security).unwrap(), "http://mirror.example/debian-security");
 
         let lines = read(&[(
             "sources.list",
@@ -239,10 +210,7 @@ mod tests {
              deb-src http://no.example/debian bookworm main\n\
              deb [arch=amd64 signed-by=/x.gpg] https://m.example/debian bookworm main contrib # note\n",
         )]);
-        assert_eq!(
-            pick(&lines, is_release).unwrap(),
-            "https://m.example/debian"
-        );
+        assert_eq!(pick(&lines, is_release).unwrap(), "https://m.example/debian");
         assert_eq!(pick(&lines, is_security), None);
     }
 

@@ -31,11 +31,7 @@ impl LabSpec {
     /// A lab without files, whose background processes are `THIS_PROGRAM lab serve NAME [HOST]`, and whose
     /// controller has the highest address of 192.0.2.0/24 (kept for documentation by RFC 5737) that is free.
     pub fn new(name: &str, hosts: Vec<LabHost>) -> Self {
-        let free = |last: &u8| {
-            !hosts
-                .iter()
-                .any(|h| h.address == Ipv4Addr::new(192, 0, 2, *last))
-        };
+        let free = |last: &u8| !hosts.iter().any(|h| h.address == Ipv4Addr::new(192, 0, 2, *last));
         let last = (1..255).rev().find(free).unwrap_or(254);
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rempart"));
         Self {
@@ -43,9 +39,7 @@ impl LabSpec {
             controller: Ipv4Addr::new(192, 0, 2, last),
             hosts,
             files: None,
-            serve: [&program.to_string_lossy(), "lab", "serve"]
-                .map(str::to_owned)
-                .into(),
+            serve: [&program.to_string_lossy(), "lab", "serve"].map(str::to_owned).into(),
         }
     }
 
@@ -71,11 +65,7 @@ impl LabSpec {
         if let Some(files) = &self.files
             && !files.is_dir()
         {
-            return Err(refuse(
-                "files",
-                &files.display().to_string(),
-                "is no folder",
-            ));
+            return Err(refuse("files", &files.display().to_string(), "is no folder"));
         }
         Ok(())
     }
@@ -123,16 +113,8 @@ impl LabHost {
         let name = self.hostname();
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
         let edge = |c: char| c.is_ascii_alphanumeric();
-        if name.len() > 63
-            || !name.chars().all(plain)
-            || !name.starts_with(edge)
-            || !name.ends_with(edge)
-        {
-            return Err(refuse(
-                "host",
-                &self.name,
-                "letters, digits, `-`, `_` and `.` only, at most 63",
-            ));
+        if name.len() > 63 || !name.chars().all(plain) || !name.starts_with(edge) || !name.ends_with(edge) {
+            return Err(refuse("host", &self.name, "letters, digits, `-`, `_` and `.` only, at most 63"));
         }
         if name.contains("..") || name == "localhost" {
             return Err(refuse("host", &self.name, "is no hostname"));
@@ -147,20 +129,12 @@ impl LabHost {
             return Err(refuse("user", user, "is no account name of Debian"));
         }
         if self.public_key.trim().is_empty() || self.public_key.trim().contains('\n') {
-            return Err(refuse(
-                "public key",
-                &self.public_key,
-                "one line of authorized_keys is needed",
-            ));
+            return Err(refuse("public key", &self.public_key, "one line of authorized_keys is needed"));
         }
         if let Sudo::Password(password) = &self.sudo
             && (password.is_empty() || password.contains(['\n', '\r', '\0']))
         {
-            return Err(refuse(
-                "password of",
-                &self.name,
-                "is empty or has more than one line",
-            ));
+            return Err(refuse("password of", &self.name, "is empty or has more than one line"));
         }
         let a = self.address;
         if a.is_unspecified() || a.is_loopback() || a.is_multicast() || a.is_broadcast() {
@@ -197,27 +171,14 @@ impl fmt::Debug for Sudo {
 /// A lab's name becomes part of paths, of a namespace and of machine names.
 pub(super) fn check_lab_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty()
-        || name.len() > 24
-        || !name.chars().all(plain)
-        || name.starts_with('-')
-        || name.ends_with('-')
-    {
-        return Err(refuse(
-            "lab",
-            name,
-            "lower case letters, digits and inner hyphens only, at most 24",
-        ));
+    if name.is_empty() || name.len() > 24 || !name.chars().all(plain) || name.starts_with('-') || name.ends_with('-') {
+        return Err(refuse("lab", name, "lower case letters, digits and inner hyphens only, at most 24"));
     }
     Ok(())
 }
 
 pub(super) fn refuse(what: &'static str, value: &str, why: impl Into<String>) -> LabError {
-    LabError::Spec {
-        what,
-        value: value.to_owned(),
-        why: why.into(),
-    }
+    LabError::Spec { what, value: value.to_owned(), why: why.into() }
 }
 
 #[cfg(test)]
@@ -249,11 +210,7 @@ mod tests {
             assert!(host(bad, 1).check().is_err(), "{bad}");
         }
         for (user, key) in [("root\nx", "k"), ("", "k"), ("ops", "a\nb"), ("ops", "")] {
-            let host = LabHost {
-                user: user.into(),
-                public_key: key.into(),
-                ..host("a", 1)
-            };
+            let host = LabHost { user: user.into(), public_key: key.into(), ..host("a", 1) };
             assert!(host.check().is_err(), "{user} {key}");
         }
     }

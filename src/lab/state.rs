@@ -179,10 +179,8 @@ pub(super) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let bytes = io(
-        format!("write {}", path.display()),
-        serde_json::to_vec_pretty(value).map_err(std::io::Error::from),
-    )?;
+    let bytes =
+        io(format!("write {}", path.display()), serde_json::to_vec_pretty(value).map_err(std::io::Error::from))?;
     write_file(path, &bytes, 0o600)
 }
 
@@ -206,11 +204,7 @@ impl Process {
     /// The identity of a pid that is alive now.
     pub(super) fn of(pid: i32) -> Option<Self> {
         let stat = Stat::read(pid).filter(|stat| !stat.dead)?;
-        Some(Self {
-            pid,
-            started: stat.started,
-            boot: boot_id(),
-        })
+        Some(Self { pid, started: stat.started, boot: boot_id() })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -302,10 +296,8 @@ pub(super) fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> boo
 /// Mount points at or below a path, deepest first.
 pub(super) fn mounts_below(path: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let points = text
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(|point| PathBuf::from(point.replace("\\040", " ")));
+    let points =
+        text.lines().filter_map(|line| line.split(' ').nth(4)).map(|point| PathBuf::from(point.replace("\\040", " ")));
     let mut found: Vec<PathBuf> = points.filter(|point| point.starts_with(path)).collect();
     found.reverse();
     found
@@ -325,9 +317,7 @@ pub(super) fn unmount_below(path: &Path) -> Result<()> {
     }
     match mounts_below(path).first() {
         None => Ok(()),
-        Some(point) => Err(LabError::StillThere {
-            what: format!("the mount {}", point.display()),
-        }),
+        Some(point) => Err(LabError::StillThere { what: format!("the mount {}", point.display()) }),
     }
 }
 
@@ -339,15 +329,9 @@ mod tests {
     fn a_recycled_pid_is_not_the_same_process() {
         let me = Process::of(std::process::id() as i32).unwrap();
         assert!(me.is_alive());
-        let earlier = Process {
-            started: me.started - 1,
-            ..me.clone()
-        };
+        let earlier = Process { started: me.started - 1, ..me.clone() };
         assert!(!earlier.is_alive());
-        let before_reboot = Process {
-            boot: "another".into(),
-            ..me
-        };
+        let before_reboot = Process { boot: "another".into(), ..me };
         assert!(!before_reboot.is_alive());
     }
 

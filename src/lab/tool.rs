@@ -39,18 +39,14 @@ fn found(tool: &str) -> bool {
     if tool.starts_with('/') {
         return Path::new(tool).exists();
     }
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).exists()))
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).exists()))
 }
 
 /// Runs a program to its end.
 ///
 /// # Errors
 /// [`LabError::Tool`] with the end of its stderr when it fails.
-pub(super) fn run<S: AsRef<OsStr>>(
-    program: &str,
-    args: impl IntoIterator<Item = S>,
-) -> Result<String> {
+pub(super) fn run<S: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item = S>) -> Result<String> {
     run_with_input(program, args, &[])
 }
 
@@ -61,12 +57,7 @@ pub(super) fn run_with_input<S: AsRef<OsStr>>(
     input: &[u8],
 ) -> Result<String> {
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(args).env("LC_ALL", "C.UTF-8").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let shown = shown(&command);
     let mut child = io(format!("run {program}"), command.spawn())?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -86,10 +77,7 @@ pub(super) fn run_with_input<S: AsRef<OsStr>>(
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 /// The last `count` lines of a text.

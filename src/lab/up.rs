@@ -32,14 +32,10 @@ pub fn up(spec: &LabSpec, report: &mut dyn FnMut(Event)) -> Result<LabStatus> {
     if !network::exists(&spec.name) {
         down::stop_all(&spec.name, &dir)?; // hosts of a namespace that was taken away can be reached by nobody
         network::create(&spec.name, spec.controller)?;
-        report(Event::NetworkReady {
-            namespace: network::namespace(&spec.name),
-        });
+        report(Event::NetworkReady { namespace: network::namespace(&spec.name) });
     }
     if boot::start_mirror(&spec.name, &dir, &record)? {
-        report(Event::MirrorReady {
-            url: host::mirror_url(spec.controller),
-        });
+        report(Event::MirrorReady { url: host::mirror_url(spec.controller) });
     }
     let booted = boot_hosts(spec, &dir, &record, report);
     // Also for the hosts that did come up beside one that did not.
@@ -50,29 +46,16 @@ pub fn up(spec: &LabSpec, report: &mut dyn FnMut(Event)) -> Result<LabStatus> {
 
 /// The lab's record as it is to be, without hosts that are yet to be added.
 fn agreed_record(spec: &LabSpec, dir: &LabDir) -> Result<LabRecord> {
-    let changed = |what: String| LabError::Changed {
-        lab: spec.name.clone(),
-        what,
-    };
-    let files = spec
-        .files
-        .as_ref()
-        .map(|files| io("find the files", files.canonicalize()))
-        .transpose()?;
+    let changed = |what: String| LabError::Changed { lab: spec.name.clone(), what };
+    let files = spec.files.as_ref().map(|files| io("find the files", files.canonicalize())).transpose()?;
     if !dir.record().exists() {
         if network::exists(&spec.name) {
             return Err(LabError::NamespaceInUse(network::namespace(&spec.name)));
         }
         let (controller, serve) = (spec.controller, spec.serve.clone());
-        return Ok(LabRecord {
-            controller,
-            files,
-            serve,
-            hosts: Vec::new(),
-        });
+        return Ok(LabRecord { controller, files, serve, hosts: Vec::new() });
     }
-    let old: LabRecord =
-        state::read_json(&dir.record()).ok_or_else(|| changed("record format".into()))?;
+    let old: LabRecord = state::read_json(&dir.record()).ok_or_else(|| changed("record format".into()))?;
     if old.controller != spec.controller {
         return Err(changed(format!("controller address ({})", old.controller)));
     }
@@ -84,17 +67,11 @@ fn agreed_record(spec: &LabSpec, dir: &LabDir) -> Result<LabRecord> {
             Some(host) if host.without_password() == known.host => {}
             Some(_) => return Err(changed(format!("definition of host {}", known.host.name))),
             None => {
-                return Err(changed(format!(
-                    "set of hosts ({} is in it)",
-                    known.host.name
-                )));
+                return Err(changed(format!("set of hosts ({} is in it)", known.host.name)));
             }
         }
     }
-    Ok(LabRecord {
-        serve: spec.serve.clone(),
-        ..old
-    })
+    Ok(LabRecord { serve: spec.serve.clone(), ..old })
 }
 
 /// Adds the hosts that the record does not have, getting their images.
@@ -102,11 +79,7 @@ fn add_hosts(spec: &LabSpec, record: &mut LabRecord, report: &mut dyn FnMut(Even
     let mut images: BTreeMap<&str, PathBuf> = BTreeMap::new();
     for host in &spec.hosts {
         let release = host.release.as_str();
-        if record
-            .hosts
-            .iter()
-            .any(|known| known.host.name == host.name)
-        {
+        if record.hosts.iter().any(|known| known.host.name == host.name) {
             continue;
         }
         let image = match images.get(release) {
@@ -117,10 +90,7 @@ fn add_hosts(spec: &LabSpec, record: &mut LabRecord, report: &mut dyn FnMut(Even
                 image
             }
         };
-        record.hosts.push(HostRecord {
-            host: host.without_password(),
-            image,
-        });
+        record.hosts.push(HostRecord { host: host.without_password(), image });
     }
     Ok(())
 }
@@ -138,10 +108,7 @@ fn get_image(release: &str, report: &mut dyn FnMut(Event)) -> Result<PathBuf> {
     };
     let image = image::get(release, &mut progress, &stands_on)?;
     if worked {
-        report(Event::ImageBuilt {
-            release: release.to_owned(),
-            took: start.elapsed(),
-        });
+        report(Event::ImageBuilt { release: release.to_owned(), took: start.elapsed() });
     }
     Ok(image.root)
 }
@@ -149,28 +116,14 @@ fn get_image(release: &str, report: &mut dyn FnMut(Event)) -> Result<PathBuf> {
 /// Whether a host of any lab, running or off, stands on an image.
 fn stands_on(image: &Path) -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let of_lab =
-        |name: String| -> Option<LabRecord> { state::read_json(&LabDir::of(&name).record()) };
-    let mut records = super::list()
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(of_lab);
+    let of_lab = |name: String| -> Option<LabRecord> { state::read_json(&LabDir::of(&name).record()) };
+    let mut records = super::list().unwrap_or_default().into_iter().filter_map(of_lab);
     mounts.contains(&format!("{}/", image.display()))
-        || records.any(|record| {
-            record
-                .hosts
-                .iter()
-                .any(|host| host.image.starts_with(image))
-        })
+        || records.any(|record| record.hosts.iter().any(|host| host.image.starts_with(image)))
 }
 
 /// Boots all hosts at once; each one's failure is its own, the first is given back.
-fn boot_hosts(
-    spec: &LabSpec,
-    dir: &LabDir,
-    record: &LabRecord,
-    report: &mut dyn FnMut(Event),
-) -> Result<()> {
+fn boot_hosts(spec: &LabSpec, dir: &LabDir, record: &LabRecord, report: &mut dyn FnMut(Event)) -> Result<()> {
     let (sender, events) = mpsc::channel();
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
@@ -182,15 +135,8 @@ fn boot_hosts(
         for event in events {
             report(event);
         }
-        let died = |_| {
-            Err(LabError::StillThere {
-                what: "a broken thread".into(),
-            })
-        };
-        let outcomes: Vec<Result<()>> = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(died))
-            .collect();
+        let died = |_| Err(LabError::StillThere { what: "a broken thread".into() });
+        let outcomes: Vec<Result<()>> = threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect();
         outcomes.into_iter().collect()
     })
 }
@@ -216,25 +162,15 @@ fn boot_host(
     }
     if !known.image.is_dir() {
         let what = format!("base image ({} was removed)", known.image.display());
-        return Err(LabError::Changed {
-            lab: spec.name.clone(),
-            what,
-        });
+        return Err(LabError::Changed { lab: spec.name.clone(), what });
     }
     if !host_dir.prepared().exists() {
         // From the specification, not the record: only it has the password.
-        let host = spec
-            .hosts
-            .iter()
-            .find(|host| host.name == name)
-            .unwrap_or(&known.host);
+        let host = spec.hosts.iter().find(|host| host.name == name).unwrap_or(&known.host);
         host::prepare(&host_dir, &known.image, spec, host)?;
     }
     boot::start_host(&spec.name, dir, record, &known.host)?;
-    let _ = events.send(Event::HostReady {
-        host: name,
-        took: start.elapsed(),
-    });
+    let _ = events.send(Event::HostReady { host: name, took: start.elapsed() });
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod context;
+mod dpkg;
 mod field;
 mod kind;
 mod look;
@@ -17,6 +18,7 @@ mod systemd;
 
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
+pub use dpkg::{PackageState, ask_package, package_state};
 pub use field::{FieldValue, Fields, ReadText};
 pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};
 pub use look::{Ask, Look, LookAnswer, PortState, Vantage};
