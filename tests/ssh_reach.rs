@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rempart::secret::Secret;
 use rempart::transport::{Remembering, SshTransport, Target, Transport, TransportError, remember, scan_host_keys};
-use ssh_lab::{Agent, PASSWORD, Sshd, close, fault, key_only, lab, nowhere, reader, run, said, script};
+use ssh_lab::{Agent, PASSWORD, Sshd, close, fault, key_only, lab, nowhere, reader, run, said, script, tell};
 
 #[test]
 fn every_key_type_and_format_logs_in() {
@@ -164,7 +164,7 @@ fn bastions_are_shared_chained_and_checked() {
             });
         }
     });
-    assert_eq!((outer.sessions().len(), inner.sessions().len()), (1, 1), "one session on each bastion");
+    assert!(outer.settles_at(1) && inner.settles_at(1), "one session on each bastion");
     let keys = transport.scan_host_keys(&target(&hosts[0], &chain)).unwrap();
     assert_eq!(keys.len(), 1);
 
@@ -173,7 +173,7 @@ fn bastions_are_shared_chained_and_checked() {
     let mut dead = target(&hosts[0], &chain);
     dead.port = Some(1);
     assert!(fault(transport.reader(&dead)).contains("it cannot connect"));
-    assert_eq!((outer.sessions().len(), inner.sessions().len()), (1, 1), "a dead host leaves the bastion alone");
+    assert!(outer.settles_at(1) && inner.settles_at(1), "a dead host leaves the bastion alone");
     let no_bastion = target(&hosts[0], &format!("bashy@{}:1", outer.address));
     assert!(fault(transport.reader(&no_bastion)).contains("its jump host"));
     // The bastion's session dies: the next host gets a new one.
@@ -217,11 +217,7 @@ fn ssh_config_leads_the_way() {
         ..host.target(lab, "")
     };
     assert_eq!(said(&target, "id -u"), "0\n");
-    let gone = Instant::now();
-    while !bastion.sessions().is_empty() {
-        assert!(gone.elapsed() < Duration::from_secs(3), "the transport is gone, but its bastion's session is not");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    assert!(bastion.settles_at(0), "the transport is gone, but its bastion's session is not");
     let carry = "ProxyCommand perl -MIO::Socket::INET -e 'my $s=IO::Socket::INET->new(\"%h:%p\") or die \"no way\\n\"; \
                  if(fork){while(sysread($s,my $b,9999)){syswrite STDOUT,$b}}else{while(sysread(STDIN,my $b,9999)){syswrite $s,$b}}'";
     let carried = Target { ssh_config: host.config(carry), ..host.target(lab, "bashy") };
@@ -258,7 +254,7 @@ fn relays_answer_refuse_and_forbid() {
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert!(matches!(host.relay("127.0.0.1", 1, b"", 9, second), Err(TransportError::Unanswered { .. })));
     assert_eq!(host.ask(&script("echo b")).unwrap().stdout, b"b\n");
-    assert_eq!(sshd.sessions().len(), 1, "the same connection all along");
+    assert!(sshd.settles_at(1), "the same connection all along");
     let strict = Sshd::start(lab, "AllowTcpForwarding no");
     let mut host = reader(&strict.target(lab, "bashy")).unwrap();
     assert!(matches!(host.relay("127.0.0.1", port, b"", 9, second), Err(TransportError::Forbidden { .. })));
@@ -336,4 +332,22 @@ fn a_black_hole_costs_the_timeout_and_no_more() {
                ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:07 dev hole && exec \"$0\" --exact black_hole --ignored --nocapture";
     let me = std::env::current_exe().unwrap();
     run("unshare", &["-n", "sh", "-c", net, &me.to_string_lossy()]).unwrap();
+}
+
+#[test]
+fn a_crowd_gets_through_a_narrow_max_startups() {
+    let Some(lab) = lab() else { return };
+    let sshd = Sshd::start(lab, "MaxStartups 3:60:6");
+    let transport = SshTransport::new();
+    let target = Target { retries: 8, connect_timeout: Duration::from_secs(20), ..sshd.target(lab, "dashy") };
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                let mut host = transport.reader(&target).unwrap();
+                assert_eq!(host.ask(&script("id -u")).unwrap().stdout, b"0\n");
+            });
+        }
+    });
+    tell(&format!("MEASURED: 40 hosts at once through MaxStartups 3:60:6 took {:?}", begun.elapsed()));
 }

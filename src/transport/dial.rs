@@ -7,6 +7,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -111,7 +112,7 @@ fn greet(route: &Route, bastions: &Arc<Bastions>, preference: &str, deadline: In
             fault => fault.words(),
         };
         if let Some(said) = &said {
-            let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            let said = said.all();
             if let Some(line) = said.lines().rev().find(|line| !line.trim().is_empty()) {
                 reason = format!("{reason}; ProxyCommand says: {}", printable(line));
             }
@@ -185,6 +186,20 @@ fn words(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
+/// What a ProxyCommand wrote on its standard error, and a word when that has ended.
+struct Said {
+    text: Arc<Mutex<String>>,
+    ended: Receiver<()>,
+}
+
+impl Said {
+    /// All of it, if it ends soon: its streams do not end at the same time.
+    fn all(&self) -> String {
+        let _ = self.ended.recv_timeout(Duration::from_millis(500));
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A ProxyCommand's process; it ends with its link.
 struct Helper(Child);
 
@@ -195,16 +210,17 @@ impl Drop for Helper {
     }
 }
 
-fn helper(route: &Route, command: &str) -> Result<(UnixStream, Helper, Arc<Mutex<String>>), TransportError> {
+fn helper(route: &Route, command: &str) -> Result<(UnixStream, Helper, Said), TransportError> {
     let start = || -> io::Result<_> {
         let (near, far) = UnixStream::pair()?;
         let input = OwnedFd::from(far.try_clone()?);
         let mut process = Command::new("/bin/sh");
         process.arg("-c").arg(format!("exec {command}")).stdin(Stdio::from(input)).stdout(OwnedFd::from(far));
         let mut child = process.stderr(Stdio::piped()).spawn()?;
-        let said = Arc::new(Mutex::new(String::new()));
+        let text = Arc::new(Mutex::new(String::new()));
+        let (end, ended) = channel();
         if let Some(mut errors) = child.stderr.take() {
-            let said = Arc::clone(&said);
+            let said = Arc::clone(&text);
             // Read to its end, or the command would block on a full pipe one day.
             std::thread::spawn(move || {
                 let mut piece = [0; 1024];
@@ -214,9 +230,10 @@ fn helper(route: &Route, command: &str) -> Result<(UnixStream, Helper, Arc<Mutex
                         said.push_str(&String::from_utf8_lossy(&piece[..length]));
                     }
                 }
+                let _ = end.send(());
             });
         }
-        Ok((near, Helper(child), said))
+        Ok((near, Helper(child), Said { text, ended }))
     };
     start().map_err(|error| route.unreachable(format!("ProxyCommand cannot be started: {}", words(&error))))
 }

@@ -170,6 +170,7 @@ fn bastion_target(route: &Route, hops: &[String]) -> Result<Target, TransportErr
         password: None,
         escalate: Become::No,
         jump: (!before.is_empty()).then(|| before.join(",")),
+        proxy_command: None,
         known_hosts: route.said_known_hosts.clone(),
         host_key_fingerprints: Vec::new(),
         ssh_config: route.ssh_config.clone(),

@@ -112,6 +112,9 @@ impl Route {
 
         let way = match (&target.jump, &settings.proxy_jump, &settings.proxy_command) {
             (Some(jump), _, _) => jump_way(&fill(jump, &tokens)),
+            _ if target.proxy_command.is_some() => {
+                Way::Command(fill(target.proxy_command.as_deref().unwrap_or_default(), &tokens))
+            }
             // A `Host *` that names a bastion means the bastion itself as well; it is reached directly.
             (None, Some(jump), _) => match jump_way(&fill(jump, &tokens)) {
                 Way::Jump(hops) if ends_at(&hops, &target.address) => Way::Direct,

@@ -15,6 +15,7 @@ fn target(config: &Path) -> Target {
         password: None,
         escalate: Become::No,
         jump: None,
+        proxy_command: None,
         known_hosts: vec![],
         host_key_fingerprints: vec![],
         ssh_config: Some(config.to_owned()),

@@ -211,6 +211,19 @@ impl Sshd {
         children(&self.child.id().to_string())
     }
 
+    /// Waits until there are `count` of them: an sshd takes a moment to notice that a client has gone.
+    pub fn settles_at(&self, count: usize) -> bool {
+        let begun = std::time::Instant::now();
+        while self.sessions().len() != count {
+            if begun.elapsed() > Duration::from_secs(3) {
+                tell(&format!("{} sessions, not {count}", self.sessions().len()));
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        true
+    }
+
     /// Kills the processes that serve connections, as a cut link does.
     pub fn cut(&self) {
         for pid in self.sessions() {
@@ -232,6 +245,7 @@ impl Sshd {
             password: None,
             escalate: Become::Sudo { password: None },
             jump: None,
+            proxy_command: None,
             known_hosts: vec![self.folder.path().join("known")],
             host_key_fingerprints: vec![],
             ssh_config: Some(PathBuf::new()),
@@ -347,6 +361,7 @@ pub fn nowhere(address: &str, port: u16) -> Target {
         password: None,
         escalate: Become::No,
         jump: None,
+        proxy_command: None,
         known_hosts: vec!["/dev/null".into()],
         host_key_fingerprints: vec![],
         ssh_config: Some("".into()),
