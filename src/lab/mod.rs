@@ -5,7 +5,7 @@
 //! printed. A lab host is no security boundary: its root is nearly the machine's.
 //!
 //! One lab is one directory (the record, the overlays, the logs), one namespace with one bridge, one mirror
-//! process and one keeper process per host; all of it ends with [`down`]. Traffic never leaves the
+//! process and one keeper process per host; all of it ends with [`down()`]. Traffic never leaves the
 //! namespace: packages come through the mirror, whose downloads run outside of it.
 //!
 //! What a lab host cannot show: it shares the machine's kernel, so `kernel.*` and `vm.*` sysctls are refused

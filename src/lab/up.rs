@@ -17,7 +17,7 @@ use super::{boot, down, host, image, keeper, network, sources, tool};
 ///
 /// # Errors
 /// See [`LabError`]; [`LabError::Changed`] when a host of that name is there with other settings (a changed
-/// password is not seen). What was made before the error stays; `up` again goes on, [`down`] removes it.
+/// password is not seen). What was made before the error stays; `up` again goes on, [`super::down()`] removes it.
 pub fn up(spec: &LabSpec, report: &mut dyn FnMut(Event)) -> Result<LabStatus> {
     tool::check_machine()?;
     spec.check()?;
