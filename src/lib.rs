@@ -7,6 +7,7 @@ pub mod lab;
 pub mod model;
 pub mod plan;
 pub mod quote;
+pub mod report;
 pub mod resource;
 pub mod secret;
 pub mod transport;
