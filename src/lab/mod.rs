@@ -19,6 +19,7 @@ mod error;
 mod host;
 mod image;
 mod keeper;
+mod key;
 mod mirror;
 mod network;
 mod sources;
@@ -40,6 +41,7 @@ use state::{LabDir, Process};
 
 pub use down::down;
 pub use error::{LabError, Result};
+pub use key::{LabKey, key};
 pub use spec::{LabHost, LabSpec, Sudo};
 pub use up::up;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{LabError, Result};
 use super::image;
+use crate::secret::Secret;
 
 /// What a lab is asked to be.
 #[derive(Debug, Clone)]
@@ -156,6 +157,13 @@ pub enum Sudo {
     Password(String),
     /// Nothing.
     None,
+}
+
+impl Sudo {
+    /// Everything, with this password.
+    pub fn with_password(password: &Secret) -> Self {
+        Sudo::Password(password.reveal().to_owned())
+    }
 }
 
 impl fmt::Debug for Sudo {
