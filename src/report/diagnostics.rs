@@ -166,43 +166,42 @@ mod tests {
     #[test]
     fn a_pipe_gets_plain_text() {
         insta::assert_snapshot!(diagnostics(&site(), &Paint::PLAIN), @r"
-            warning: a resource without an effect
-            --> web2 / file:/etc/x
+        warning: a resource without an effect
+        --> web2 / file:/etc/x
 
-            error: an error about all
+        error: an error about all
 
-            error: cannot connect
-            --> web1\u{1b}[2J
-             = why: no route
-             = fix: check the address
+        error: cannot connect
+        --> web1\u{1b}[2J
+         = why: no route
+         = fix: check the address
 
-            error: a flag that says nothing
-            --> --limit
-             = note: matches no host
+        error: a flag that says nothing
+        --> --limit
+         = note: matches no host
 
-            error: an unknown kind
-             --> play.yaml:4:4
-              |
-             ::: 
-            4 |     - fil: { path: /etc/motd }
-              |       ^^^ no kind is called `fil`
-             ::: play.yaml:1:8
-              |
-             ::: 
-            1 | hosts: web
-              |        --- for these hosts
-             ::: vars.yaml:1:19
-              |
-             ::: 
-            1 | ansible_password:(hidden)
-              |                  -------- with this
-              |
-              = why: kinds are:
-                       directory, file
-              = fix: did you mean `file`?
+        error: an unknown kind
+         --> play.yaml:4:4
+          |
+        4 |     - fil: { path: /etc/motd }
+          |       ^^^ no kind is called `fil`
+          |
+         ::: play.yaml:1:8
+          |
+        1 | hosts: web
+          |        --- for these hosts
+          |
+         ::: vars.yaml:1:19
+          |
+        1 | ansible_password: (hidden)
+          |                   -------- with this
+          |
+          = why: kinds are:
+                   directory, file
+          = fix: did you mean `file`?
 
-            4 errors, 1 warning
-            ");
+        4 errors, 1 warning
+        ");
     }
 
     #[test]

@@ -3,12 +3,19 @@
 mod diagnostics;
 pub mod escape;
 mod excerpt;
+mod fields;
 mod json;
+mod notes;
 mod paint;
+mod plan;
+#[cfg(test)]
+mod samples;
 mod screen;
 mod words;
 
 pub use diagnostics::diagnostics;
 pub use json::json_text;
+pub use notes::Notes;
 pub use paint::{Paint, Tone};
+pub use plan::{PlanView, plan, plan_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};
