@@ -2,6 +2,7 @@
 
 pub mod kinds;
 pub mod model;
+pub mod playbook;
 pub mod quote;
 pub mod resource;
 pub mod secret;
