@@ -6,6 +6,7 @@ pub mod kinds;
 pub mod lab;
 pub mod model;
 pub mod plan;
+pub mod playbook;
 pub mod quote;
 pub mod report;
 pub mod resource;

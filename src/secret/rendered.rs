@@ -132,6 +132,39 @@ impl Rendered {
         self.is(other.reveal().as_bytes())
     }
 
+    /// A secret made from the whole text, such as its base64 form, under the names of the secrets in it.
+    pub fn map_whole(&self, change: impl FnOnce(&str) -> String) -> Secret {
+        Secret::new(self.secret_names().join("+"), change(&self.reveal()))
+    }
+
+    /// The text with each stretch changed by itself, such as for JSON; for changes that act on single characters only.
+    #[must_use]
+    pub fn map_each(&self, change: impl Fn(&str) -> String) -> Rendered {
+        let changed = |piece: &Piece| match piece {
+            Piece::Plain(text) => Piece::Plain(change(text)),
+            Piece::Secret(secret) => Piece::Secret(secret.map(&change)),
+        };
+        Self { pieces: self.pieces.iter().map(changed).collect() }
+    }
+
+    /// The text with its secrets under another name.
+    #[must_use]
+    pub fn renamed(&self, name: &str) -> Rendered {
+        let renamed = |piece: &Piece| match piece {
+            Piece::Plain(text) => Piece::Plain(text.clone()),
+            Piece::Secret(secret) => Piece::Secret(secret.renamed(name)),
+        };
+        Self { pieces: self.pieces.iter().map(renamed).collect() }
+    }
+
+    /// What a check says of the whole text, such as whether it fits into a line. The check must not repeat the text.
+    ///
+    /// # Errors
+    /// Those of the check.
+    pub fn check(&self, check: impl FnOnce(&str) -> Result<(), String>) -> Result<(), String> {
+        check(&self.reveal())
+    }
+
     /// The length in bytes.
     pub fn len(&self) -> usize {
         self.reveal().len()
