@@ -6,6 +6,8 @@
 mod directory;
 mod file;
 mod package_apt;
+mod sysctl;
+mod template;
 mod user;
 
 use crate::resource::Entry;
@@ -15,6 +17,8 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
     Entry::of::<package_apt::PackageApt>(),
+    Entry::of::<sysctl::Sysctl>(),
+    Entry::of::<template::Template>(),
     Entry::of::<user::User>(),
 ];
 
