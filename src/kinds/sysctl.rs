@@ -319,7 +319,7 @@ mod tests {
                 let content = wanted.file().content.unwrap().as_plain().unwrap();
                 prop_assert_eq!(content.lines().count(), 2);
                 prop_assert!(!text.contains([';', '#']));
-                let word = format!("printf '%s\\n' {} >", crate::quote::quote_sh(&wanted.value()));
+                let word = format!("printf '%s\\n' {} 2>", crate::quote::quote_sh(&wanted.value()));
                 prop_assert!(wanted.put(&Seen::Absent, &[]).script.text().contains(&word));
             }
         }
