@@ -1,5 +1,6 @@
 //! rempart: agentless provisioning and compliance for fleets that run AI on their own machines.
 
+pub mod cli;
 pub mod engine;
 pub mod inventory;
 pub mod kinds;

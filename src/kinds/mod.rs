@@ -6,7 +6,9 @@
 mod directory;
 mod file;
 mod package_apt;
+mod sysctl;
 mod systemd_unit;
+mod template;
 mod user;
 
 use crate::resource::Entry;
@@ -16,7 +18,9 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
     Entry::of::<package_apt::PackageApt>(),
+    Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
+    Entry::of::<template::Template>(),
     Entry::of::<user::User>(),
 ];
 
