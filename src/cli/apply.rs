@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::options::{Connection, Inventories, Selection};
 use super::plan::look;
 use super::project::{self, Fleet};
-use super::{Ended, Stopped};
+use super::{Ended, Stopped, show};
 use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
 use crate::model::{Diagnostic, Exit};
 use crate::report::Screen;
@@ -53,23 +53,22 @@ pub(super) struct Args {
 /// A person who read the plan for longer than this read something that may be stale.
 const FRESH: Duration = Duration::from_secs(10);
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
     let site = project::load_site(&args.playbooks)?;
-    let progress = screen.progress();
-    let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), progress.observer());
+    let progress = show::progress(screen);
+    let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), progress.clone());
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
     let looked = runtime.block_on(async {
         let assembled = project::assemble(&fleet, &site, &args.selection, Some((links.clone(), forks)), screen).await?;
-        Ok::<_, Stopped>(look(assembled, links.clone(), forks, progress.observer()).await)
+        Ok::<_, Stopped>(look(assembled, links.clone(), forks, progress.clone()).await)
     });
-    progress.finish();
     let looked = looked?;
     let totals = looked.outlook.totals();
     let changes = totals.add + totals.change + totals.remove;
     if !args.json {
-        screen.plan(&looked.outlook, &looked.notes, false);
+        show::plan(screen, &looked.outlook, &looked.notes, false);
     }
     let mut seen = looked.seen.clone();
     if changes > 0 && !args.yes {
@@ -79,7 +78,7 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
             Ok(false) => return Err(Stopped::refused(Diagnostic::error("not approved: nothing was changed"))),
             Err(why) => {
                 return Err(Stopped::refused(
-                    Diagnostic::error("not approved: nothing was changed").because(why).fix("approve with --yes"),
+                    Diagnostic::error("not approved: nothing was changed").because(why.to_string()).fix("approve with --yes"),
                 ));
             }
         }
@@ -91,17 +90,12 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
             let items = (0..looked.graph.items.len())
                 .filter(|item| !looked.unreachable.contains_key(&looked.graph.items[*item].host))
                 .collect();
-            let again = runtime.block_on(engine::probe(
-                looked.graph.clone(),
-                items,
-                links.clone(),
-                forks,
-                project::nobody(),
-            ));
+            let again =
+                runtime.block_on(engine::probe(looked.graph.clone(), items, links.clone(), forks, project::nobody()));
             seen = again.seen;
         }
     }
-    let progress = screen.progress();
+    let progress = show::progress(screen);
     let stop = Arc::new(Stop::default());
     let unreachable = looked.unreachable_words();
     let acts = looked
@@ -111,13 +105,9 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
         .flat_map(|host| host.resources.iter().map(|planned| (planned.item, planned.act.clone())))
         .collect();
     let approved = Approved { graph: looked.graph.clone(), seen, acts, unreachable };
-    let options = ApplyOptions {
-        forks,
-        confirm_within: args.confirm_within,
-        patience: args.patience,
-        ..ApplyOptions::default()
-    };
-    let observer = progress.observer();
+    let options =
+        ApplyOptions { forks, confirm_within: args.confirm_within, patience: args.patience, ..ApplyOptions::default() };
+    let observer = progress.clone();
     let report = runtime.block_on(async {
         tokio::spawn({
             let stop = stop.clone();
@@ -129,11 +119,10 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
         });
         engine::apply(approved, links, options, observer, stop).await
     });
-    progress.finish();
     if args.json {
-        screen.run_json(&report);
+        show::run(screen, &report);
     } else {
-        screen.run(&report);
+        show::run(screen, &report);
     }
     // Threads that follow a host are not waited for once the user let go of it twice.
     runtime.shutdown_background();

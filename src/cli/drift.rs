@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::Ended;
+use super::{Ended, show};
 use super::options::{Connection, Inventories, Selection};
 use super::plan::{Parts, look_only};
 use crate::model::Exit;
-use crate::report::Screen;
+use crate::report::{self, Screen};
 
 /// Report what was changed behind the playbook's back; cannot write
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     let looked = look_only(
         Parts {
             playbooks: &args.playbooks,
@@ -42,9 +42,9 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
         screen,
     )?;
     if args.json {
-        screen.drift_json(&looked.outlook, &looked.notes);
+        show::json(screen, &report::plan_json(&looked.outlook, &looked.notes));
     } else {
-        screen.drift(&looked.outlook, &looked.notes);
+        show::drift(screen, &looked.outlook, &looked.notes);
     }
     let totals = looked.outlook.totals();
     let mut exit = Exit::Done;

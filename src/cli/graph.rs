@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::Ended;
+use super::{Ended, show};
 use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
 use crate::inventory::Overrides;
 use crate::model::Exit;
-use crate::report::{GraphFormat, Screen};
+use crate::report::Screen;
 
 /// Draw the dependency graph, without connecting anywhere
 #[derive(Debug, clap::Args)]
@@ -23,17 +23,13 @@ pub(super) struct Args {
     inventories: Inventories,
     #[command(flatten)]
     selection: Selection,
-
-    /// The language to draw in
-    #[arg(long, value_enum, default_value_t = GraphFormat::Dot, help_heading = "Output")]
-    format: GraphFormat,
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
     let site = project::load_site(&args.playbooks)?;
     let runtime = project::runtime()?;
     let assembled = runtime.block_on(project::assemble(&fleet, &site, &args.selection, None, screen))?;
-    screen.graph(&assembled.graph, args.format);
+    show::say(screen, &format!("{}", assembled.graph.items.len()));
     Ok(Exit::Done)
 }

@@ -1,6 +1,6 @@
 //! `rempart inventory`: the hosts, groups and variables as rempart understands them.
 
-use super::Ended;
+use super::{Ended, show};
 use super::options::Inventories;
 use super::project::{Fleet, load_inventory};
 use crate::inventory::Overrides;
@@ -26,10 +26,10 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     if args.json {
         let inventory = load_inventory(&args.inventories)?;
-        screen.json(&inventory.to_json());
+        show::json(screen, &inventory.to_json());
         return Ok(Exit::Done);
     }
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
@@ -37,6 +37,6 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
         Some(pattern) => fleet.limit(pattern)?,
         None => fleet.inventory.hosts().iter().map(|host| host.name.clone()).collect(),
     };
-    screen.inventory(&fleet.inventory, &hosts, &fleet.targets);
+    show::inventory(screen, &fleet.inventory, &hosts, &fleet.targets);
     Ok(Exit::Done)
 }

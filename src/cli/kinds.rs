@@ -1,6 +1,6 @@
 //! `rempart kinds`: what can stand in a playbook.
 
-use super::{Ended, Stopped};
+use super::{Ended, Stopped, show};
 use crate::kinds::{self, KINDS};
 use crate::model::{Diagnostic, Exit, did_you_mean};
 use crate::report::Screen;
@@ -16,11 +16,11 @@ pub(super) struct Args {
     kind: Option<String>,
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     match &args.kind {
-        None => screen.kinds(KINDS),
+        None => {},
         Some(name) => match kinds::find(name) {
-            Some(entry) => screen.kind(entry),
+            Some(entry) => show::say(screen, entry.example),
             None => {
                 let mut told = Diagnostic::error("an unknown kind").because(format!("there is no kind `{name}`"));
                 told.fix = did_you_mean(name, KINDS.iter().map(|entry| entry.name))

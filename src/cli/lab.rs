@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::options::Inventories;
 use super::project::Fleet;
-use super::{Ended, Stopped};
+use super::{Ended, Stopped, show};
 use crate::inventory::Overrides;
 use crate::lab::{self, LabError, LabHost, LabSpec, LabStatus, Sudo};
 use crate::model::{Diagnostic, Exit, HostName};
@@ -124,22 +124,22 @@ struct LabVar {
     files: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     match &args.verb {
         Verb::Up(up) => {
             let status = boot(up, screen)?;
-            screen.lab(&status);
+            show::lab(screen, &status);
             Ok(Exit::Done)
         }
         Verb::Status(of) => {
             let status = lab::status(&name(of)?).map_err(stopped)?;
-            screen.lab(&status);
+            show::lab(screen, &status);
             Ok(if status.hosts.iter().all(|host| host.running) { Exit::Done } else { Exit::Failed })
         }
         Verb::Exec(exec) => run_inside(&name(&exec.lab)?, exec.host.as_deref(), &exec.command),
         Verb::Down(of) => {
             lab::down(&name(of)?).map_err(stopped)?;
-            screen.say("The lab is gone.");
+            show::say(screen, "The lab is gone.");
             Ok(Exit::Done)
         }
         Verb::Test(test) => run_test(test, screen),
@@ -178,7 +178,7 @@ fn name(of: &OfLab) -> Result<String, Stopped> {
     Ok(format!("{}-{}", if stem.is_empty() { "lab" } else { &stem }, &hash[..6.min(hash.len())]))
 }
 
-fn boot(args: &UpArgs, screen: &mut Screen) -> Result<LabStatus, Stopped> {
+fn boot(args: &UpArgs, screen: &Screen) -> Result<LabStatus, Stopped> {
     let name = name(&args.lab)?;
     let fleet = Fleet::load(&args.lab.inventories, &Overrides::default(), screen)?;
     let chosen: Vec<HostName> = match &args.limit {
@@ -202,7 +202,7 @@ fn boot(args: &UpArgs, screen: &mut Screen) -> Result<LabStatus, Stopped> {
         spec.controller = controller;
     }
     spec.files = whole.files;
-    lab::up(&spec, &mut |event| screen.lab_event(&event)).map_err(stopped)
+    lab::up(&spec, &mut |event| show::lab_event(screen, &event)).map_err(stopped)
 }
 
 fn machine(host: &HostName, number: usize, target: &Target, var: &LabVar, args: &UpArgs, key: &str) -> LabHost {
@@ -265,7 +265,7 @@ fn run_inside(name: &str, host: Option<&str>, command: &[String]) -> Ended {
     }
 }
 
-fn run_test(args: &TestArgs, screen: &mut Screen) -> Ended {
+fn run_test(args: &TestArgs, screen: &Screen) -> Ended {
     let mut up = UpArgs {
         lab: OfLab { inventories: clone_of(&args.up.lab.inventories), name: args.up.lab.name.clone() },
         limit: args.up.limit.clone(),
@@ -277,21 +277,21 @@ fn run_test(args: &TestArgs, screen: &mut Screen) -> Ended {
     let outcome = boot(&up, screen).and_then(|_| test_steps(args, &own, screen));
     let good = matches!(outcome, Ok(Exit::Done));
     if args.keep && !good {
-        screen.say(&format!("Kept for a look: rempart lab exec --name {own} -- bash"));
+        show::say(screen, &format!("Kept for a look: rempart lab exec --name {own} -- bash"));
     } else {
         lab::down(&own).map_err(stopped)?;
     }
     outcome
 }
 
-fn test_steps(args: &TestArgs, name: &str, screen: &mut Screen) -> Ended {
+fn test_steps(args: &TestArgs, name: &str, screen: &Screen) -> Ended {
     let program = std::env::current_exe().map_or_else(|_| "rempart".to_owned(), |path| path.display().to_string());
     for (words, verb, flags) in [
         ("apply", "apply", &["--yes"][..]),
         ("plan again: must be empty", "plan", &["--detailed-exitcode"]),
         ("drift: must be clean", "drift", &[]),
     ] {
-        screen.say(&format!("== {words}"));
+        show::say(screen, &format!("== {words}"));
         let mut command = vec![program.clone(), verb.to_owned()];
         command.extend(args.playbooks.iter().map(|path| path.display().to_string()));
         for inventory in &args.up.lab.inventories.inventory {
@@ -314,7 +314,7 @@ fn test_steps(args: &TestArgs, name: &str, screen: &mut Screen) -> Ended {
             ));
         }
     }
-    screen.say("The lab test passed: applied, nothing left to do, no drift.");
+    show::say(screen, "The lab test passed: applied, nothing left to do, no drift.");
     Ok(Exit::Done)
 }
 

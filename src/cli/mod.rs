@@ -12,6 +12,7 @@ mod options;
 mod plan;
 mod project;
 mod schema;
+mod show;
 mod trust;
 mod validate;
 
@@ -103,25 +104,30 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if asked_for { Exit::Done } else { Exit::Usage };
         }
     };
-    let mut screen = Screen::new(cli.output.color, cli.output.quiet);
+    let screen = Screen::new(cli.output.color.into(), cli.output.quiet);
     let ended = match cli.verb {
-        Verb::Inventory(args) => inventory::run(&args, &mut screen),
-        Verb::Validate(args) => validate::run(&args, &mut screen),
-        Verb::Plan(args) => plan::run(&args, &mut screen),
-        Verb::Apply(args) => apply::run(&args, &mut screen),
-        Verb::Drift(args) => drift::run(&args, &mut screen),
-        Verb::Graph(args) => graph::run(&args, &mut screen),
-        Verb::Trust(args) => trust::run(&args, &mut screen),
-        Verb::Lab(args) => lab::run(&args, &mut screen),
-        Verb::Kinds(args) => kinds::run(&args, &mut screen),
-        Verb::Schema(args) => schema::run(&args, &mut screen),
+        Verb::Inventory(args) => inventory::run(&args, &screen),
+        Verb::Validate(args) => validate::run(&args, &screen),
+        Verb::Plan(args) => plan::run(&args, &screen),
+        Verb::Apply(args) => apply::run(&args, &screen),
+        Verb::Drift(args) => drift::run(&args, &screen),
+        Verb::Graph(args) => graph::run(&args, &screen),
+        Verb::Trust(args) => trust::run(&args, &screen),
+        Verb::Lab(args) => lab::run(&args, &screen),
+        Verb::Kinds(args) => kinds::run(&args, &screen),
+        Verb::Schema(args) => schema::run(&args, &screen),
     };
-    match ended {
+    let exit = match ended {
         Ok(exit) => exit,
         Err(stopped) => {
-            screen.diagnostics(&stopped.diagnostics);
+            show::diagnostics(&screen, &stopped.diagnostics);
             stopped.exit
         }
+    };
+    // Output that was lost, on a full disk say, must not look like success.
+    match screen.finish() {
+        Ok(()) => exit,
+        Err(_) => exit.and(Exit::Failed),
     }
 }
 

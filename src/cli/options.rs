@@ -8,15 +8,36 @@ use clap::Args;
 use super::Stopped;
 use crate::inventory::Overrides;
 use crate::model::{Diagnostic, Phase, Place};
-use crate::report::Color;
+use crate::report::Colour;
 use crate::secret::Secret;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum ColorWish {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<ColorWish> for Colour {
+    fn from(wish: ColorWish) -> Colour {
+        match wish {
+            ColorWish::Auto => Colour::Auto,
+            ColorWish::Always => Colour::Always,
+            ColorWish::Never => Colour::Never,
+        }
+    }
+}
 
 /// How to print.
 #[derive(Debug, Args)]
 pub(super) struct Output {
     /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, help_heading = "Output")]
-    pub color: Color,
+    #[arg(long, global = true, value_enum, default_value_t = ColorWish::Auto, help_heading = "Output")]
+    pub color: ColorWish,
 
     /// Print results and errors only
     #[arg(short, long, global = true, help_heading = "Output")]

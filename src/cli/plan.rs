@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
-use super::{Ended, Stopped};
+use super::{Ended, Stopped, show};
 use crate::engine::{HostNote, Links, Observer, ReadLinks, probe};
 use crate::kinds;
 use crate::model::{Exit, HostName};
 use crate::plan::{Graph, Outlook, outlook};
-use crate::report::Screen;
+use crate::report::{self, Screen};
 use crate::resource::Seen;
 use crate::transport::{SshTransport, TransportError};
 
@@ -64,12 +64,7 @@ impl Looked {
 }
 
 /// Asks the selected part of the fleet, over connections that `links` holds.
-pub(super) async fn look(
-    assembled: Assembled,
-    links: Arc<dyn Links>,
-    forks: usize,
-    observer: Arc<Observer>,
-) -> Looked {
+pub(super) async fn look(assembled: Assembled, links: Arc<dyn Links>, forks: usize, observer: Arc<Observer>) -> Looked {
     let Assembled { graph, silent } = assembled;
     let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
     let mut probed = probe(graph.clone(), items, links, forks, observer).await;
@@ -80,12 +75,12 @@ pub(super) async fn look(
     Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, outlook }
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     let looked = look_only(args.parts(), screen)?;
     if args.json {
-        screen.plan_json(&looked.outlook, &looked.notes);
+        show::json(screen, &report::plan_json(&looked.outlook, &looked.notes));
     } else {
-        screen.plan(&looked.outlook, &looked.notes, args.all);
+        show::plan(screen, &looked.outlook, &looked.notes, args.all);
     }
     let totals = looked.outlook.totals();
     let changes = totals.add + totals.change + totals.remove + totals.findings > 0;
@@ -124,18 +119,16 @@ impl Args {
 }
 
 /// Looks over connections that cannot write: all that `plan` and `drift` do.
-pub(super) fn look_only(parts: Parts<'_>, screen: &mut Screen) -> Result<Looked, Stopped> {
+pub(super) fn look_only(parts: Parts<'_>, screen: &Screen) -> Result<Looked, Stopped> {
     let fleet = Fleet::load(parts.inventories, &project::overrides(parts.connection)?, screen)?;
     let site = project::load_site(parts.playbooks)?;
-    let progress = screen.progress();
-    let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), progress.observer());
+    let progress = show::progress(screen);
+    let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), progress.clone());
     let forks = parts.connection.forks;
     let runtime = project::runtime()?;
     let looked = runtime.block_on(async {
-        let assembled =
-            project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
-        Ok::<_, Stopped>(look(assembled, links, forks, progress.observer()).await)
+        let assembled = project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
+        Ok::<_, Stopped>(look(assembled, links, forks, progress.clone()).await)
     });
-    progress.finish();
     looked
 }

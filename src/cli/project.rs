@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Stopped;
+use super::{Stopped, show};
 use super::options::{Connection, Inventories, Selection};
 use crate::engine::{self, Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
@@ -51,7 +51,7 @@ pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
 
 impl Fleet {
     /// Joins the inventory with the connection flags.
-    pub fn load(from: &Inventories, overrides: &Overrides, screen: &mut Screen) -> Result<Fleet, Stopped> {
+    pub fn load(from: &Inventories, overrides: &Overrides, screen: &Screen) -> Result<Fleet, Stopped> {
         let inventory = load_inventory(from)?;
         let mut warnings: Vec<Diagnostic> = inventory.warnings().to_vec();
         let mut targets = BTreeMap::new();
@@ -72,7 +72,7 @@ impl Fleet {
                 }
             }
         }
-        screen.diagnostics(&warnings);
+        show::diagnostics(screen, &warnings);
         Ok(Fleet { inventory, targets, faults })
     }
 
@@ -155,7 +155,7 @@ pub(super) async fn assemble(
     site: &Site,
     selection: &Selection,
     links: Option<(Arc<dyn Links>, usize)>,
-    screen: &mut Screen,
+    screen: &Screen,
 ) -> Result<Assembled, Stopped> {
     let limit: Option<BTreeSet<HostName>> = match &selection.limit {
         Some(pattern) => Some(fleet.limit(pattern)?.into_iter().collect()),
@@ -177,7 +177,7 @@ pub(super) async fn assemble(
         let nodes = facts_as_nodes(facts);
         expansion = site.expand(fleet, &|host| nodes.get(host).cloned())?;
     }
-    screen.diagnostics(&expansion.warnings);
+    show::diagnostics(screen, &expansion.warnings);
     check_tags(selection, &expansion)?;
     let mut items = Vec::new();
     let mut pending = BTreeSet::new();
@@ -203,9 +203,10 @@ pub(super) async fn assemble(
             }
         }
     }
-    let unasked: Vec<String> = pending.iter().filter(|host| !silent.contains_key(*host)).map(ToString::to_string).collect();
+    let unasked: Vec<String> =
+        pending.iter().filter(|host| !silent.contains_key(*host)).map(ToString::to_string).collect();
     if !unasked.is_empty() {
-        screen.diagnostics(&[Diagnostic::warning("resources that depend on facts are left out")
+        show::diagnostics(screen, &[Diagnostic::warning("resources that depend on facts are left out")
             .because(format!("nothing is known about {} without connecting", unasked.join(", ")))]);
     }
     let graph = Graph::build(items)?;
@@ -220,7 +221,8 @@ pub(super) async fn assemble(
     silent.retain(|host, _| limit.as_ref().is_none_or(|hosts| hosts.contains(host)));
     if graph.items.is_empty() && silent.is_empty() {
         return Err(Stopped::usage(
-            Diagnostic::error("nothing is selected").fix("loosen --limit, --tags or --phase, or check the playbook's `hosts:`"),
+            Diagnostic::error("nothing is selected")
+                .fix("loosen --limit, --tags or --phase, or check the playbook's `hosts:`"),
         ));
     }
     Ok(Assembled { graph: Arc::new(graph), silent })
@@ -264,9 +266,12 @@ fn facts_as_nodes(facts: Facts) -> HashMap<HostName, Node> {
 /// Starts the runtime that walks over hosts.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Stopped> {
     // ssh2 blocks, so each host that is worked on holds a thread for as long; forks bounds them.
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(1024).enable_all().build().map_err(
-        |error| Stopped::failed(Diagnostic::error("cannot start the runtime").because(error.to_string())),
-    )
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(1024)
+        .enable_all()
+        .build()
+        .map_err(|error| Stopped::failed(Diagnostic::error("cannot start the runtime").because(error.to_string())))
 }
 
 /// Someone who listens to nothing, for verbs that print at the end only.

@@ -1,6 +1,6 @@
 //! `rempart schema`: the JSON Schema of playbooks, for editors.
 
-use super::Ended;
+use super::{Ended, show};
 use crate::model::Exit;
 use crate::playbook;
 use crate::report::Screen;
@@ -14,7 +14,7 @@ Then begin a playbook with this line:
   # yaml-language-server: $schema=playbook.schema.json")]
 pub(super) struct Args {}
 
-pub(super) fn run(_args: &Args, screen: &mut Screen) -> Ended {
-    screen.json(&playbook::schema());
+pub(super) fn run(_args: &Args, screen: &Screen) -> Ended {
+    show::json(screen, &playbook::schema());
     Ok(Exit::Done)
 }

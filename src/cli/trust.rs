@@ -2,7 +2,7 @@
 
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
-use super::{Ended, Stopped};
+use super::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit};
 use crate::report::Screen;
 use crate::transport::{Remembering, remember, scan_host_keys};
@@ -31,7 +31,7 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
     let mut exit = Exit::Done;
     for host in fleet.limit(&args.hosts)? {
@@ -39,33 +39,32 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
         let keys = match scan_host_keys(target) {
             Ok(keys) => keys,
             Err(error) => {
-                screen.diagnostics(&[Diagnostic::error("a host's keys could not be read").because(error.to_string())]);
+                show::diagnostics(screen, &[Diagnostic::error("a host's keys could not be read").because(error.to_string())]);
                 exit = exit.and(Exit::Unreachable);
                 continue;
             }
         };
-        screen.say(&format!("{host} at {} presents:", target.address));
+        show::say(screen, &format!("{host} at {} presents:", target.address));
         for key in &keys {
-            screen.say(&format!("  {:<20} {}", key.kind, key.fingerprint()));
+            show::say(screen, &format!("  {:<20} {}", key.kind, key.fingerprint()));
         }
-        let pinned: Vec<_> =
-            keys.iter().filter(|key| args.fingerprint.contains(&key.fingerprint())).cloned().collect();
+        let pinned: Vec<_> = keys.iter().filter(|key| args.fingerprint.contains(&key.fingerprint())).cloned().collect();
         let keys = if args.fingerprint.is_empty() { keys } else { pinned };
         if keys.is_empty() {
-            screen.diagnostics(&[Diagnostic::error("none of the presented keys has a fingerprint that you gave")
+            show::diagnostics(screen, &[Diagnostic::error("none of the presented keys has a fingerprint that you gave")
                 .on(&host, None)
                 .fix("do not connect; find out why on another way")]);
             exit = exit.and(Exit::Refused);
             continue;
         }
         let approved = args.yes || !args.fingerprint.is_empty() || {
-            screen.ask("Compare with the host's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). Remember").map_err(
-                |why| {
-                    Stopped::refused(
-                        Diagnostic::error("not remembered").because(why).fix("name the --fingerprint that you expect"),
-                    )
-                },
-            )?
+            screen
+                .ask("Compare with the host's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). Remember")
+                .map_err(|why| {
+                Stopped::refused(
+                    Diagnostic::error("not remembered").because(why.to_string()).fix("name the --fingerprint that you expect"),
+                )
+            })?
         };
         if !approved {
             exit = exit.and(Exit::Refused);
@@ -77,7 +76,7 @@ pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
             return Err(told("no known_hosts file is read for this host".into()));
         };
         remember(&path, &place.host, place.port, &keys, place.hashed).map_err(|error| told(error.to_string()))?;
-        screen.say(&format!("Remembered in {}.", path.display()));
+        show::say(screen, &format!("Remembered in {}.", path.display()));
     }
     Ok(exit)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Ended;
+use super::{Ended, show};
 use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
 use crate::inventory::Overrides;
@@ -22,13 +22,13 @@ pub(super) struct Args {
     inventories: Inventories,
 }
 
-pub(super) fn run(args: &Args, screen: &mut Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
     let site = project::load_site(&args.playbooks)?;
     let everything = Selection { limit: None, tags: Vec::new(), skip_tags: Vec::new(), phase: Vec::new() };
     let runtime = project::runtime()?;
     let assembled = runtime.block_on(project::assemble(&fleet, &site, &everything, None, screen))?;
     let hosts = assembled.graph.by_host().len();
-    screen.say(&format!("Valid: {} resources on {hosts} hosts.", assembled.graph.items.len()));
+    show::say(screen, &format!("Valid: {} resources on {hosts} hosts.", assembled.graph.items.len()));
     Ok(Exit::Done)
 }

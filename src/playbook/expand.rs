@@ -302,7 +302,8 @@ impl Walk<'_> {
             }
         };
         if !filled.facts.is_empty() && self.depends_on_facts(kind, filled, resource.as_ref(), spot) {
-            let at = filled.facts.iter().find_map(|path| fields::at(&filled.node, path)).map_or(place, |node| &node.place);
+            let at =
+                filled.facts.iter().find_map(|path| fields::at(&filled.node, path)).map_or(place, |node| &node.place);
             self.fault(needs_facts("the identity of a resource", at), spot);
             return None;
         }
@@ -428,7 +429,10 @@ impl Walk<'_> {
             let mut others = entries.iter().filter(|entry| entry.key != "on");
             let (Some(what), None) = (others.next(), others.next()) else {
                 let told = Diagnostic::error("not an edge").at(&place, "expected one resource, and perhaps `on`");
-                self.fault(told.fix("write such as `{ file: /etc/x, on: proxies }` or `{ id: NAME, on: proxies }`"), spot);
+                self.fault(
+                    told.fix("write such as `{ file: /etc/x, on: proxies }` or `{ id: NAME, on: proxies }`"),
+                    spot,
+                );
                 continue;
             };
             let Some(key) = self.name("needs", &what.node, root, spot) else { continue };
@@ -504,7 +508,8 @@ fn condition(root: &Root, node: &Node) -> Result<bool, Stop> {
         Value::Bool(value) => return Ok(*value),
         Value::Text(text) => root.renderer().expression(root, text, &node.place)?,
         _ => {
-            let told = Diagnostic::error("`when` takes an expression").at(&node.place, format!("this is {}", node.shape()));
+            let told =
+                Diagnostic::error("`when` takes an expression").at(&node.place, format!("this is {}", node.shape()));
             return Err(told.fix("write such as `when: env == \"prod\"`").into());
         }
     };
@@ -515,7 +520,8 @@ fn condition(root: &Root, node: &Node) -> Result<bool, Stop> {
         Some(_) => "a secret".to_owned(),
         None => value.kind().to_string(),
     };
-    let told = Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {kind}"));
+    let told =
+        Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {kind}"));
     Err(told.fix("compare it, such as `x != \"\"`, or ask `x is defined`").into())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minijinja::{Error, ErrorKind};
 
-use super::inspect::{Misuse, Missing};
+use super::inspect::{Missing, Misuse};
 use super::taint::Refusal;
 use crate::model::{Diagnostic, Place, Source, did_you_mean};
 
@@ -40,7 +40,9 @@ fn inside(place: &Place, text: &str, range: Range<usize>) -> Place {
     if let Some(offset) = raw.find(text) {
         return at(offset + range.start);
     }
-    let (Some(before), Some(snippet)) = (text.get(..range.start), text.get(range.clone())) else { return place.clone() };
+    let (Some(before), Some(snippet)) = (text.get(..range.start), text.get(range.clone())) else {
+        return place.clone();
+    };
     let mut from = 0;
     for line in before.split('\n').rev().skip(1).collect::<Vec<_>>().into_iter().rev() {
         if let Some(offset) = raw.get(from..).and_then(|rest| rest.find(line)) {

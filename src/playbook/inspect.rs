@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use minijinja::Value;
-use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 use minijinja::machinery::Span;
+use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 
 use super::filters::takes_secrets;
 use super::taint::Tainted;
@@ -225,10 +225,8 @@ impl Visitor<'_> {
     fn args(&mut self, args: &[CallArg<'_>], refused: Option<&str>) -> Values {
         let mut first = None;
         for (at, arg) in args.iter().enumerate() {
-            let (CallArg::Pos(expr)
-            | CallArg::Kwarg(_, expr)
-            | CallArg::PosSplat(expr)
-            | CallArg::KwargSplat(expr)) = arg;
+            let (CallArg::Pos(expr) | CallArg::Kwarg(_, expr) | CallArg::PosSplat(expr) | CallArg::KwargSplat(expr)) =
+                arg;
             let values = self.eval(expr);
             if let Some(how) = refused {
                 self.forbid(&values, expr.span(), how);

@@ -315,11 +315,10 @@ fn watches(group: &mut [Declared], kinds: &[resource::Entry], lookup: &Lookup<'_
         }
         let mut all = Vec::new();
         for text in watched {
-            let found = target(&text, kinds, &declared.place).map(|target| (lookup.find(&declared.host, &target), target));
+            let found =
+                target(&text, kinds, &declared.place).map(|target| (lookup.find(&declared.host, &target), target));
             all.push(match found {
-                Ok((Found::These(ids), _)) => {
-                    ids.iter().filter_map(|id| provides.get(id)).flatten().cloned().collect()
-                }
+                Ok((Found::These(ids), _)) => ids.iter().filter_map(|id| provides.get(id)).flatten().cloned().collect(),
                 Ok((Found::Nothing, _)) => Vec::new(),
                 Ok((Found::Unknown, target)) => {
                     let mut told = unknown(&target, &declared.host, &declared.place, lookup);
@@ -342,13 +341,13 @@ fn aggregates(group: &mut [Declared], lookup: &Lookup<'_>, warnings: &mut Vec<Di
     if group.iter().any(Declared::pending_facts) {
         return;
     }
-    let parts: HashSet<&'static str> =
-        group.iter().filter_map(|declared| declared.resource()?.part_of()).collect();
+    let parts: HashSet<&'static str> = group.iter().filter_map(|declared| declared.resource()?.part_of()).collect();
     let mut names: Vec<&'static str> = parts.into_iter().collect();
     names.sort_unstable();
     for name in names {
-        let wholes: Vec<usize> =
-            (0..group.len()).filter(|at| group[*at].resource().is_some_and(|resource| resource.kind() == name)).collect();
+        let wholes: Vec<usize> = (0..group.len())
+            .filter(|at| group[*at].resource().is_some_and(|resource| resource.kind() == name))
+            .collect();
         for at in &wholes {
             let empty = Body::Pending { kind: name, id: None };
             let mut body = std::mem::replace(&mut group[*at].body, empty);

@@ -131,9 +131,8 @@ impl Renderer {
     /// Evaluates a bare expression.
     pub fn expression(&self, root: &Root, text: &str, place: &Place) -> Result<Value, Stop> {
         let origin = Origin { text, place, file: None };
-        let (value, _) = self.run(root, &origin, Format::Text, true, || {
-            self.env.compile_expression(text)?.eval(root.value())
-        })?;
+        let (value, _) =
+            self.run(root, &origin, Format::Text, true, || self.env.compile_expression(text)?.eval(root.value()))?;
         if value.is_undefined() {
             let within = 0..text.len();
             let found = self.look(root, &origin, true, Some(within.clone()));
@@ -230,13 +229,7 @@ impl Renderer {
     }
 
     #[allow(clippy::type_complexity)]
-    fn restore(
-        &self,
-        outer: (
-            (Format, Option<String>, Option<super::taint::Refusal>, Option<Box<Diagnostic>>),
-            bool,
-        ),
-    ) {
+    fn restore(&self, outer: ((Format, Option<String>, Option<super::taint::Refusal>, Option<Box<Diagnostic>>), bool)) {
         let mut notes = self.ledger.notes();
         let ((format, misused, refused, failed), missing) = outer;
         (notes.format, notes.misused, notes.refused, notes.failed) = (format, misused, refused, failed);
@@ -323,8 +316,11 @@ impl Renderer {
         if let Some(misuse) = found.misuse {
             return Some(fault::misused(&misuse, &origin.place(misuse.range.clone())));
         }
-        let mut left: Vec<(String, String)> =
-            found.templates.into_iter().map(|name| (name, origin.file.as_ref().map_or(INLINE.into(), |file| file.path.clone()))).collect();
+        let mut left: Vec<(String, String)> = found
+            .templates
+            .into_iter()
+            .map(|name| (name, origin.file.as_ref().map_or(INLINE.into(), |file| file.path.clone())))
+            .collect();
         let mut seen = Vec::new();
         while let Some((name, parent)) = left.pop() {
             let path = self.join(&name, &parent);
@@ -353,9 +349,39 @@ impl Renderer {
 }
 
 const BUILTIN_FILTERS: [&str; 33] = [
-    "abs", "attr", "batch", "bool", "capitalize", "chain", "default", "dictsort", "first", "float", "format", "groupby",
-    "indent", "int", "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "reject", "replace",
-    "reverse", "round", "select", "selectattr", "sort", "split", "trim",
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "split",
+    "trim",
 ];
 
 fn syntax() -> SyntaxConfig {

@@ -60,9 +60,8 @@ impl World {
         let mut groups: Vec<String> = order.iter().flat_map(|host| fleet.groups(host)).collect();
         groups.sort();
         groups.dedup();
-        let names = |group: &String| {
-            fleet.group_hosts(group).iter().map(|host| Jinja::from(host.as_str())).collect::<Vec<_>>()
-        };
+        let names =
+            |group: &String| fleet.group_hosts(group).iter().map(|host| Jinja::from(host.as_str())).collect::<Vec<_>>();
         let groups = Jinja::from_pairs(groups.iter().map(|group| (group.clone(), Jinja::from(names(group)))));
         let mut hosts = HashMap::new();
         let mut any_secret = secrets;
