@@ -78,7 +78,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
             Ok(false) => return Err(Stopped::refused(Diagnostic::error("not approved: nothing was changed"))),
             Err(why) => {
                 return Err(Stopped::refused(
-                    Diagnostic::error("not approved: nothing was changed").because(why.to_string()).fix("approve with --yes"),
+                    Diagnostic::error("not approved: nothing was changed")
+                        .because(why.to_string())
+                        .fix("approve with --yes"),
                 ));
             }
         }

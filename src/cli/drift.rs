@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Ended, show};
 use super::options::{Connection, Inventories, Selection};
 use super::plan::{Parts, look_only};
+use super::{Ended, show};
 use crate::model::Exit;
 use crate::report::{self, Screen};
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Ended, show};
 use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
+use super::{Ended, show};
 use crate::inventory::Overrides;
 use crate::model::Exit;
 use crate::report::Screen;

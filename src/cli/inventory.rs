@@ -1,8 +1,8 @@
 //! `rempart inventory`: the hosts, groups and variables as rempart understands them.
 
-use super::{Ended, show};
 use super::options::Inventories;
 use super::project::{Fleet, load_inventory};
+use super::{Ended, show};
 use crate::inventory::Overrides;
 use crate::model::{Exit, HostName};
 use crate::report::Screen;

@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     match &args.kind {
-        None => {},
+        None => {}
         Some(name) => match kinds::find(name) {
             Some(entry) => show::say(screen, entry.example),
             None => {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Stopped, show};
 use super::options::{Connection, Inventories, Selection};
+use super::{Stopped, show};
 use crate::engine::{self, Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::lab;
@@ -206,8 +206,11 @@ pub(super) async fn assemble(
     let unasked: Vec<String> =
         pending.iter().filter(|host| !silent.contains_key(*host)).map(ToString::to_string).collect();
     if !unasked.is_empty() {
-        show::diagnostics(screen, &[Diagnostic::warning("resources that depend on facts are left out")
-            .because(format!("nothing is known about {} without connecting", unasked.join(", ")))]);
+        show::diagnostics(
+            screen,
+            &[Diagnostic::warning("resources that depend on facts are left out")
+                .because(format!("nothing is known about {} without connecting", unasked.join(", ")))],
+        );
     }
     let graph = Graph::build(items)?;
     let graph = graph.restrict(&|item| {

@@ -39,7 +39,10 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
         let keys = match scan_host_keys(target) {
             Ok(keys) => keys,
             Err(error) => {
-                show::diagnostics(screen, &[Diagnostic::error("a host's keys could not be read").because(error.to_string())]);
+                show::diagnostics(
+                    screen,
+                    &[Diagnostic::error("a host's keys could not be read").because(error.to_string())],
+                );
                 exit = exit.and(Exit::Unreachable);
                 continue;
             }
@@ -51,9 +54,12 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
         let pinned: Vec<_> = keys.iter().filter(|key| args.fingerprint.contains(&key.fingerprint())).cloned().collect();
         let keys = if args.fingerprint.is_empty() { keys } else { pinned };
         if keys.is_empty() {
-            show::diagnostics(screen, &[Diagnostic::error("none of the presented keys has a fingerprint that you gave")
-                .on(&host, None)
-                .fix("do not connect; find out why on another way")]);
+            show::diagnostics(
+                screen,
+                &[Diagnostic::error("none of the presented keys has a fingerprint that you gave")
+                    .on(&host, None)
+                    .fix("do not connect; find out why on another way")],
+            );
             exit = exit.and(Exit::Refused);
             continue;
         }
@@ -62,7 +68,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
                 .ask("Compare with the host's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). Remember")
                 .map_err(|why| {
                 Stopped::refused(
-                    Diagnostic::error("not remembered").because(why.to_string()).fix("name the --fingerprint that you expect"),
+                    Diagnostic::error("not remembered")
+                        .because(why.to_string())
+                        .fix("name the --fingerprint that you expect"),
                 )
             })?
         };

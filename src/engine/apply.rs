@@ -352,10 +352,10 @@ impl Walk {
                     let why = "it differs now, which the approved plan did not show; plan again".to_owned();
                     self.take(item, Outcome::Failed { why, output: Vec::new() });
                 }
-                Delta::Create(fields) | Delta::Change(fields) => {
+                Delta::Change(fields) => {
                     work.push((item, fields.into_iter().map(|field| field.field).collect::<Vec<_>>()));
                 }
-                Delta::Remove => work.push((item, Vec::new())),
+                Delta::Create(_) | Delta::Remove => work.push((item, Vec::new())),
             }
         }
         if work.is_empty() {
