@@ -3,6 +3,7 @@
 //! A kind reads and proposes; it must not know the transport, plans, the engine, other kinds' insides, the clock, or
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
+mod command;
 mod directory;
 mod file;
 mod package_apt;
@@ -15,6 +16,7 @@ use crate::resource::Entry;
 
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
+    Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
     Entry::of::<package_apt::PackageApt>(),
