@@ -106,7 +106,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
         .iter()
         .flat_map(|host| host.resources.iter().map(|planned| (planned.item, planned.act.clone())))
         .collect();
-    let approved = Approved { graph: looked.graph.clone(), seen, acts, unreachable };
+    let approved = Approved { graph: looked.graph.clone(), seen, acts, unreachable, rollouts: looked.rollouts.clone() };
     let options =
         ApplyOptions { forks, confirm_within: args.confirm_within, patience: args.patience, ..ApplyOptions::default() };
     let observer = progress.clone();

@@ -10,7 +10,7 @@ use super::{Ended, Stopped, show};
 use crate::engine::{HostNote, Links, Observer, ReadLinks, probe};
 use crate::kinds;
 use crate::model::{Exit, HostName};
-use crate::plan::{Graph, Outlook, outlook};
+use crate::plan::{Graph, Outlook, Rollout, outlook};
 use crate::report::{self, Screen};
 use crate::resource::Seen;
 use crate::transport::{SshTransport, TransportError};
@@ -53,6 +53,7 @@ pub(super) struct Looked {
     pub seen: HashMap<usize, Seen>,
     pub unreachable: BTreeMap<HostName, TransportError>,
     pub notes: BTreeMap<HostName, HostNote>,
+    pub rollouts: Vec<Rollout>,
     pub outlook: Outlook,
 }
 
@@ -65,14 +66,14 @@ impl Looked {
 
 /// Asks the selected part of the fleet, over connections that `links` holds.
 pub(super) async fn look(assembled: Assembled, links: Arc<dyn Links>, forks: usize, observer: Arc<Observer>) -> Looked {
-    let Assembled { graph, silent } = assembled;
+    let Assembled { graph, silent, rollouts } = assembled;
     let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
     let mut probed = probe(graph.clone(), items, links, forks, observer).await;
     probed.unreachable.extend(silent);
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
     let outlook = outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check));
-    Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, outlook }
+    Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Ended {

@@ -10,7 +10,7 @@ use crate::engine::{self, Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::lab;
 use crate::model::{Diagnostic, HostName, Place, Source, did_you_mean};
-use crate::plan::{Graph, Item, Need};
+use crate::plan::{Graph, Item, Need, Rollout, WaveSize, check_rollouts};
 use crate::playbook::{self, Body, Expansion, Site};
 use crate::report::Screen;
 use crate::transport::{Target, TransportError};
@@ -228,13 +228,31 @@ pub(super) async fn assemble(
                 .fix("loosen --limit, --tags or --phase, or check the playbook's `hosts:`"),
         ));
     }
-    Ok(Assembled { graph: Arc::new(graph), silent })
+    let rollouts: Vec<Rollout> = expansion
+        .plays
+        .iter()
+        .filter(|play| !play.serial.is_empty())
+        .map(|play| {
+            let sizes: Vec<WaveSize> = play
+                .serial
+                .iter()
+                .map(|size| match size {
+                    playbook::Batch::Count(count) => WaveSize::Count(usize::try_from(*count).unwrap_or(usize::MAX)),
+                    playbook::Batch::Percent(part) => WaveSize::Percent(*part),
+                })
+                .collect();
+            Rollout::cut(play.name.clone(), &play.hosts, &sizes)
+        })
+        .collect();
+    check_rollouts(&graph, &rollouts)?;
+    Ok(Assembled { graph: Arc::new(graph), silent, rollouts })
 }
 
 /// The graph, and the hosts whose facts could not be had, so that it lacks what depends on them.
 pub(super) struct Assembled {
     pub graph: Arc<Graph>,
     pub silent: BTreeMap<HostName, TransportError>,
+    pub rollouts: Vec<Rollout>,
 }
 
 // A selector that matches nothing is a mistake, and must not look like success.

@@ -16,7 +16,7 @@ use super::segment::{next_segment, touches};
 use super::{Event, Links, Observer, Outcome, RunReport, Stop, WriteLinks};
 use crate::kinds;
 use crate::model::{HostName, Phase};
-use crate::plan::{Act, Delta, Graph, delta};
+use crate::plan::{Act, Delta, Graph, Rollout, delta};
 use crate::resource::{ErasedChange, Resource, Seen, Step};
 use crate::sh;
 use crate::transport::WriteScript;
@@ -51,6 +51,8 @@ pub struct Approved {
     pub acts: HashMap<usize, Act>,
     /// Hosts that could not be asked, and why.
     pub unreachable: BTreeMap<HostName, String>,
+    /// The playbooks that go in rolling batches.
+    pub rollouts: Vec<Rollout>,
 }
 
 struct Run {
@@ -61,6 +63,7 @@ struct Run {
     observer: Arc<Observer>,
     stop: Arc<Stop>,
     approved: HashMap<usize, Act>,
+    rollouts: Vec<Rollout>,
     outcomes: Mutex<HashMap<usize, Outcome>>,
     settled: Notify,
     places: Semaphore,
@@ -76,11 +79,12 @@ pub async fn apply(
     observer: Arc<Observer>,
     stop: Arc<Stop>,
 ) -> RunReport {
-    let Approved { graph, seen, acts, unreachable } = approved;
+    let Approved { graph, seen, acts, unreachable, rollouts } = approved;
     let run = Arc::new(Run {
         number: nonce()[..12].to_owned(),
         places: Semaphore::new(options.forks.max(1)),
         approved: acts,
+        rollouts,
         outcomes: Mutex::new(HashMap::new()),
         settled: Notify::new(),
         graph,
@@ -132,6 +136,32 @@ impl Run {
         (self.observer)(Event::Settled { host: known.host.clone(), id: known.id(), outcome: outcome.clone() });
         self.outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(item, outcome);
         self.settled.notify_waiters();
+    }
+
+    // Rolling batches: a host's turn in a playbook comes when every earlier wave of it is done, and went well.
+    fn turn(&self, number: usize) -> Gate {
+        let item = &self.graph.items[number];
+        let Some(rollout) = self.rollouts.iter().find(|rollout| rollout.playbook == item.playbook) else {
+            return Gate::Open;
+        };
+        let Some(mine) = rollout.wave(&item.host) else { return Gate::Open };
+        for (other, earlier) in self.graph.items.iter().enumerate() {
+            if earlier.playbook != item.playbook || rollout.wave(&earlier.host).is_none_or(|wave| wave >= mine) {
+                continue;
+            }
+            match self.outcome(other) {
+                None => return Gate::Wait(earlier.host.clone()),
+                Some(outcome) if !outcome.is_good() => {
+                    return Gate::Closed(format!(
+                        "an earlier rolling batch went wrong: {} on {}",
+                        earlier.id(),
+                        earlier.host
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Gate::Open
     }
 
     // The gate: a host enters production when its own tests, and those of the hosts it needs, passed in this run.
@@ -246,20 +276,29 @@ impl Walk {
             .find(|on| self.run.graph.items[*on].host != self.host && self.run.outcome(*on).is_none());
         let on = match other {
             Some(on) => self.run.graph.items[on].host.clone(),
-            None if self.run.graph.items[item].phase == Phase::Production => match self.run.gate(&self.host) {
+            None => match self.gates(item) {
                 Gate::Open => return false,
                 Gate::Closed(because) => {
-                    self.take(item, Outcome::Skipped { because: format!("production is closed: {because}") });
+                    self.take(item, Outcome::Skipped { because });
                     return true;
                 }
                 Gate::Wait(on) => on,
             },
-            None => return false,
         };
         (self.run.observer)(Event::Waiting(self.host.clone(), on));
         // Woken every so often, so that a stop of the user is seen.
         let _ = tokio::time::timeout(Duration::from_secs(1), settled).await;
         true
+    }
+
+    fn gates(&self, item: usize) -> Gate {
+        match self.run.turn(item) {
+            Gate::Open if self.run.graph.items[item].phase == Phase::Production => match self.run.gate(&self.host) {
+                Gate::Closed(because) => Gate::Closed(format!("production is closed: {because}")),
+                other => other,
+            },
+            other => other,
+        }
     }
 
     fn segment(&self) -> Vec<usize> {

@@ -35,7 +35,11 @@ pub(super) fn next_segment(
         if let Some(first) = segment.first() {
             let first_item = &graph.items[*first];
             let first_is_check = kinds::find(first_item.resource.kind()).is_some_and(|entry| entry.check);
-            if item.phase != first_item.phase || is_check != first_is_check || is_risky(*number) != is_risky(*first) {
+            if item.phase != first_item.phase
+                || item.playbook != first_item.playbook
+                || is_check != first_is_check
+                || is_risky(*number) != is_risky(*first)
+            {
                 break;
             }
             if changes(*number) || item.resource.reaction().is_some() {

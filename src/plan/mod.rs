@@ -7,8 +7,12 @@ mod delta;
 mod graph;
 mod items;
 mod outlook;
+mod rollout;
+#[cfg(test)]
+mod tests;
 
 pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
 pub use graph::{Dependency, Graph, Why};
 pub use items::{Item, Need};
 pub use outlook::{Act, HostOutlook, Outlook, Planned, Totals, outlook};
+pub use rollout::{Rollout, WaveSize, check_rollouts};
