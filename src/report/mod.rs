@@ -1,6 +1,7 @@
 //! Owns every byte that leaves the program: how results, faults and progress are worded and drawn.
 
 mod diagnostics;
+mod drift;
 pub mod escape;
 mod excerpt;
 mod fields;
@@ -8,14 +9,17 @@ mod json;
 mod notes;
 mod paint;
 mod plan;
+mod run;
 #[cfg(test)]
 mod samples;
 mod screen;
 mod words;
 
 pub use diagnostics::diagnostics;
+pub use drift::{drift, drift_json};
 pub use json::json_text;
 pub use notes::Notes;
 pub use paint::{Paint, Tone};
 pub use plan::{PlanView, plan, plan_json};
+pub use run::{RunView, run, run_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};

@@ -163,7 +163,7 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
         Act::Create { fields } => new_fields(fields, paint),
         Act::Change { fields } => changed_fields(fields, paint),
         Act::Finding { fields } => drifted_fields(fields, paint),
-        Act::Unknown { why } => vec![visible(why)],
+        Act::Unknown { why } => why.lines().map(visible).collect(),
         Act::Same | Act::Remove | Act::React { .. } | Act::CheckLater => Vec::new(),
     };
     let below: String = below.iter().map(|line| format!("{}\n", padded("", 8) + line)).collect();
@@ -275,7 +275,8 @@ mod tests {
             - file:/etc/old\u{1b}]0;x\u{7}                              play.yaml:31
           hardening
             ? sshd:main                                                 play.yaml:35
-                sshd -T says:\nno
+                sshd -T says:
+                no
           tests
             ! port_scan:db1  does not hold                              play.yaml:40
                 open: wanted [22]
