@@ -292,8 +292,12 @@ mod tests {
                    found  (hidden: may hold an old secret)
 
         ~ db1 / squid:proxy differs                                     play.yaml:33
-            allow: wanted ["b.example.invalid:443", "c.example.invalid:443", "d.example.invalid:443"]
-                   found  ["a.example.invalid:443", "b.example.invalid:443", "c.example.invalid:443"]
+            allow:
+              --- wanted
+              +++ found
+              - "d.example.invalid:443"
+              + "a.example.invalid:443"
+                (2 more stay)
 
         + db1 / file:/etc/old\u{1b}]0;x\u{7} is there, and should not be  play.yaml:31
 
