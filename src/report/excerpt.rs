@@ -100,9 +100,9 @@ fn cut_around(cells: &[String], caret: Range<usize>, width: usize) -> Excerpt {
     if from > 0 {
         text.push('…');
     }
-    for at in from..to {
+    for (at, cell) in cells.iter().enumerate().take(to).skip(from) {
         let begin = text.len();
-        text.push_str(&cells[at]);
+        text.push_str(cell);
         if caret.contains(&at) {
             span.get_or_insert(begin..begin).end = text.len();
         }

@@ -13,6 +13,9 @@ use crate::plan::{DiffLine, FieldDelta, Shown};
 const LINE: usize = 400;
 /// A value wider than this goes on lines of its own.
 const WIDE: usize = 64;
+// The tones of minus and plus: what is there is bad and what is wanted is good, whichever has which sign.
+const CHANGED: [Tone; 2] = [Tone::Bad, Tone::Good];
+const DRIFTED: [Tone; 2] = [Tone::Good, Tone::Bad];
 
 /// A value in words.
 pub fn value(shown: &Shown) -> String {
@@ -54,7 +57,7 @@ pub fn changed_fields(fields: &[FieldDelta], paint: &Paint) -> Vec<String> {
         if !delta.diff.is_empty() {
             lines.push(format!("{}:", visible(&delta.field)));
             lines.extend(diff_lines(&delta.diff, paint));
-        } else if let Some(items) = item_lines(&delta.from, &delta.to, paint) {
+        } else if let Some(items) = item_lines(&delta.from, &delta.to, paint, CHANGED) {
             lines.push(format!("{}:", visible(&delta.field)));
             lines.extend(items);
         } else if from.width() + to.width() > WIDE * 2 {
@@ -78,10 +81,15 @@ pub fn drifted_fields(fields: &[FieldDelta], paint: &Paint) -> Vec<String> {
     for delta in fields {
         if !delta.diff.is_empty() {
             lines.push(format!("{}:", visible(&delta.field)));
-            lines.push(format!("  {}", paint.tone(Tone::Good, "--- wanted")));
-            lines.push(format!("  {}", paint.tone(Tone::Bad, "+++ found")));
+            lines.extend(sides(paint));
             let turned = turned(&delta.diff);
-            lines.extend(signed_lines(&turned, paint, [Tone::Good, Tone::Bad]));
+            lines.extend(signed_lines(&turned, paint, DRIFTED));
+            continue;
+        }
+        if let Some(items) = item_lines(&delta.to, &delta.from, paint, DRIFTED) {
+            lines.push(format!("{}:", visible(&delta.field)));
+            lines.extend(sides(paint));
+            lines.extend(items);
             continue;
         }
         let name = name(delta, fields);
@@ -89,6 +97,11 @@ pub fn drifted_fields(fields: &[FieldDelta], paint: &Paint) -> Vec<String> {
         lines.push(format!("{}found  {}", " ".repeat(name.width()), paint.tone(Tone::Bad, &value(&delta.from))));
     }
     lines
+}
+
+fn sides(paint: &Paint) -> [String; 2] {
+    let [minus, plus] = DRIFTED;
+    [format!("  {}", paint.tone(minus, "--- wanted")), format!("  {}", paint.tone(plus, "+++ found"))]
 }
 
 /// A diff the other way round: what was new is old. Within a block of changes, minus still comes before plus.
@@ -113,7 +126,7 @@ fn name(delta: &FieldDelta, fields: &[FieldDelta]) -> String {
 }
 
 // Two long lists are told by what comes and goes.
-fn item_lines(from: &Shown, to: &Shown, paint: &Paint) -> Option<Vec<String>> {
+fn item_lines(from: &Shown, to: &Shown, paint: &Paint, [minus, plus]: [Tone; 2]) -> Option<Vec<String>> {
     let (Shown::Value(Value::Array(from)), Shown::Value(Value::Array(to))) = (from, to) else { return None };
     let (old, new): (HashSet<String>, HashSet<String>) =
         (from.iter().map(json_value).collect(), to.iter().map(json_value).collect());
@@ -125,8 +138,8 @@ fn item_lines(from: &Shown, to: &Shown, paint: &Paint) -> Option<Vec<String>> {
     let gone = from.iter().map(json_value).filter(|item| !new.contains(item));
     let come = to.iter().map(json_value).filter(|item| !old.contains(item));
     let kept = from.len() - from.iter().filter(|item| !new.contains(&json_value(item))).count();
-    let mut lines: Vec<String> = gone.map(|item| paint.tone(Tone::Bad, &format!("  - {item}"))).collect();
-    lines.extend(come.map(|item| paint.tone(Tone::Good, &format!("  + {item}"))));
+    let mut lines: Vec<String> = gone.map(|item| paint.tone(minus, &format!("  - {item}"))).collect();
+    lines.extend(come.map(|item| paint.tone(plus, &format!("  + {item}"))));
     if kept > 0 {
         lines.push(paint.tone(Tone::Dim, &format!("    ({kept} more stay)")));
     }
@@ -134,7 +147,7 @@ fn item_lines(from: &Shown, to: &Shown, paint: &Paint) -> Option<Vec<String>> {
 }
 
 fn diff_lines(diff: &[DiffLine], paint: &Paint) -> Vec<String> {
-    signed_lines(diff, paint, [Tone::Bad, Tone::Good])
+    signed_lines(diff, paint, CHANGED)
 }
 
 fn signed_lines(diff: &[DiffLine], paint: &Paint, [minus, plus]: [Tone; 2]) -> Vec<String> {

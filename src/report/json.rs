@@ -41,6 +41,13 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn on_one_line_or_indented() {
+        let value = json!({ "kind": "plan", "hosts": [] });
+        assert_eq!(json_text(&value, false), "{\"kind\":\"plan\",\"hosts\":[]}\n");
+        assert_eq!(json_text(&value, true), "{\n  \"kind\": \"plan\",\n  \"hosts\": []\n}\n");
+    }
+
     proptest! {
         #[test]
         fn any_text_comes_back_and_no_terminal_obeys_it(text in "(?s).{0,40}", pretty in any::<bool>()) {

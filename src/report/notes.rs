@@ -81,6 +81,7 @@ pub fn notes_json(notes: &Notes) -> Value {
 fn past(log: &[String]) -> Past {
     let mut past = Past::default();
     let mut titles: BTreeMap<&str, String> = BTreeMap::new();
+    let mut printed = Vec::new();
     for line in log {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -91,7 +92,7 @@ fn past(log: &[String]) -> Past {
             "start" => {
                 titles.insert(number, visible(rest));
                 past.open = Some(visible(rest));
-                past.output.clear();
+                printed.clear();
             }
             "done" => {
                 past.finished.push(title(&titles));
@@ -99,17 +100,15 @@ fn past(log: &[String]) -> Past {
             }
             "fail" => {
                 past.failed.push(title(&titles));
+                past.output.append(&mut printed);
                 past.open = None;
             }
             "skip" | "hold" => past.not_begun.push(title(&titles)),
-            ">" => past.output.push(visible(line.get(2..).unwrap_or(""))),
+            ">" => printed.push(visible(line.get(2..).unwrap_or(""))),
             // Numbers begin anew in the next batch.
             "end" => titles.clear(),
             _ => {}
         }
-    }
-    if past.failed.is_empty() {
-        past.output.clear();
     }
     past
 }
@@ -135,12 +134,13 @@ mod tests {
             failed: write /etc/b
             not begun: step 1
             begun, end unknown: install x
+            | no\u{1b}[2J space
         ! web2: took a change back by itself on 2026-03-01 12:30:45 UTC: it was started anew before anybody confirmed the change
         ");
     }
 
     #[test]
     fn notes_as_json() {
-        insta::assert_snapshot!(notes_json(&remembered()).to_string(), @r#"[{"host":"web1","unfinished":{"run":"r7","finished":["write /etc/a"],"failed":["write /etc/b"],"not_begun":["step 1"],"open":"install x","output":[]}},{"host":"web2","healed":{"at":"2026-03-01 12:30:45 UTC","by":"boot"}}]"#);
+        insta::assert_snapshot!(notes_json(&remembered()).to_string(), @r#"[{"host":"web1","unfinished":{"run":"r7","finished":["write /etc/a"],"failed":["write /etc/b"],"not_begun":["step 1"],"open":"install x","output":["no\\u{1b}[2J space"]}},{"host":"web2","healed":{"at":"2026-03-01 12:30:45 UTC","by":"boot"}}]"#);
     }
 }

@@ -163,7 +163,7 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
         Act::Create { fields } => new_fields(fields, paint),
         Act::Change { fields } => changed_fields(fields, paint),
         Act::Finding { fields } => drifted_fields(fields, paint),
-        Act::Unknown { why } => vec![visible(why)],
+        Act::Unknown { why } => why.lines().map(visible).collect(),
         Act::Same | Act::Remove | Act::React { .. } | Act::CheckLater => Vec::new(),
     };
     let below: String = below.iter().map(|line| format!("{}\n", padded("", 8) + line)).collect();
@@ -275,7 +275,8 @@ mod tests {
             - file:/etc/old\u{1b}]0;x\u{7}                              play.yaml:31
           hardening
             ? sshd:main                                                 play.yaml:35
-                sshd -T says:\nno
+                sshd -T says:
+                no
           tests
             ! port_scan:db1  does not hold                              play.yaml:40
                 open: wanted [22]
@@ -367,196 +368,9 @@ mod tests {
 
     #[test]
     fn a_plan_as_json() {
-        let outlook = Outlook { hosts: samples::outlook().hosts.split_off(2) };
-        let printed = crate::report::json_text(&plan_json(&outlook, &samples::notes()), true);
-        insta::assert_snapshot!(printed, @r##"
-        {
-          "format_version": "1.0",
-          "kind": "plan",
-          "hosts": [
-            {
-              "host": "db1",
-              "resources": [
-                {
-                  "id": "file:/etc/app.conf",
-                  "phase": "preparation",
-                  "place": "play.yaml:30",
-                  "act": "change",
-                  "fields": [
-                    {
-                      "field": "content",
-                      "from": "long_text",
-                      "to": "long_text",
-                      "diff": [
-                        {
-                          "sign": " ",
-                          "text": "# managed"
-                        },
-                        {
-                          "sign": "-",
-                          "text": "port = 1 "
-                        },
-                        {
-                          "sign": "-",
-                          "text": "old\u001b[2J = x"
-                        },
-                        {
-                          "sign": "+",
-                          "text": "port = 1"
-                        },
-                        {
-                          "sign": "+",
-                          "text": "new = y"
-                        },
-                        {
-                          "sign": "@",
-                          "text": ""
-                        },
-                        {
-                          "sign": " ",
-                          "text": "last"
-                        }
-                      ]
-                    },
-                    {
-                      "field": "owner",
-                      "from": {
-                        "value": "evil\u202e\n\"root\""
-                      },
-                      "to": {
-                        "value": "root"
-                      }
-                    },
-                    {
-                      "field": "mode",
-                      "from": {
-                        "value": "0600"
-                      },
-                      "to": {
-                        "value": "0644"
-                      }
-                    },
-                    {
-                      "field": "token",
-                      "from": {
-                        "hidden": "(hidden: may hold an old secret)"
-                      },
-                      "to": {
-                        "hidden": "(secret gw/token)"
-                      }
-                    }
-                  ]
-                },
-                {
-                  "id": "squid:proxy",
-                  "phase": "installation",
-                  "place": "play.yaml:33",
-                  "act": "change",
-                  "fields": [
-                    {
-                      "field": "allow",
-                      "from": {
-                        "value": [
-                          "a.example.invalid:443",
-                          "b.example.invalid:443",
-                          "c.example.invalid:443"
-                        ]
-                      },
-                      "to": {
-                        "value": [
-                          "b.example.invalid:443",
-                          "c.example.invalid:443",
-                          "d.example.invalid:443"
-                        ]
-                      }
-                    }
-                  ]
-                },
-                {
-                  "id": "file:/etc/old\u001b]0;x\u0007",
-                  "phase": "installation",
-                  "place": "play.yaml:31",
-                  "act": "remove"
-                },
-                {
-                  "id": "sshd:main",
-                  "phase": "hardening",
-                  "place": "play.yaml:35",
-                  "act": "unknown",
-                  "why": "sshd -T says:\nno"
-                },
-                {
-                  "id": "port_scan:db1",
-                  "phase": "tests",
-                  "place": "play.yaml:40",
-                  "act": "finding",
-                  "fields": [
-                    {
-                      "field": "open",
-                      "from": {
-                        "value": [
-                          22,
-                          8080
-                        ]
-                      },
-                      "to": {
-                        "value": [
-                          22
-                        ]
-                      }
-                    }
-                  ]
-                }
-              ]
-            },
-            {
-              "host": "old1",
-              "unreachable": "cannot reach it: no route to host",
-              "resources": []
-            },
-            {
-              "host": "calm1",
-              "resources": [
-                {
-                  "id": "user:ollama",
-                  "phase": "preparation",
-                  "place": "play.yaml:10",
-                  "act": "same"
-                }
-              ]
-            },
-            {
-              "host": "calm2",
-              "resources": [
-                {
-                  "id": "user:ollama",
-                  "phase": "preparation",
-                  "place": "play.yaml:10",
-                  "act": "same"
-                }
-              ]
-            }
-          ],
-          "notes": [
-            {
-              "host": "db1",
-              "healed": {
-                "at": "2026-03-01 12:30:45 UTC",
-                "by": "timer"
-              }
-            }
-          ],
-          "totals": {
-            "add": 0,
-            "change": 2,
-            "remove": 1,
-            "same": 2,
-            "check": 0,
-            "findings": 1,
-            "unknown": 1,
-            "unreachable": 1
-          }
-        }
-        "##);
+        let mut outlook = Outlook { hosts: samples::outlook().hosts.split_off(2) };
+        outlook.hosts[0].resources.drain(1..3);
+        let printed = crate::report::json_text(&plan_json(&outlook, &samples::notes()), false);
+        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1}}"##);
     }
 }
