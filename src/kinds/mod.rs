@@ -7,6 +7,7 @@ mod command;
 mod directory;
 mod file;
 mod package_apt;
+mod sshd;
 mod sysctl;
 mod systemd_unit;
 mod template;
@@ -20,6 +21,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
     Entry::of::<package_apt::PackageApt>(),
+    Entry::of::<sshd::Sshd>(),
     Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
     Entry::of::<template::Template>(),
