@@ -5,11 +5,18 @@
 
 mod directory;
 mod file;
+mod firewall_rule;
+mod firewall_ufw;
 
 use crate::resource::Entry;
 
 /// Every kind, sorted by name.
-pub const KINDS: &[Entry] = &[Entry::of::<directory::Directory>(), Entry::of::<file::File>()];
+pub const KINDS: &[Entry] = &[
+    Entry::of::<directory::Directory>(),
+    Entry::of::<file::File>(),
+    Entry::of::<firewall_rule::FirewallRule>(),
+    Entry::of::<firewall_ufw::FirewallUfw>(),
+];
 
 /// The row of a kind.
 pub fn find(name: &str) -> Option<&'static Entry> {
