@@ -6,6 +6,8 @@
 mod command;
 mod directory;
 mod file;
+mod firewall_rule;
+mod firewall_ufw;
 mod package_apt;
 mod sshd;
 mod sysctl;
@@ -20,6 +22,8 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
+    Entry::of::<firewall_rule::FirewallRule>(),
+    Entry::of::<firewall_ufw::FirewallUfw>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<sshd::Sshd>(),
     Entry::of::<sysctl::Sysctl>(),
