@@ -3,22 +3,35 @@
 //! A kind reads and proposes; it must not know the transport, plans, the engine, other kinds' insides, the clock, or
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
+mod command;
 mod directory;
 mod file;
-mod squid;
+mod firewall_rule;
+mod firewall_ufw;
+mod package_apt;
 mod sshd;
+mod squid;
+mod sysctl;
 mod systemd_unit;
+mod template;
+mod user;
 
 use crate::resource::Entry;
 
 /// Every kind, sorted by name.
-#[rustfmt::skip]
 pub const KINDS: &[Entry] = &[
+    Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
+    Entry::of::<firewall_rule::FirewallRule>(),
+    Entry::of::<firewall_ufw::FirewallUfw>(),
+    Entry::of::<package_apt::PackageApt>(),
     Entry::of::<sshd::Sshd>(),
     Entry::of::<squid::Squid>(),
+    Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
+    Entry::of::<template::Template>(),
+    Entry::of::<user::User>(),
 ];
 
 /// The row of a kind.

@@ -1,10 +1,37 @@
 //! The registry's rules, as tests.
 
+use std::path::Path;
+
 use super::KINDS;
 use crate::model::{HostName, Source};
-use crate::resource::{Answer, Context, Desired, FieldValue, Kind, ProbeScript, Seen};
+use crate::resource::{Answer, Context, Desired, FieldValue, Kind, ProbeScript, SectionOutput, Seen};
 use crate::transport::Output;
 use crate::yaml::{Dialect, Node, Value, decode, parse};
+
+/// Types and settles a resource from its fields, for the tests at the bottom of each kind's file.
+pub(super) fn load<K: Kind>(fields: &str) -> Result<K, String> {
+    let host = HostName::new("web1");
+    let select = |pattern: &str| match pattern {
+        "nobody" => Err("no host matches".to_owned()),
+        name => Ok(vec![(HostName::new(name), "192.0.2.2".to_owned())]),
+    };
+    let context =
+        Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
+    let node = parse(&Source::new("test.yaml", fields), Dialect::Playbook).map_err(|told| format!("{told:?}"))?;
+    let mut kind: K = decode(&node).map_err(|told| format!("{told:?}"))?;
+    kind.settle(&context).map_err(|fault| format!("{fault:?}"))?;
+    Ok(kind)
+}
+
+/// A recorded answer: `tests/fixtures/KIND/NAME.stdout` and `.stderr`; a file that is not there is an empty stream.
+pub(super) fn section(kind: &str, name: &str, status: i32) -> SectionOutput {
+    let path = |end: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kind).join(format!("{name}.{end}"))
+    };
+    let (stdout, stderr) = (std::fs::read(path("stdout")), std::fs::read(path("stderr")));
+    assert!(stdout.is_ok() || stderr.is_ok(), "no recording {kind}/{name}");
+    SectionOutput { status, stdout: stdout.unwrap_or_default(), stderr: stderr.unwrap_or_default() }
+}
 
 fn files() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kinds");

@@ -38,6 +38,12 @@ impl Secret {
         Secret { name: self.name.clone(), value: Zeroizing::new(change(&self.value)) }
     }
 
+    /// The same content under another name.
+    #[must_use]
+    pub fn renamed(&self, name: impl Into<String>) -> Secret {
+        Secret { name: name.into(), value: self.value.clone() }
+    }
+
     /// Whether both hold the same content. The time taken does not depend on where they differ.
     pub fn same_as(&self, other: &Secret) -> bool {
         let (a, b) = (self.value.as_bytes(), other.value.as_bytes());

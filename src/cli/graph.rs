@@ -1,0 +1,35 @@
+//! `rempart graph`: the dependency graph as DOT, Mermaid or SVG, without connecting anywhere.
+
+use std::path::PathBuf;
+
+use super::options::{Inventories, Selection};
+use super::project::{self, Fleet};
+use super::{Ended, show};
+use crate::inventory::Overrides;
+use crate::model::Exit;
+use crate::report::Screen;
+
+/// Draw the dependency graph, without connecting anywhere
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rempart graph playbooks/ollama-server.yaml -i inventories/demo.yaml > graph.dot
+  rempart graph site.yaml --format svg --limit web1 > graph.svg
+  rempart graph site.yaml --format mermaid --phase hardening")]
+pub(super) struct Args {
+    /// Playbook or site files
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    playbooks: Vec<PathBuf>,
+    #[command(flatten)]
+    inventories: Inventories,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+    let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
+    let site = project::load_site(&args.playbooks)?;
+    let runtime = project::runtime()?;
+    let assembled = runtime.block_on(project::assemble(&fleet, &site, &args.selection, None, screen))?;
+    show::say(screen, &format!("{}", assembled.graph.items.len()));
+    Ok(Exit::Done)
+}

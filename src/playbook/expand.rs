@@ -1,0 +1,529 @@
+//! Owns a site meeting its fleet: hosts, `when`, `each`, includes, and every item as resources of its hosts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use minijinja::Value as Jinja;
+use minijinja::value::ValueKind;
+
+use super::fields::{self, Filled, Shape, fill};
+use super::link::{self, Drafts};
+use super::render::{Renderer, Stop};
+use super::scope::{Local, Root, Stage, World, holds_secret};
+use super::site::{Item, Playbook, Site, What, Words};
+use super::{Body, Expansion, Fleet, Play};
+use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity};
+use crate::resource::{self, Context, Resource};
+use crate::yaml::{Node, Value};
+
+/// How many resources one item may make on one host.
+const MOST_OF_ONE: usize = 10_000;
+
+/// What an item says on a host, before it is linked with others.
+pub(super) struct Draft {
+    pub host: HostName,
+    pub phase: Phase,
+    pub body: Body,
+    pub place: Place,
+    pub label: Option<String>,
+    pub needs: Vec<Wanted>,
+    pub tags: Vec<String>,
+    pub controls: Vec<String>,
+    pub playbook: String,
+}
+
+/// An edge as written, its names rendered.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub target: Target,
+    /// The pattern of `on:`; `None` = the same host.
+    pub on: Option<String>,
+    pub place: Place,
+}
+
+/// What an edge points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Resource(ResourceId),
+    Label(String),
+}
+
+// What includes hand down to the items in them.
+#[derive(Clone, Default)]
+struct Around {
+    needs: Vec<Wanted>,
+    tags: Vec<String>,
+    controls: Vec<String>,
+    waiting: bool,
+    skipped: bool,
+}
+
+impl Site {
+    /// Meets the fleet. Pure: `facts` are those that are known so far; expand again when more are.
+    ///
+    /// # Errors
+    /// Every fault on every host, each told once, for the first host that has it.
+    pub fn expand(
+        &self,
+        fleet: &dyn Fleet,
+        facts: &dyn Fn(&HostName) -> Option<Node>,
+    ) -> Result<Expansion, Vec<Diagnostic>> {
+        let renderer = Renderer::new();
+        let of_playbook = |playbook: &Playbook| {
+            !playbook.secret_vars.is_empty() || playbook.vars.iter().any(|entry| holds_secret(&entry.node))
+        };
+        let secrets = self.playbooks.iter().any(of_playbook) || self.playbooks.iter().any(secret_in_items);
+        let world = World::new(fleet, facts, &renderer, secrets);
+        let mut walk = Walk {
+            site: self,
+            fleet,
+            shapes: self.kinds.iter().map(|kind| (kind.name, Shape::of(kind))).collect(),
+            drafts: Drafts::default(),
+            faults: Faults::default(),
+            needs_facts: BTreeSet::new(),
+        };
+        let mut expansion = Expansion::default();
+        for playbook in &self.playbooks {
+            let hosts = match fleet.select(&playbook.hosts, &playbook.hosts_place) {
+                Ok(hosts) => hosts,
+                Err(told) => {
+                    walk.faults.add(told);
+                    continue;
+                }
+            };
+            expansion.warnings.extend(unused_secrets(playbook, &hosts, &world));
+            expansion.plays.push(Play {
+                name: playbook.name.clone(),
+                place: playbook.place.clone(),
+                hosts: hosts.clone(),
+                serial: playbook.serial.clone(),
+            });
+            for (phase, items) in &playbook.phases {
+                let stage = Stage::new(&world, &renderer, playbook, *phase);
+                for host in &hosts {
+                    let root = Root::new(&stage.host(host));
+                    let spot = Spot { host, phase: *phase, playbook: &playbook.name };
+                    walk.items(items, &root, &Around::default(), &spot);
+                }
+                stage.close();
+            }
+        }
+        let Walk { drafts, mut faults, needs_facts, .. } = walk;
+        link::link(drafts, self.kinds, fleet, &needs_facts, &mut faults, &mut expansion);
+        expansion.needs_facts = needs_facts;
+        if faults.all.is_empty() { Ok(expansion) } else { Err(faults.all) }
+    }
+}
+
+fn secret_in_items(playbook: &Playbook) -> bool {
+    fn any(items: &[Item]) -> bool {
+        items.iter().any(|item| match &item.what {
+            What::Resource { .. } => item.words.each.iter().any(|entry| holds_secret(&entry.node)),
+            What::Include { vars, items } => vars.iter().any(|entry| holds_secret(&entry.node)) || any(items),
+        })
+    }
+    playbook.phases.iter().any(|(_, items)| any(items))
+}
+
+fn unused_secrets(playbook: &Playbook, hosts: &[HostName], world: &World) -> Vec<Diagnostic> {
+    let unused = |(name, _): &&(String, Place)| {
+        !playbook.vars.iter().any(|entry| entry.key == *name) && !hosts.iter().any(|host| world.has_var(host, name))
+    };
+    let told = |(name, place): &(String, Place)| {
+        Diagnostic::warning("a secret variable that nobody defines")
+            .at(place, format!("no host of this playbook has `{name}`"))
+            .fix("correct the name: the variable that was meant is not treated as a secret")
+    };
+    playbook.secret_vars.iter().filter(unused).map(told).collect()
+}
+
+/// Faults, each kept once however many hosts have it.
+#[derive(Default)]
+pub(super) struct Faults {
+    pub all: Vec<Diagnostic>,
+}
+
+impl Faults {
+    pub fn add(&mut self, told: Diagnostic) {
+        let same = |old: &Diagnostic| {
+            old.summary == told.summary && old.place == told.place && old.detail == told.detail && told.place.is_some()
+        };
+        if !self.all.iter().any(same) {
+            self.all.push(Diagnostic { severity: Severity::Error, ..told });
+        }
+    }
+}
+
+struct Spot<'a> {
+    host: &'a HostName,
+    phase: Phase,
+    playbook: &'a str,
+}
+
+struct Walk<'a> {
+    site: &'a Site,
+    fleet: &'a dyn Fleet,
+    shapes: HashMap<&'static str, Shape>,
+    drafts: Drafts,
+    faults: Faults,
+    needs_facts: BTreeSet<HostName>,
+}
+
+impl Walk<'_> {
+    fn fault(&mut self, mut told: Diagnostic, spot: &Spot<'_>) {
+        if told.subject.is_none() {
+            told.subject = Some((spot.host.clone(), None));
+        }
+        self.faults.add(told);
+    }
+
+    fn items(&mut self, items: &[Item], root: &Root, around: &Around, spot: &Spot<'_>) {
+        for item in items {
+            let mut bound = Vec::new();
+            let before = self.faults.all.len();
+            self.each(item, root, 0, spot, &mut bound);
+            if around.skipped {
+                self.faults.all.truncate(before);
+            }
+            for root in bound {
+                self.item(item, &root, around, spot);
+            }
+        }
+    }
+
+    // Binds the names of `each` to all combinations of their values.
+    fn each(&mut self, item: &Item, root: &Root, at: usize, spot: &Spot<'_>, bound: &mut Vec<Root>) {
+        let Some(entry) = item.words.each.get(at) else {
+            if bound.len() < MOST_OF_ONE {
+                return bound.push(root.clone());
+            }
+            let told = Diagnostic::error("too many resources from one item").at(&item.place, "`each` multiplies");
+            return self.fault(told.because(format!("over {MOST_OF_ONE} on one host")), spot);
+        };
+        match list(root, &entry.node) {
+            Ok(values) => {
+                for (value, facts) in values {
+                    self.each(item, &root.with(&entry.key, Local::Known(value, facts)), at + 1, spot, bound);
+                    if bound.len() >= MOST_OF_ONE {
+                        break;
+                    }
+                }
+            }
+            Err(Stop::Fault(told)) => self.fault(*told, spot),
+            Err(Stop::Pending) => self.fault(needs_facts("each", &entry.node.place), spot),
+        }
+    }
+
+    fn item(&mut self, item: &Item, root: &Root, around: &Around, spot: &Spot<'_>) {
+        let mut around = around.clone();
+        // Inside of what is left out, nothing has to make sense.
+        let when = if around.skipped { Some(Some(false)) } else { self.when(&item.words, root, spot) };
+        match when {
+            Some(Some(true)) => {}
+            Some(Some(false)) => around.skipped = true,
+            Some(None) => around.waiting = true,
+            None => return,
+        }
+        // What a false `when` guards may be undefined: only its identity is of interest, if it can be had.
+        if !around.skipped {
+            let more = self.needs(&item.words, root, spot);
+            around.needs.extend(more);
+        }
+        for (all, more) in [(&mut around.tags, &item.words.tags), (&mut around.controls, &item.words.controls)] {
+            all.extend(more.iter().cloned());
+            all.sort();
+            all.dedup();
+        }
+        match &item.what {
+            What::Include { vars, items } => {
+                let mut inner = root.clone();
+                for var in vars {
+                    let ledger = &root.renderer().ledger;
+                    ledger.notes().facts_read = false;
+                    let value = root.evaluate(&var.node, &var.key);
+                    let facts = std::mem::take(&mut ledger.notes().facts_read);
+                    match value {
+                        Ok(value) => inner = inner.with(&var.key, Local::Known(value, facts)),
+                        Err(Stop::Pending) => inner = inner.with(&var.key, Local::Pending),
+                        Err(Stop::Fault(_)) if around.skipped => {}
+                        Err(Stop::Fault(told)) => self.fault(*told, spot),
+                    }
+                }
+                self.items(items, &inner, &around, spot);
+            }
+            What::Resource { kind, fields, folder } => {
+                let shape = self.shapes.get(kind.name).copied().unwrap_or_default();
+                let label = self.label(&item.words, root, &around, spot);
+                let filled = fill(root, kind, shape, fields, folder);
+                if around.skipped {
+                    let id = filled.ok().and_then(|filled| self.load(kind, &filled.node, &item.place, spot).ok());
+                    return self.drafts.skip(spot.host, id.map(|resource| resource.id()), label);
+                }
+                let filled = match filled {
+                    Ok(filled) => filled,
+                    Err(faults) => return faults.into_iter().for_each(|told| self.fault(told, spot)),
+                };
+                let Some(body) = self.body(kind, &filled, around.waiting, &item.place, spot) else { return };
+                if matches!(body, Body::Pending { .. }) {
+                    self.needs_facts.insert(spot.host.clone());
+                }
+                self.drafts.add(Draft {
+                    host: spot.host.clone(),
+                    phase: spot.phase,
+                    body,
+                    place: item.place.clone(),
+                    label,
+                    needs: around.needs,
+                    tags: around.tags,
+                    controls: around.controls,
+                    playbook: spot.playbook.to_owned(),
+                });
+            }
+        }
+    }
+
+    fn body(
+        &mut self,
+        kind: &'static resource::Entry,
+        filled: &Filled,
+        waiting: bool,
+        place: &Place,
+        spot: &Spot<'_>,
+    ) -> Option<Body> {
+        let loaded = self.load(kind, &filled.node, place, spot);
+        if filled.pending {
+            // A field that is missing may be one that waits.
+            return Some(Body::Pending { kind: kind.name, id: loaded.ok().map(|resource| resource.id()) });
+        }
+        let resource = match loaded {
+            Ok(resource) => resource,
+            Err(told) => {
+                self.fault(*told, spot);
+                return None;
+            }
+        };
+        if !filled.facts.is_empty() && self.depends_on_facts(kind, filled, resource.as_ref(), spot) {
+            let at =
+                filled.facts.iter().find_map(|path| fields::at(&filled.node, path)).map_or(place, |node| &node.place);
+            self.fault(needs_facts("the identity of a resource", at), spot);
+            return None;
+        }
+        Some(match waiting {
+            true => Body::Pending { kind: kind.name, id: Some(resource.id()) },
+            false => Body::Ready(resource),
+        })
+    }
+
+    // Tried out, since only the kind knows what its key is made of.
+    fn depends_on_facts(
+        &self,
+        kind: &'static resource::Entry,
+        filled: &Filled,
+        resource: &dyn Resource,
+        spot: &Spot<'_>,
+    ) -> bool {
+        let id = resource.id();
+        for drop_them in [false, true] {
+            let other = fields::altered(&filled.node, &filled.facts, drop_them);
+            if let Ok(other) = self.load(kind, &other, &other.place, spot) {
+                return other.id() != id;
+            }
+        }
+        filled.facts.iter().filter_map(|path| fields::at(&filled.node, path)?.text()).any(|text| text == id.key)
+    }
+
+    fn load(
+        &self,
+        kind: &'static resource::Entry,
+        node: &Node,
+        place: &Place,
+        spot: &Spot<'_>,
+    ) -> Result<Box<dyn Resource>, Box<Diagnostic>> {
+        let address = self.fleet.address(spot.host);
+        let login_user = self.fleet.login_user(spot.host);
+        let select = |pattern: &str| match self.fleet.select(pattern, place) {
+            Ok(hosts) => Ok(hosts.into_iter().map(|host| (host.clone(), self.fleet.address(&host))).collect()),
+            Err(told) => Err(told.detail.or(told.place.map(|(_, label)| label)).unwrap_or(told.summary)),
+        };
+        let context = Context {
+            host: spot.host,
+            address: &address,
+            login_user: login_user.as_deref(),
+            ssh_port: self.fleet.ssh_port(spot.host),
+            select: &select,
+        };
+        (kind.load)(node, &context)
+    }
+
+    // `None` = wrong, and told; `Some(None)` = not known yet.
+    fn when(&mut self, words: &Words, root: &Root, spot: &Spot<'_>) -> Option<Option<bool>> {
+        let mut all = Some(true);
+        for node in &words.when {
+            match condition(root, node) {
+                Ok(true) => {}
+                Ok(false) => return Some(Some(false)),
+                Err(Stop::Pending) => {
+                    self.needs_facts.insert(spot.host.clone());
+                    all = None;
+                }
+                Err(Stop::Fault(told)) => {
+                    self.fault(*told, spot);
+                    return None;
+                }
+            }
+        }
+        Some(all)
+    }
+
+    // A name that a keyword gives: rendered, without facts.
+    fn name(&mut self, word: &str, node: &Node, root: &Root, spot: &Spot<'_>) -> Option<String> {
+        let ledger = &root.renderer().ledger;
+        ledger.notes().facts_read = false;
+        let value = root.evaluate(node, word);
+        if std::mem::take(&mut ledger.notes().facts_read) {
+            self.fault(needs_facts(&format!("`{word}`"), &node.place), spot);
+            return None;
+        }
+        let told = match value {
+            Ok(value) if matches!(value.kind(), ValueKind::String | ValueKind::Number) => {
+                let text = value.to_string();
+                if !text.is_empty() && !text.contains(char::is_control) {
+                    return Some(text);
+                }
+                Diagnostic::error("not a name").at(&node.place, format!("`{word}` takes a line of text"))
+            }
+            Ok(_) => Diagnostic::error("a value of the wrong type").at(&node.place, format!("`{word}` takes text")),
+            Err(Stop::Fault(told)) => *told,
+            Err(Stop::Pending) => needs_facts(&format!("`{word}`"), &node.place),
+        };
+        self.fault(told, spot);
+        None
+    }
+
+    fn label(&mut self, words: &Words, root: &Root, around: &Around, spot: &Spot<'_>) -> Option<String> {
+        let node = words.id.as_ref()?;
+        if around.skipped {
+            return root.evaluate(node, "id").ok().map(|value| value.to_string());
+        }
+        let label = self.name("id", node, root, spot)?;
+        if label.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            return Some(label);
+        }
+        let told = Diagnostic::error("not an id").at(&node.place, "a colon would make it a `kind:key`");
+        self.fault(told.fix("use letters, digits and . _ -"), spot);
+        None
+    }
+
+    fn needs(&mut self, words: &Words, root: &Root, spot: &Spot<'_>) -> Vec<Wanted> {
+        let mut all = Vec::new();
+        for node in &words.needs {
+            let place = node.place.clone();
+            let Some(entries) = node.entries() else {
+                let Some(text) = self.name("needs", node, root, spot) else { continue };
+                match link::target(&text, self.site.kinds, &place) {
+                    Ok(target) => all.push(Wanted { target, on: None, place }),
+                    Err(told) => self.fault(told, spot),
+                }
+                continue;
+            };
+            let on = entries.iter().find(|entry| entry.key == "on");
+            let mut others = entries.iter().filter(|entry| entry.key != "on");
+            let (Some(what), None) = (others.next(), others.next()) else {
+                let told = Diagnostic::error("not an edge").at(&place, "expected one resource, and perhaps `on`");
+                self.fault(
+                    told.fix("write such as `{ file: /etc/x, on: proxies }` or `{ id: NAME, on: proxies }`"),
+                    spot,
+                );
+                continue;
+            };
+            let Some(key) = self.name("needs", &what.node, root, spot) else { continue };
+            let place = what.place.clone();
+            let target = match self.site.kinds.iter().find(|kind| kind.name == what.key) {
+                Some(kind) => Target::Resource(ResourceId::new(kind.name, key)),
+                None if what.key == "id" => Target::Label(key),
+                None => {
+                    let told = link::unknown_kind(&what.key, self.site.kinds, &what.place);
+                    self.fault(told, spot);
+                    continue;
+                }
+            };
+            let on = match on {
+                None => None,
+                Some(on) => match self.name("on", &on.node, root, spot) {
+                    Some(pattern) => Some(pattern),
+                    None => continue,
+                },
+            };
+            all.push(Wanted { target, on, place });
+        }
+        all
+    }
+}
+
+fn needs_facts(what: &str, place: &Place) -> Diagnostic {
+    Diagnostic::error("facts come too late for this")
+        .at(place, format!("{what} must be known before connecting"))
+        .fix("use a variable of the inventory, or put the facts into a field or `when`")
+}
+
+// The values of one name of `each`, with whether facts were read for them.
+fn list(root: &Root, node: &Node) -> Result<Vec<(Jinja, bool)>, Stop> {
+    let ledger = &root.renderer().ledger;
+    ledger.notes().facts_read = false;
+    let value = match &node.value {
+        Value::Text(text) => root.renderer().expression(root, text, &node.place)?,
+        _ => root.evaluate(node, "each")?,
+    };
+    if std::mem::take(&mut ledger.notes().facts_read) {
+        return Err(needs_facts("`each`", &node.place).into());
+    }
+    let wrong = |what: &str| {
+        Stop::from(
+            Diagnostic::error("`each` takes a list or a map")
+                .at(&node.place, format!("this is {what}"))
+                .fix("name a variable that holds a list, or write the list"),
+        )
+    };
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = value.try_iter().map_err(|_| wrong("no list"))?;
+            Ok(items.take(MOST_OF_ONE + 1).map(|item| (item, false)).collect())
+        }
+        ValueKind::Map => {
+            let keys = value.try_iter().map_err(|_| wrong("no map"))?;
+            let pair = |key: Jinja| {
+                let inner = value.get_item(&key).unwrap_or_default();
+                (Jinja::from_pairs([("key", key), ("value", inner)]), false)
+            };
+            Ok(keys.take(MOST_OF_ONE + 1).map(pair).collect())
+        }
+        ValueKind::String => Err(wrong("text")),
+        ValueKind::Number => Err(wrong("a number")),
+        ValueKind::None => Err(wrong("nothing")),
+        _ => Err(wrong("something else")),
+    }
+}
+
+fn condition(root: &Root, node: &Node) -> Result<bool, Stop> {
+    let value = match &node.value {
+        Value::Bool(value) => return Ok(*value),
+        Value::Text(text) => root.renderer().expression(root, text, &node.place)?,
+        _ => {
+            let told =
+                Diagnostic::error("`when` takes an expression").at(&node.place, format!("this is {}", node.shape()));
+            return Err(told.fix("write such as `when: env == \"prod\"`").into());
+        }
+    };
+    if value.kind() == ValueKind::Bool {
+        return Ok(value.is_true());
+    }
+    let kind = match value.downcast_object_ref::<super::taint::Tainted>() {
+        Some(_) => "a secret".to_owned(),
+        None => value.kind().to_string(),
+    };
+    let told =
+        Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {kind}"));
+    Err(told.fix("compare it, such as `x != \"\"`, or ask `x is defined`").into())
+}
+
+/// Resources of a false `when`, for the expansion.
+pub(super) type Skipped = BTreeMap<HostName, BTreeSet<ResourceId>>;

@@ -1,0 +1,378 @@
+//! Owns what holds between resources: one per key on a host, edges, watched resources, and aggregates with their parts.
+
+use std::any::Any;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::expand::{Draft, Faults, Skipped, Target, Wanted};
+use super::{Body, Declared, Expansion, Fleet, Need};
+use crate::model::{Diagnostic, HostName, Place, ResourceId, did_you_mean};
+use crate::resource::{self, Desired, FieldValue, Provision, Resource};
+
+/// What all items say, by host.
+#[derive(Default)]
+pub(super) struct Drafts {
+    by_host: HashMap<HostName, Vec<Draft>>,
+    skipped: Skipped,
+    skipped_labels: HashSet<(HostName, String)>,
+}
+
+impl Drafts {
+    pub fn add(&mut self, draft: Draft) {
+        self.by_host.entry(draft.host.clone()).or_default().push(draft);
+    }
+
+    /// Notes a resource that a false `when` leaves out.
+    pub fn skip(&mut self, host: &HostName, id: Option<ResourceId>, label: Option<String>) {
+        if let Some(id) = id {
+            self.skipped.entry(host.clone()).or_default().insert(id);
+        }
+        if let Some(label) = label {
+            self.skipped_labels.insert((host.clone(), label));
+        }
+    }
+}
+
+/// Reads `kind:key` or an id.
+///
+/// # Errors
+/// The part before the colon is no kind.
+pub(super) fn target(text: &str, kinds: &[resource::Entry], place: &Place) -> Result<Target, Diagnostic> {
+    match text.split_once(':') {
+        None => Ok(Target::Label(text.to_owned())),
+        Some((kind, key)) => match kinds.iter().find(|entry| entry.name == kind) {
+            Some(entry) => Ok(Target::Resource(ResourceId::new(entry.name, key.trim_start()))),
+            None => Err(unknown_kind(kind, kinds, place)),
+        },
+    }
+}
+
+pub(super) fn unknown_kind(kind: &str, kinds: &[resource::Entry], place: &Place) -> Diagnostic {
+    let names: Vec<&str> = kinds.iter().map(|entry| entry.name).collect();
+    Diagnostic::error("an unknown kind")
+        .at(place, format!("`{kind}` is not a kind"))
+        .fix(super::load::suggestion(kind, &names))
+}
+
+/// What one host has, for looking edges up.
+#[derive(Default)]
+struct Index {
+    ids: HashMap<ResourceId, Place>,
+    labels: HashMap<String, (Place, Vec<ResourceId>)>,
+    // Some identities are not known before the facts are.
+    open: bool,
+}
+
+/// Turns drafts into what is declared.
+pub(super) fn link(
+    mut drafts: Drafts,
+    kinds: &[resource::Entry],
+    fleet: &dyn Fleet,
+    waiting: &BTreeSet<HostName>,
+    faults: &mut Faults,
+    expansion: &mut Expansion,
+) {
+    let mut index: HashMap<HostName, Index> = HashMap::new();
+    let mut kept: Vec<(Declared, Vec<Wanted>)> = Vec::new();
+    for host in fleet.hosts() {
+        let mut drafts = drafts.by_host.remove(&host).unwrap_or_default();
+        drafts.sort_by_key(|draft| draft.phase);
+        let known = index.entry(host.clone()).or_default();
+        known.open = waiting.contains(&host);
+        merge(drafts, known, faults, &mut kept);
+    }
+    let empty = Index::default();
+    let lookup = Lookup { index: &index, skipped: &drafts.skipped, labels: &drafts.skipped_labels, empty: &empty };
+    for (declared, wanted) in &mut kept {
+        declared.needs = needs(declared, wanted, fleet, &lookup, faults);
+    }
+    let mut declared: Vec<Declared> = kept.into_iter().map(|(declared, _)| declared).collect();
+    for group in declared.chunk_by_mut(|a, b| a.host == b.host) {
+        watches(group, kinds, &lookup, faults);
+        aggregates(group, &lookup, &mut expansion.warnings);
+    }
+    expansion.declared = declared;
+    expansion.skipped = drafts.skipped;
+}
+
+fn merge(drafts: Vec<Draft>, known: &mut Index, faults: &mut Faults, kept: &mut Vec<(Declared, Vec<Wanted>)>) {
+    let first = kept.len();
+    let mut by_id: HashMap<ResourceId, usize> = HashMap::new();
+    for draft in drafts {
+        let id = match &draft.body {
+            Body::Ready(resource) => Some(resource.id()),
+            Body::Pending { id, .. } => id.clone(),
+        };
+        if let (Some(label), Some(id)) = (&draft.label, &id) {
+            let (place, ids) = known.labels.entry(label.clone()).or_insert_with(|| (draft.place.clone(), Vec::new()));
+            if *place != draft.place && !ids.contains(id) {
+                faults.add(
+                    Diagnostic::error("an id is given twice")
+                        .at(&draft.place, format!("`{label}` again"))
+                        .see(place, "first here")
+                        .on(&draft.host, Some(id))
+                        .fix("give one of them another id"),
+                );
+            } else if !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+        let Some(id) = id else {
+            known.open = true;
+            kept.push(declared(draft));
+            continue;
+        };
+        known.ids.entry(id.clone()).or_insert_with(|| draft.place.clone());
+        let Some(old) = by_id.get(&id).and_then(|at| kept.get_mut(*at)) else {
+            by_id.insert(id, kept.len());
+            kept.push(declared(draft));
+            continue;
+        };
+        if let (Body::Ready(a), Body::Ready(b)) = (&old.0.body, &draft.body)
+            && let Some(why) = differ(a.as_ref(), b.as_ref(), &old.1, &draft.needs)
+        {
+            faults.add(
+                Diagnostic::error("a resource is declared twice, differently")
+                    .at(&draft.place, format!("`{id}` again"))
+                    .see(&old.0.place, "first here")
+                    .on(&draft.host, Some(&id))
+                    .because(why)
+                    .fix("make them equal, or keep one of them"),
+            );
+            continue;
+        }
+        for (all, more) in [(&mut old.0.tags, draft.tags), (&mut old.0.controls, draft.controls)] {
+            all.extend(more);
+            all.sort();
+            all.dedup();
+        }
+        if old.0.label.is_none() {
+            old.0.label = draft.label;
+        }
+    }
+    debug_assert!(kept.len() >= first);
+}
+
+fn declared(draft: Draft) -> (Declared, Vec<Wanted>) {
+    let Draft { host, phase, body, place, label, needs, tags, controls, playbook } = draft;
+    (Declared { host, phase, body, place, label, needs: Vec::new(), tags, controls, playbook }, needs)
+}
+
+// Why two resources of the same identity are not the same. Values are not repeated: they may be secret.
+fn differ(a: &dyn Resource, b: &dyn Resource, a_needs: &[Wanted], b_needs: &[Wanted]) -> Option<String> {
+    let fields = match (a.desired(), b.desired()) {
+        (Desired::Absent, Desired::Absent) => Vec::new(),
+        (Desired::Present(a), Desired::Present(b)) => {
+            let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            let differs = |name: &&&String| match (a.get(**name), b.get(**name)) {
+                (Some(a), Some(b)) => !same_field(a, b),
+                _ => true,
+            };
+            names.iter().filter(differs).map(|name| (*name).clone()).collect()
+        }
+        _ => return Some("one of them is to be there, the other is not".into()),
+    };
+    if !fields.is_empty() {
+        return Some(format!("they differ in {}", fields.join(", ")));
+    }
+    // What a kind does is not all in what it wants to see: the rest of its fields shows in its debug form, masked.
+    if format!("{a:?}") != format!("{b:?}") {
+        return Some("they want the same state, but are not written alike".into());
+    }
+    let edges = |needs: &[Wanted]| {
+        let mut all: Vec<String> = needs.iter().map(|need| format!("{:?} {:?}", need.target, need.on)).collect();
+        all.sort();
+        all.dedup();
+        all
+    };
+    (edges(a_needs) != edges(b_needs)).then(|| "they differ in needs".into())
+}
+
+fn same_field(a: &FieldValue, b: &FieldValue) -> bool {
+    match (a, b) {
+        (FieldValue::Wanted(a), FieldValue::Wanted(b)) => a.same_as(b),
+        _ => a.agrees_with(b),
+    }
+}
+
+struct Lookup<'a> {
+    index: &'a HashMap<HostName, Index>,
+    skipped: &'a Skipped,
+    labels: &'a HashSet<(HostName, String)>,
+    empty: &'a Index,
+}
+
+enum Found {
+    These(Vec<ResourceId>),
+    // Left out by `when`, or not known before the facts are.
+    Nothing,
+    Unknown,
+}
+
+impl Lookup<'_> {
+    fn host(&self, host: &HostName) -> &Index {
+        self.index.get(host).unwrap_or(self.empty)
+    }
+
+    fn find(&self, host: &HostName, target: &Target) -> Found {
+        let index = self.host(host);
+        let left_out = match target {
+            Target::Resource(id) => {
+                if index.ids.contains_key(id) {
+                    return Found::These(vec![id.clone()]);
+                }
+                self.skipped.get(host).is_some_and(|skipped| skipped.contains(id))
+            }
+            Target::Label(label) => {
+                if let Some((_, ids)) = index.labels.get(label) {
+                    return Found::These(ids.clone());
+                }
+                self.labels.contains(&(host.clone(), label.clone()))
+            }
+        };
+        if left_out || index.open { Found::Nothing } else { Found::Unknown }
+    }
+
+    fn suggest(&self, host: &HostName, target: &Target) -> Option<String> {
+        let index = self.host(host);
+        let mut ids: Vec<String> = index.ids.keys().map(ToString::to_string).collect();
+        ids.extend(index.labels.keys().cloned());
+        ids.sort();
+        did_you_mean(&shown(target), ids.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
+    }
+}
+
+fn shown(target: &Target) -> String {
+    match target {
+        Target::Resource(id) => id.to_string(),
+        Target::Label(label) => label.clone(),
+    }
+}
+
+fn unknown(target: &Target, host: &HostName, place: &Place, lookup: &Lookup<'_>) -> Diagnostic {
+    let mut told = Diagnostic::error("an unknown resource")
+        .at(place, format!("`{}` is not declared on {host}", shown(target)))
+        .on(host, None);
+    told.fix = Some(lookup.suggest(host, target).unwrap_or_else(|| match target {
+        Target::Resource(_) => "declare it, or remove this".into(),
+        Target::Label(label) => format!("give an item `id: {label}`, or write `kind:key`"),
+    }));
+    told
+}
+
+fn needs(
+    declared: &Declared,
+    wanted: &[Wanted],
+    fleet: &dyn Fleet,
+    lookup: &Lookup<'_>,
+    faults: &mut Faults,
+) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    for want in wanted {
+        let hosts = match &want.on {
+            None => vec![declared.host.clone()],
+            Some(pattern) => match fleet.select(pattern, &want.place) {
+                Ok(hosts) => hosts,
+                Err(told) => {
+                    faults.add(told);
+                    continue;
+                }
+            },
+        };
+        for host in hosts {
+            let ids = match lookup.find(&host, &want.target) {
+                Found::These(ids) => ids,
+                Found::Nothing => continue,
+                Found::Unknown => {
+                    faults.add(unknown(&want.target, &host, &want.place, lookup));
+                    continue;
+                }
+            };
+            for target in ids {
+                if host == declared.host && declared.id().as_ref() == Some(&target) {
+                    faults.add(
+                        Diagnostic::error("a resource that needs itself")
+                            .at(&want.place, format!("this is `{target}`"))
+                            .on(&host, Some(&target))
+                            .fix("remove the edge"),
+                    );
+                } else if !needs.iter().any(|need| need.host == host && need.target == target) {
+                    needs.push(Need { host: host.clone(), target, place: want.place.clone() });
+                }
+            }
+        }
+    }
+    needs
+}
+
+fn watches(group: &mut [Declared], kinds: &[resource::Entry], lookup: &Lookup<'_>, faults: &mut Faults) {
+    let provides: HashMap<ResourceId, Vec<Provision>> =
+        group.iter().filter_map(Declared::resource).map(|resource| (resource.id(), resource.provides())).collect();
+    for declared in group {
+        let Body::Ready(resource) = &mut declared.body else { continue };
+        let watched = resource.watches();
+        if watched.is_empty() {
+            continue;
+        }
+        let mut all = Vec::new();
+        for text in watched {
+            let found =
+                target(&text, kinds, &declared.place).map(|target| (lookup.find(&declared.host, &target), target));
+            all.push(match found {
+                Ok((Found::These(ids), _)) => ids.iter().filter_map(|id| provides.get(id)).flatten().cloned().collect(),
+                Ok((Found::Nothing, _)) => Vec::new(),
+                Ok((Found::Unknown, target)) => {
+                    let mut told = unknown(&target, &declared.host, &declared.place, lookup);
+                    told.subject = Some((declared.host.clone(), Some(resource.id())));
+                    faults.add(told);
+                    Vec::new()
+                }
+                Err(told) => {
+                    faults.add(told.on(&declared.host, Some(&resource.id())));
+                    Vec::new()
+                }
+            });
+        }
+        resource.watched(all);
+    }
+}
+
+fn aggregates(group: &mut [Declared], lookup: &Lookup<'_>, warnings: &mut Vec<Diagnostic>) {
+    // Not before everything is known: an aggregate made of some of its parts would weaken the host.
+    if group.iter().any(Declared::pending_facts) {
+        return;
+    }
+    let parts: HashSet<&'static str> = group.iter().filter_map(|declared| declared.resource()?.part_of()).collect();
+    let mut names: Vec<&'static str> = parts.into_iter().collect();
+    names.sort_unstable();
+    for name in names {
+        let wholes: Vec<usize> = (0..group.len())
+            .filter(|at| group[*at].resource().is_some_and(|resource| resource.kind() == name))
+            .collect();
+        for at in &wholes {
+            let empty = Body::Pending { kind: name, id: None };
+            let mut body = std::mem::replace(&mut group[*at].body, empty);
+            if let Body::Ready(whole) = &mut body {
+                let parts: Vec<&dyn Any> = group
+                    .iter()
+                    .filter_map(Declared::resource)
+                    .filter(|resource| resource.part_of() == Some(name))
+                    .map(Resource::as_any)
+                    .collect();
+                whole.absorb(&parts);
+            }
+            group[*at].body = body;
+        }
+        let first = group.iter().find(|declared| declared.resource().is_some_and(|part| part.part_of() == Some(name)));
+        if let (true, Some(part)) = (wholes.is_empty(), first) {
+            let skipped = lookup.skipped.get(&part.host).is_some_and(|ids| ids.iter().any(|id| id.kind == name));
+            if !skipped {
+                warnings.push(
+                    Diagnostic::warning("a part without its whole")
+                        .at(&part.place, format!("it belongs to `{name}`, which nobody declares on {}", part.host))
+                        .on(&part.host, part.id().as_ref())
+                        .fix(format!("declare `{name}` for this host")),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Owns the variables of a host as templates see them: builtins, the inventory's, the playbook's defaults, and names
+//! bound by `each`. A variable is evaluated when it is first used, in the terms of other variables.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::value::{Enumerator, Object};
+use minijinja::{Error, ErrorKind, Value as Jinja};
+
+use super::Fleet;
+use super::convert::{tainted, to_jinja, to_node};
+use super::item::marked;
+use super::render::{Renderer, Stop};
+use super::site::Playbook;
+use super::taint::Tainted;
+use crate::model::{Diagnostic, HostName, Phase, Place};
+use crate::quote::Format;
+use crate::yaml::{Entry, Node, Value};
+
+/// What every template knows beside the variables.
+pub const BUILTINS: &[(&str, &str)] = &[
+    ("address", "The address at which the host is reached."),
+    ("facts", "What was read from the host, known after connecting; not for keys, `each` and `needs`."),
+    ("groups", "The hosts of each group, by its name."),
+    ("host", "The name of the host."),
+    ("hostvars", "The variables of each host, by its name, with `host` and `address`."),
+    ("phase", "The name of the phase."),
+    ("playbook", "The name of the playbook."),
+];
+
+// Each level is a run of the engine on the stack; more than a person can follow anyway.
+const DEEPEST: usize = 24;
+
+/// What is known of the whole fleet, gathered once.
+#[derive(Debug)]
+pub(super) struct World {
+    hosts: HashMap<HostName, About>,
+    groups: Jinja,
+    order: Vec<HostName>,
+    secrets: bool,
+}
+
+#[derive(Debug)]
+struct About {
+    vars: HashMap<String, Node>,
+    conflicts: HashMap<String, Diagnostic>,
+    address: String,
+    facts: Option<Jinja>,
+}
+
+impl World {
+    pub fn new(
+        fleet: &dyn Fleet,
+        facts: &dyn Fn(&HostName) -> Option<Node>,
+        renderer: &Renderer,
+        secrets: bool,
+    ) -> Arc<Self> {
+        let order = fleet.hosts();
+        let mut groups: Vec<String> = order.iter().flat_map(|host| fleet.groups(host)).collect();
+        groups.sort();
+        groups.dedup();
+        let names =
+            |group: &String| fleet.group_hosts(group).iter().map(|host| Jinja::from(host.as_str())).collect::<Vec<_>>();
+        let groups = Jinja::from_pairs(groups.iter().map(|group| (group.clone(), Jinja::from(names(group)))));
+        let mut hosts = HashMap::new();
+        let mut any_secret = secrets;
+        for host in &order {
+            let vars = fleet.vars(host);
+            any_secret |= vars.iter().any(|(_, node)| holds_secret(node));
+            let conflicts =
+                vars.iter().filter_map(|(name, _)| Some((name.clone(), fleet.conflict(host, name)?))).collect();
+            let about = About {
+                conflicts,
+                vars: vars.into_iter().collect(),
+                address: fleet.address(host),
+                facts: facts(host).map(|node| to_jinja(&node, &renderer.ledger)),
+            };
+            hosts.insert(host.clone(), about);
+        }
+        Arc::new(Self { hosts, groups, order, secrets: any_secret })
+    }
+
+    /// Whether a host has a variable in the inventory.
+    pub fn has_var(&self, host: &HostName, name: &str) -> bool {
+        self.hosts.get(host).is_some_and(|about| about.vars.contains_key(name))
+    }
+}
+
+/// Whether a secret stands anywhere in a tree.
+pub(super) fn holds_secret(node: &Node) -> bool {
+    match &node.value {
+        Value::Tainted(_) => true,
+        Value::List(items) => items.iter().any(holds_secret),
+        Value::Map(entries) => entries.iter().any(|entry| holds_secret(&entry.node)),
+        _ => false,
+    }
+}
+
+/// A playbook in one of its phases, on all hosts.
+pub(super) struct Stage {
+    world: Arc<World>,
+    renderer: Arc<Renderer>,
+    playbook: String,
+    phase: Phase,
+    vars: Vec<Entry>,
+    secret: Vec<String>,
+    scopes: Mutex<HashMap<HostName, Arc<Scope>>>,
+    // The variables being evaluated, inside of one another.
+    open: Mutex<Vec<(HostName, String, Place)>>,
+}
+
+impl Stage {
+    pub fn new(world: &Arc<World>, renderer: &Arc<Renderer>, playbook: &Playbook, phase: Phase) -> Arc<Self> {
+        Arc::new(Self {
+            world: world.clone(),
+            renderer: renderer.clone(),
+            playbook: playbook.name.clone(),
+            phase,
+            vars: playbook.vars.clone(),
+            secret: playbook.secret_vars.iter().map(|(name, _)| name.clone()).collect(),
+            scopes: Mutex::default(),
+            open: Mutex::default(),
+        })
+    }
+
+    /// The variables of a host.
+    pub fn host(self: &Arc<Self>, host: &HostName) -> Arc<Scope> {
+        let new = || Arc::new(Scope { stage: self.clone(), host: host.clone(), known: Mutex::default() });
+        lock(&self.scopes).entry(host.clone()).or_insert_with(new).clone()
+    }
+
+    /// Lets go of the hosts' scopes, which hold the stage in turn.
+    pub fn close(&self) {
+        lock(&self.scopes).clear();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The variables of one host in one stage.
+pub(super) struct Scope {
+    stage: Arc<Stage>,
+    host: HostName,
+    // With whether facts were read on the way.
+    known: Mutex<HashMap<String, (Jinja, bool)>>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({})", self.host)
+    }
+}
+
+fn invalid() -> Jinja {
+    Jinja::from(Error::new(ErrorKind::InvalidOperation, "a variable without a value"))
+}
+
+impl Scope {
+    fn about(&self) -> Option<&About> {
+        self.stage.world.hosts.get(&self.host)
+    }
+
+    fn definition(&self, name: &str) -> Option<&Node> {
+        let inventory = self.about().and_then(|about| about.vars.get(name));
+        inventory.or_else(|| self.stage.vars.iter().find(|entry| entry.key == name).map(|entry| &entry.node))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let inventory = self.about().into_iter().flat_map(|about| about.vars.keys().cloned());
+        let playbook = self.stage.vars.iter().map(|entry| entry.key.clone());
+        let mut names: Vec<String> = inventory.chain(playbook).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn builtin(self: &Arc<Self>, name: &str) -> Option<Jinja> {
+        let about = self.about();
+        Some(match name {
+            "host" => Jinja::from(self.host.as_str()),
+            "address" => Jinja::from(about.map_or("", |about| about.address.as_str())),
+            "groups" => self.stage.world.groups.clone(),
+            "playbook" => Jinja::from(self.stage.playbook.as_str()),
+            "phase" => Jinja::from(self.stage.phase.name()),
+            "hostvars" => Jinja::from_object(HostVars(self.stage.clone())),
+            "facts" => {
+                let mut notes = self.stage.renderer.ledger.notes();
+                notes.facts_read = true;
+                match about.and_then(|about| about.facts.clone()) {
+                    Some(facts) => facts,
+                    None => {
+                        notes.facts_missing = true;
+                        invalid()
+                    }
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    fn variable(self: &Arc<Self>, name: &str) -> Option<Jinja> {
+        let node = self.definition(name)?;
+        let ledger = &self.stage.renderer.ledger;
+        if let Some((value, facts)) = lock(&self.known).get(name) {
+            ledger.notes().facts_read |= facts;
+            return Some(value.clone());
+        }
+        let fail = |told: Diagnostic| {
+            ledger.notes().failed.get_or_insert_with(|| Box::new(told));
+            Some(invalid())
+        };
+        if let Some(conflict) = self.about().and_then(|about| about.conflicts.get(name)) {
+            return fail(conflict.clone());
+        }
+        let open = lock(&self.stage.open).clone();
+        if let Some(at) = open.iter().position(|(host, open, _)| *host == self.host && open == name) {
+            return fail(circle(&open[at..], name));
+        }
+        if open.len() >= DEEPEST {
+            let told = Diagnostic::error("variables in one another, too deep").at(&node.place, "one too many");
+            return fail(told.because(format!("over {DEEPEST} levels")).fix("shorten the chain"));
+        }
+        lock(&self.stage.open).push((self.host.clone(), name.to_owned(), node.place.clone()));
+        let before = std::mem::take(&mut ledger.notes().facts_read);
+        let done = self.evaluate(node, name);
+        lock(&self.stage.open).pop();
+        let mut notes = ledger.notes();
+        let facts = notes.facts_read;
+        notes.facts_read |= before;
+        match done {
+            Ok(value) => {
+                lock(&self.known).insert(name.to_owned(), (value.clone(), facts));
+                Some(value)
+            }
+            Err(Stop::Pending) => {
+                notes.facts_missing = true;
+                Some(invalid())
+            }
+            Err(Stop::Fault(told)) => {
+                notes.failed.get_or_insert(told);
+                Some(invalid())
+            }
+        }
+    }
+
+    fn evaluate(self: &Arc<Self>, node: &Node, name: &str) -> Result<Jinja, Stop> {
+        let root = Root { scope: self.clone(), locals: Arc::default() };
+        let value = root.evaluate(node, name)?;
+        if !self.stage.secret.iter().any(|secret| secret == name) {
+            return Ok(value);
+        }
+        let ledger = &self.stage.renderer.ledger;
+        let node = to_node(&value, &node.place, ledger)
+            .map_err(|what| Diagnostic::error("a secret variable without a value").at(&node.place, what))?;
+        Ok(to_jinja(&tainted(&node, name), ledger))
+    }
+}
+
+fn circle(open: &[(HostName, String, Place)], name: &str) -> Diagnostic {
+    let path: Vec<&str> = open.iter().map(|(_, name, _)| name.as_str()).chain([name]).collect();
+    let mut told = Diagnostic::error("variables that need one another").because(path.join(" -> "));
+    for (at, (_, name, place)) in open.iter().enumerate() {
+        told = match at {
+            0 => told.at(place, format!("`{name}` begins the circle")),
+            _ => told.see(place, format!("then `{name}`")),
+        };
+    }
+    told.fix("give one of them a value of its own")
+}
+
+/// A name bound in an item.
+#[derive(Clone, Debug)]
+pub(super) enum Local {
+    /// To a value, with whether facts were read for it.
+    Known(Jinja, bool),
+    /// To something that reads facts which are not known yet.
+    Pending,
+}
+
+/// What a template of an item sees: the host's variables, and the names bound around it.
+#[derive(Clone, Debug)]
+pub(super) struct Root {
+    scope: Arc<Scope>,
+    locals: Arc<Vec<(String, Local)>>,
+}
+
+impl Root {
+    pub fn new(scope: &Arc<Scope>) -> Self {
+        Self { scope: scope.clone(), locals: Arc::default() }
+    }
+
+    /// With one more name.
+    pub fn with(&self, name: &str, local: Local) -> Self {
+        let mut locals = self.locals.as_ref().clone();
+        locals.push((name.to_owned(), local));
+        Self { scope: self.scope.clone(), locals: Arc::new(locals) }
+    }
+
+    pub fn renderer(&self) -> &Arc<Renderer> {
+        &self.scope.stage.renderer
+    }
+
+    /// The context for the engine.
+    pub fn value(&self) -> Jinja {
+        Jinja::from_object(self.clone())
+    }
+
+    /// Whether any value on the fleet is secret.
+    pub fn may_hold_secrets(&self) -> bool {
+        self.scope.stage.world.secrets
+    }
+
+    /// All names that are known here.
+    pub fn names(&self) -> Vec<String> {
+        let locals = self.locals.iter().map(|(name, _)| name.clone());
+        locals.chain(self.scope.names()).chain(BUILTINS.iter().map(|(name, _)| (*name).to_owned())).collect()
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<Jinja> {
+        if let Some((_, local)) = self.locals.iter().rev().find(|(known, _)| known == name) {
+            let mut notes = self.renderer().ledger.notes();
+            return Some(match local {
+                Local::Known(value, facts) => {
+                    notes.facts_read |= facts;
+                    value.clone()
+                }
+                Local::Pending => {
+                    (notes.facts_read, notes.facts_missing) = (true, true);
+                    invalid()
+                }
+            });
+        }
+        self.scope.builtin(name).or_else(|| self.scope.variable(name))
+    }
+
+    /// A tree as a value: its strings rendered, a lone `{{ x }}` with the type of `x`.
+    pub fn evaluate(&self, node: &Node, name: &str) -> Result<Jinja, Stop> {
+        let renderer = self.renderer();
+        Ok(match &node.value {
+            Value::Text(text) if marked(text) => match renderer.lone(text) {
+                Some(inner) => renderer.expression(self, inner, &node.place)?,
+                None => {
+                    let text = renderer.text(self, text, &node.place, Format::Text)?;
+                    match text.as_plain() {
+                        Some(text) => Jinja::from(text),
+                        None => Tainted::value(text, &renderer.ledger),
+                    }
+                }
+            },
+            Value::Tainted(text) => Tainted::value(text.renamed(name), &renderer.ledger),
+            Value::List(items) => {
+                Jinja::from(items.iter().map(|item| self.evaluate(item, name)).collect::<Result<Vec<_>, _>>()?)
+            }
+            Value::Map(entries) => {
+                let inner = |entry: &Entry| {
+                    let value = self.evaluate(&entry.node, &format!("{name}.{}", entry.key))?;
+                    Ok((entry.key.clone(), value))
+                };
+                Jinja::from_pairs(entries.iter().map(inner).collect::<Result<Vec<_>, Stop>>()?)
+            }
+            _ => to_jinja(node, &renderer.ledger),
+        })
+    }
+}
+
+impl Object for Root {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.get(key.as_str()?)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.names().into_iter().map(Jinja::from).collect())
+    }
+}
+
+/// `hostvars`.
+struct HostVars(Arc<Stage>);
+
+impl fmt::Debug for HostVars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hostvars")
+    }
+}
+
+impl Object for HostVars {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        let host = self.0.world.hosts.get_key_value(key.as_str()?)?.0;
+        Some(Jinja::from_object(OneHost(self.0.host(host))))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.world.order.iter().map(|host| Jinja::from(host.as_str())).collect())
+    }
+}
+
+/// The variables of a host in `hostvars`.
+#[derive(Debug)]
+struct OneHost(Arc<Scope>);
+
+impl Object for OneHost {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        match key.as_str()? {
+            name @ ("host" | "address") => self.0.builtin(name),
+            name => self.0.variable(name),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let mut names = self.0.names();
+        names.extend(["host".into(), "address".into()]);
+        Enumerator::Values(names.into_iter().map(Jinja::from).collect())
+    }
+}
