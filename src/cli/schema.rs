@@ -1,5 +1,6 @@
 //! `rempart schema`: the JSON Schema of playbooks, for editors.
 
+use std::sync::Arc;
 use super::{Ended, show};
 use crate::model::Exit;
 use crate::playbook;
@@ -14,7 +15,7 @@ Then begin a playbook with this line:
   # yaml-language-server: $schema=playbook.schema.json")]
 pub(super) struct Args {}
 
-pub(super) fn run(_args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(_args: &Args, screen: &Arc<Screen>) -> Ended {
     show::json(screen, &playbook::schema());
     Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! `rempart trust`: the first-contact ceremony; shows a host's keys and remembers them once a person has compared.
 
+use std::sync::Arc;
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::{Ended, Stopped, show};
@@ -31,7 +32,7 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
     let mut exit = Exit::Done;
     for host in fleet.limit(&args.hosts)? {
