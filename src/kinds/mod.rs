@@ -3,10 +3,13 @@
 //! A kind reads and proposes; it must not know the transport, plans, the engine, other kinds' insides, the clock, or
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
+mod assert;
 mod command;
 mod directory;
 mod file;
+mod http_probe;
 mod package_apt;
+mod port_scan;
 mod sysctl;
 mod template;
 mod user;
@@ -15,10 +18,13 @@ use crate::resource::Entry;
 
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
+    Entry::of::<assert::Assert>(),
     Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<file::File>(),
+    Entry::of::<http_probe::HttpProbe>(),
     Entry::of::<package_apt::PackageApt>(),
+    Entry::of::<port_scan::PortScan>(),
     Entry::of::<sysctl::Sysctl>(),
     Entry::of::<template::Template>(),
     Entry::of::<user::User>(),

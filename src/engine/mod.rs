@@ -1,0 +1,5 @@
+//! Owns what is done to hosts.
+
+mod look;
+
+pub use look::take_from_controller;
