@@ -1,7 +1,7 @@
 //! `rempart drift`: what differs from the playbook; holds nothing that can write.
 
-use std::sync::Arc;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::options::{Connection, Inventories, Selection};
 use super::plan::{Parts, look_only};

@@ -1,11 +1,11 @@
 //! `rempart graph`: the dependency graph as DOT, Mermaid or SVG, without connecting anywhere.
 
-use std::sync::Arc;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::Ended;
 use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
-use super::Ended;
 use crate::inventory::Overrides;
 use crate::model::Exit;
 use crate::report::{self, Screen};

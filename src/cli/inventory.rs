@@ -1,12 +1,12 @@
 //! `rempart inventory`: the hosts, groups and variables as rempart understands them.
 
-use std::sync::Arc;
 use super::options::Inventories;
 use super::project::{Fleet, load_inventory};
 use super::{Ended, show};
 use crate::inventory::Overrides;
 use crate::model::{Exit, HostName};
 use crate::report::{self, Screen};
+use std::sync::Arc;
 
 /// Show the hosts, their groups and how they are reached
 #[derive(Debug, clap::Args)]

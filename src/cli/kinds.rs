@@ -1,10 +1,10 @@
 //! `rempart kinds`: what can stand in a playbook.
 
-use std::sync::Arc;
 use super::{Ended, Stopped};
 use crate::kinds::{self, KINDS};
 use crate::model::{Diagnostic, Exit, did_you_mean};
 use crate::report::{self, Screen};
+use std::sync::Arc;
 
 /// List the kinds of resources, or show one with its fields and an example
 #[derive(Debug, clap::Args)]

@@ -1,10 +1,10 @@
 //! `rempart lab`: the hosts of an inventory as disposable machines, to try a change before the fleet sees it.
 
-use std::sync::Arc;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use serde::Deserialize;

@@ -1,10 +1,10 @@
 //! `rempart schema`: the JSON Schema of playbooks, for editors.
 
-use std::sync::Arc;
 use super::{Ended, show};
 use crate::model::Exit;
 use crate::playbook;
 use crate::report::Screen;
+use std::sync::Arc;
 
 /// Print the JSON Schema of playbooks, for completion and hover texts in an editor
 #[derive(Debug, clap::Args)]

@@ -1,12 +1,12 @@
 //! `rempart trust`: the first-contact ceremony; shows a host's keys and remembers them once a person has compared.
 
-use std::sync::Arc;
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit};
 use crate::report::Screen;
 use crate::transport::{Remembering, remember, scan_host_keys};
+use std::sync::Arc;
 
 /// Show the keys of hosts, and remember them once you have compared the fingerprints
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! `rempart validate`: every fault in inventory, playbooks and templates at once, without connecting anywhere.
 
-use std::sync::Arc;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
