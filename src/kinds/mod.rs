@@ -13,6 +13,7 @@ mod http_probe;
 mod package_apt;
 mod port_scan;
 mod sshd;
+mod squid;
 mod sysctl;
 mod systemd_unit;
 mod template;
@@ -32,6 +33,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
     Entry::of::<sshd::Sshd>(),
+    Entry::of::<squid::Squid>(),
     Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
     Entry::of::<template::Template>(),
