@@ -33,7 +33,8 @@ fn deep(value: &Jinja, place: &Place, ledger: &Ledger, depth: usize) -> Result<N
             _ => Value::Float(f64::try_from(value.clone()).map_err(|_| "a number that is too large".to_owned())?),
         },
         ValueKind::String => {
-            let text = ledger.cut(value.as_str().unwrap_or_default()).map_err(|()| "a secret that was cut".to_owned())?;
+            let text =
+                ledger.cut(value.as_str().unwrap_or_default()).map_err(|()| "a secret that was cut".to_owned())?;
             of_text(text)
         }
         ValueKind::Seq | ValueKind::Iterable => {

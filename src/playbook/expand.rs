@@ -10,6 +10,7 @@ use super::link::{self, Drafts};
 use super::render::{Renderer, Stop};
 use super::scope::{Local, Root, Stage, World, holds_secret};
 use super::site::{Item, Playbook, Site, What, Words};
+use super::taint::Tainted;
 use super::{Body, Expansion, Fleet, Play};
 use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity};
 use crate::resource::{self, Context, Resource};
@@ -209,7 +210,7 @@ impl Walk<'_> {
                 }
             }
             Err(Stop::Fault(told)) => self.fault(*told, spot),
-            Err(Stop::Pending) => self.fault(needs_facts("each", &entry.node.place), spot),
+            Err(Stop::Pending) => self.fault(needs_facts("`each`", &entry.node.place), spot),
         }
     }
 
@@ -302,7 +303,8 @@ impl Walk<'_> {
             }
         };
         if !filled.facts.is_empty() && self.depends_on_facts(kind, filled, resource.as_ref(), spot) {
-            let at = filled.facts.iter().find_map(|path| fields::at(&filled.node, path)).map_or(place, |node| &node.place);
+            let at =
+                filled.facts.iter().find_map(|path| fields::at(&filled.node, path)).map_or(place, |node| &node.place);
             self.fault(needs_facts("the identity of a resource", at), spot);
             return None;
         }
@@ -428,7 +430,10 @@ impl Walk<'_> {
             let mut others = entries.iter().filter(|entry| entry.key != "on");
             let (Some(what), None) = (others.next(), others.next()) else {
                 let told = Diagnostic::error("not an edge").at(&place, "expected one resource, and perhaps `on`");
-                self.fault(told.fix("write such as `{ file: /etc/x, on: proxies }` or `{ id: NAME, on: proxies }`"), spot);
+                self.fault(
+                    told.fix("write such as `{ file: /etc/x, on: proxies }` or `{ id: NAME, on: proxies }`"),
+                    spot,
+                );
                 continue;
             };
             let Some(key) = self.name("needs", &what.node, root, spot) else { continue };
@@ -504,18 +509,25 @@ fn condition(root: &Root, node: &Node) -> Result<bool, Stop> {
         Value::Bool(value) => return Ok(*value),
         Value::Text(text) => root.renderer().expression(root, text, &node.place)?,
         _ => {
-            let told = Diagnostic::error("`when` takes an expression").at(&node.place, format!("this is {}", node.shape()));
+            let told =
+                Diagnostic::error("`when` takes an expression").at(&node.place, format!("this is {}", node.shape()));
             return Err(told.fix("write such as `when: env == \"prod\"`").into());
         }
     };
     if value.kind() == ValueKind::Bool {
         return Ok(value.is_true());
     }
-    let kind = match value.downcast_object_ref::<super::taint::Tainted>() {
-        Some(_) => "a secret".to_owned(),
-        None => value.kind().to_string(),
+    let what = match value.kind() {
+        _ if value.downcast_object_ref::<Tainted>().is_some() => "a secret",
+        ValueKind::String => "text",
+        ValueKind::Number => "a number",
+        ValueKind::None => "nothing",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "a map",
+        _ => "something else",
     };
-    let told = Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {kind}"));
+    let told =
+        Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {what}"));
     Err(told.fix("compare it, such as `x != \"\"`, or ask `x is defined`").into())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minijinja::{Error, ErrorKind};
 
-use super::inspect::{Misuse, Missing};
+use super::inspect::{Missing, Misuse};
 use super::taint::Refusal;
 use crate::model::{Diagnostic, Place, Source, did_you_mean};
 
@@ -24,10 +24,29 @@ pub(super) struct Origin<'a> {
 impl Origin<'_> {
     /// The place of a stretch of the text.
     pub fn place(&self, range: Range<usize>) -> Place {
+        let range = self.trimmed(range);
         match &self.file {
             Some(file) => Place::new(file, range.start, range.end),
             None => inside(self.place, self.text, range),
         }
+    }
+}
+
+impl Origin<'_> {
+    // The engine's stretch of an expression may begin with the mark or word before it.
+    fn trimmed(&self, range: Range<usize>) -> Range<usize> {
+        let Some(all) = self.text.get(range.clone()) else { return range };
+        let mut inner = all.trim_start();
+        for mark in ["{{", "{%"] {
+            if let Some(rest) = inner.strip_prefix(mark) {
+                inner = rest.strip_prefix('-').unwrap_or(rest).trim_start();
+            }
+        }
+        for word in ["if ", "elif "] {
+            inner = inner.strip_prefix(word).unwrap_or(inner);
+        }
+        let start = range.start + (all.len() - inner.len());
+        start..start + inner.trim_end().len()
     }
 }
 
@@ -40,7 +59,9 @@ fn inside(place: &Place, text: &str, range: Range<usize>) -> Place {
     if let Some(offset) = raw.find(text) {
         return at(offset + range.start);
     }
-    let (Some(before), Some(snippet)) = (text.get(..range.start), text.get(range.clone())) else { return place.clone() };
+    let (Some(before), Some(snippet)) = (text.get(..range.start), text.get(range.clone())) else {
+        return place.clone();
+    };
     let mut from = 0;
     for line in before.split('\n').rev().skip(1).collect::<Vec<_>>().into_iter().rev() {
         if let Some(offset) = raw.get(from..).and_then(|rest| rest.find(line)) {
@@ -135,7 +156,7 @@ pub(super) fn other(error: &Error, place: &Place, filters: &[&str]) -> Diagnosti
                 None if matches!(unknown.as_str(), "safe" | "escape" | "e") => {
                     "nothing is escaped here: remove it; for several lines use `raw_lines`".into()
                 }
-                None => "see `rempart docs templates` for the filters that there are".into(),
+                None => format!("known are: {}", filters.join(", ")),
             })
         }
         ErrorKind::OutOfFuel => Diagnostic::error("a template that does too much")

@@ -71,9 +71,7 @@ pub(super) fn fill(
         _ => filler.node(fields, &mut Vec::new()),
     };
     match node {
-        Some(node) if filler.faults.is_empty() => {
-            Ok(Filled { node, pending: filler.pending, facts: filler.facts })
-        }
+        Some(node) if filler.faults.is_empty() => Ok(Filled { node, pending: filler.pending, facts: filler.facts }),
         None if filler.faults.is_empty() => {
             let node = Node::new(fields.place.clone(), Value::Map(Vec::new()));
             Ok(Filled { node, pending: true, facts: filler.facts })
@@ -263,7 +261,8 @@ impl Filler<'_> {
         let path = self.find(from, folder, "templates", "a template is missing")?;
         let format = self.format(kind, shape, fields);
         let root = self.root;
-        let text = self.noting(&mut vec!["content".into()], || root.renderer().file(root, &path, &from.place, format))?;
+        let text =
+            self.noting(&mut vec!["content".into()], || root.renderer().file(root, &path, &from.place, format))?;
         Some(Node::new(from.place.clone(), of_text(text)))
     }
 

@@ -248,12 +248,13 @@ fn shown(target: &Target) -> String {
     }
 }
 
+// The host is no part of the label, so that a fault of a hundred hosts is told once.
 fn unknown(target: &Target, host: &HostName, place: &Place, lookup: &Lookup<'_>) -> Diagnostic {
     let mut told = Diagnostic::error("an unknown resource")
-        .at(place, format!("`{}` is not declared on {host}", shown(target)))
+        .at(place, format!("`{}` is not declared", shown(target)))
         .on(host, None);
     told.fix = Some(lookup.suggest(host, target).unwrap_or_else(|| match target {
-        Target::Resource(_) => "declare it, or remove this".into(),
+        Target::Resource(_) => "declare it there, or remove this".into(),
         Target::Label(label) => format!("give an item `id: {label}`, or write `kind:key`"),
     }));
     told
@@ -278,12 +279,13 @@ fn needs(
                 }
             },
         };
+        let mut lacking: Vec<HostName> = Vec::new();
         for host in hosts {
             let ids = match lookup.find(&host, &want.target) {
                 Found::These(ids) => ids,
                 Found::Nothing => continue,
                 Found::Unknown => {
-                    faults.add(unknown(&want.target, &host, &want.place, lookup));
+                    lacking.push(host);
                     continue;
                 }
             };
@@ -300,6 +302,16 @@ fn needs(
                 }
             }
         }
+        if let Some(first) = lacking.first() {
+            let mut told = unknown(&want.target, first, &want.place, lookup);
+            if want.on.is_some() {
+                told.detail = Some(match lacking.len() - 1 {
+                    0 => format!("missing on {first}"),
+                    more => format!("missing on {first} and {more} more"),
+                });
+            }
+            faults.add(told);
+        }
     }
     needs
 }
@@ -315,11 +327,10 @@ fn watches(group: &mut [Declared], kinds: &[resource::Entry], lookup: &Lookup<'_
         }
         let mut all = Vec::new();
         for text in watched {
-            let found = target(&text, kinds, &declared.place).map(|target| (lookup.find(&declared.host, &target), target));
+            let found =
+                target(&text, kinds, &declared.place).map(|target| (lookup.find(&declared.host, &target), target));
             all.push(match found {
-                Ok((Found::These(ids), _)) => {
-                    ids.iter().filter_map(|id| provides.get(id)).flatten().cloned().collect()
-                }
+                Ok((Found::These(ids), _)) => ids.iter().filter_map(|id| provides.get(id)).flatten().cloned().collect(),
                 Ok((Found::Nothing, _)) => Vec::new(),
                 Ok((Found::Unknown, target)) => {
                     let mut told = unknown(&target, &declared.host, &declared.place, lookup);
@@ -342,13 +353,13 @@ fn aggregates(group: &mut [Declared], lookup: &Lookup<'_>, warnings: &mut Vec<Di
     if group.iter().any(Declared::pending_facts) {
         return;
     }
-    let parts: HashSet<&'static str> =
-        group.iter().filter_map(|declared| declared.resource()?.part_of()).collect();
+    let parts: HashSet<&'static str> = group.iter().filter_map(|declared| declared.resource()?.part_of()).collect();
     let mut names: Vec<&'static str> = parts.into_iter().collect();
     names.sort_unstable();
     for name in names {
-        let wholes: Vec<usize> =
-            (0..group.len()).filter(|at| group[*at].resource().is_some_and(|resource| resource.kind() == name)).collect();
+        let wholes: Vec<usize> = (0..group.len())
+            .filter(|at| group[*at].resource().is_some_and(|resource| resource.kind() == name))
+            .collect();
         for at in &wholes {
             let empty = Body::Pending { kind: name, id: None };
             let mut body = std::mem::replace(&mut group[*at].body, empty);

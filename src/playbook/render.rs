@@ -12,7 +12,7 @@ use super::fault::{self, INLINE, Origin};
 use super::filters;
 use super::inspect::{self, Found};
 use super::scope::Root;
-use super::taint::Ledger;
+use super::taint::{Ledger, Refusal};
 use crate::model::{Diagnostic, Place, Source};
 use crate::quote::Format;
 use crate::secret::Rendered;
@@ -61,13 +61,15 @@ impl Renderer {
         let ledger = Ledger::new();
         let files = Arc::new(Mutex::new(Files::default()));
         let mut env = Environment::new();
+        // Its notes for messages look variables up once more, and we do that ourselves.
+        env.set_debug(false);
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_syntax(syntax());
         env.set_fuel(Some(FUEL));
         // Any name but `None` makes the output of macros and blocks come back marked as checked.
         env.set_auto_escape_callback(|_| AutoEscape::Custom(Cow::Borrowed("lines")));
         let printer = ledger.clone();
-        env.set_formatter(move |out, state, value| printer.print(out, state, value));
+        env.set_formatter(move |out, _, value| printer.print(out, value));
         filters::register(&mut env, &ledger);
         let reader = files.clone();
         env.set_loader(move |name: &str| {
@@ -131,9 +133,8 @@ impl Renderer {
     /// Evaluates a bare expression.
     pub fn expression(&self, root: &Root, text: &str, place: &Place) -> Result<Value, Stop> {
         let origin = Origin { text, place, file: None };
-        let (value, _) = self.run(root, &origin, Format::Text, true, || {
-            self.env.compile_expression(text)?.eval(root.value())
-        })?;
+        let value =
+            self.run(root, &origin, Format::Text, true, || self.env.compile_expression(text)?.eval(root.value()))?;
         if value.is_undefined() {
             let within = 0..text.len();
             let found = self.look(root, &origin, true, Some(within.clone()));
@@ -164,7 +165,7 @@ impl Renderer {
         format: Format,
         render: impl FnOnce() -> Result<String, Error>,
     ) -> Result<Rendered, Stop> {
-        let (text, _) = self.run(root, origin, format, false, render)?;
+        let text = self.run(root, origin, format, false, render)?;
         self.ledger.cut(&text).map_err(|()| {
             Diagnostic::error("a text with a secret in it was cut")
                 .at(origin.place, "a filter or slice took a part of it")
@@ -181,67 +182,37 @@ impl Renderer {
         format: Format,
         bare: bool,
         work: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<(T, ()), Stop> {
-        let outer = {
-            let mut notes = self.ledger.notes();
-            if notes.depth == 0 {
-                notes.printed.clear();
-            }
-            notes.depth += 1;
-            let outer = (notes.format, notes.misused.take(), notes.refused.take(), notes.failed.take());
-            notes.format = format;
-            (outer, std::mem::take(&mut notes.facts_missing))
-        };
-        if root.may_hold_secrets()
-            && let Some(told) = self.misuse(root, origin, bare)
-        {
-            self.restore(outer);
-            return Err(told.into());
-        }
-        self.ledger.notes().refused = None;
-        let done = work();
-        let (misused, refused, failed, missing) = {
-            let mut notes = self.ledger.notes();
-            (notes.misused.take(), notes.refused.take(), notes.failed.take(), notes.facts_missing)
-        };
-        let stop = match done {
-            Ok(value) => match misused {
-                None => {
-                    self.restore(outer);
-                    return Ok((value, ()));
-                }
-                Some(secret) => Stop::from(self.somewhere(origin, secret)),
-            },
-            Err(_) if missing => Stop::Pending,
-            Err(error) => match failed {
-                Some(mut told) => {
-                    let (_, range) = fault::spot(&error);
-                    let used = self.origin_of(&error, origin, range.clone());
-                    if told.place.as_ref().is_none_or(|(place, _)| *place != used) {
-                        told.related.push((used, "used here".into()));
+    ) -> Result<T, Stop> {
+        let outer = self.ledger.notes().enter(format);
+        let misuse = if root.may_hold_secrets() { self.misuse(root, origin, bare) } else { None };
+        let done = match misuse {
+            Some(told) => Err(told.into()),
+            None => work().map_err(Some).map_or_else(
+                |error| self.stop(root, origin, bare, error),
+                |value| {
+                    // A misuse that no error came of.
+                    match self.ledger.notes().now.misused.take() {
+                        Some(secret) => Err(somewhere(origin, secret).into()),
+                        None => Ok(value),
                     }
-                    Stop::Fault(told)
-                }
-                None => Stop::from(self.fault(root, origin, bare, &error, misused, refused)),
-            },
+                },
+            ),
         };
-        self.restore(outer);
-        Err(stop)
+        self.ledger.notes().leave(outer);
+        done
     }
 
-    #[allow(clippy::type_complexity)]
-    fn restore(
-        &self,
-        outer: (
-            (Format, Option<String>, Option<super::taint::Refusal>, Option<Box<Diagnostic>>),
-            bool,
-        ),
-    ) {
-        let mut notes = self.ledger.notes();
-        let ((format, misused, refused, failed), missing) = outer;
-        (notes.format, notes.misused, notes.refused, notes.failed) = (format, misused, refused, failed);
-        notes.facts_missing = missing;
-        notes.depth -= 1;
+    fn stop<T>(&self, root: &Root, origin: &Origin<'_>, bare: bool, error: Option<Error>) -> Result<T, Stop> {
+        let now = std::mem::take(&mut self.ledger.notes().now);
+        let Some(error) = error.filter(|_| !now.facts_missing) else { return Err(Stop::Pending) };
+        let Some(mut told) = now.failed else {
+            return Err(self.fault(root, origin, bare, &error, now.misused, now.refused).into());
+        };
+        let used = self.origin_of(&error, origin, fault::spot(&error).1);
+        if !told.place.iter().chain(&told.related).any(|(place, _)| *place == used) {
+            told.related.push((used, "used here".into()));
+        }
+        Err(Stop::Fault(told))
     }
 
     fn origin_of(&self, error: &Error, origin: &Origin<'_>, range: Option<std::ops::Range<usize>>) -> Place {
@@ -264,7 +235,7 @@ impl Renderer {
         bare: bool,
         error: &Error,
         misused: Option<String>,
-        refused: Option<super::taint::Refusal>,
+        refused: Option<Refusal>,
     ) -> Diagnostic {
         let (name, range) = fault::spot(error);
         let place = self.origin_of(error, origin, range.clone());
@@ -277,7 +248,7 @@ impl Renderer {
             return fault::misused(&misuse, &place);
         }
         let cause = fault::root(error);
-        if cause.kind() == ErrorKind::UndefinedError {
+        if !matches!(cause.kind(), ErrorKind::SyntaxError | ErrorKind::OutOfFuel | ErrorKind::TemplateNotFound) {
             let source = name.and_then(|name| lock(&self.files).read.get(&name).cloned());
             let inner = match &source {
                 Some(file) => Origin { text: &file.text, place: origin.place, file: Some(file.clone()) },
@@ -292,20 +263,11 @@ impl Renderer {
         fault::other(cause, &place, &names)
     }
 
-    fn somewhere(&self, origin: &Origin<'_>, secret: String) -> Diagnostic {
-        let place = match &origin.file {
-            Some(file) => Place::new(file, 0, 0),
-            None => origin.place.clone(),
-        };
-        let misuse = inspect::Misuse { range: 0..0, secret, how: "something in here".into() };
-        fault::misused(&misuse, &place)
-    }
-
     // Values are looked up as the template would; what that notes is forgotten again.
     fn look(&self, root: &Root, origin: &Origin<'_>, bare: bool, within: Option<std::ops::Range<usize>>) -> Found {
-        let before = {
+        let (before, facts_read) = {
             let mut notes = self.ledger.notes();
-            (notes.misused.take(), notes.failed.take(), notes.facts_missing, notes.facts_read)
+            (std::mem::take(&mut notes.now), notes.facts_read)
         };
         let lookup = |name: &str| root.get(name);
         let found = if bare {
@@ -314,7 +276,7 @@ impl Renderer {
             machinery::parse(origin.text, INLINE, syntax()).map(|stmt| inspect::template(&stmt, &lookup, within))
         };
         let mut notes = self.ledger.notes();
-        (notes.misused, notes.failed, notes.facts_missing, notes.facts_read) = before;
+        (notes.now, notes.facts_read) = (before, facts_read);
         found.unwrap_or_default()
     }
 
@@ -323,8 +285,11 @@ impl Renderer {
         if let Some(misuse) = found.misuse {
             return Some(fault::misused(&misuse, &origin.place(misuse.range.clone())));
         }
-        let mut left: Vec<(String, String)> =
-            found.templates.into_iter().map(|name| (name, origin.file.as_ref().map_or(INLINE.into(), |file| file.path.clone()))).collect();
+        let mut left: Vec<(String, String)> = found
+            .templates
+            .into_iter()
+            .map(|name| (name, origin.file.as_ref().map_or(INLINE.into(), |file| file.path.clone())))
+            .collect();
         let mut seen = Vec::new();
         while let Some((name, parent)) = left.pop() {
             let path = self.join(&name, &parent);
@@ -352,10 +317,59 @@ impl Renderer {
     }
 }
 
-const BUILTIN_FILTERS: [&str; 33] = [
-    "abs", "attr", "batch", "bool", "capitalize", "chain", "default", "dictsort", "first", "float", "format", "groupby",
-    "indent", "int", "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "reject", "replace",
-    "reverse", "round", "select", "selectattr", "sort", "split", "trim",
+// A misuse that was only noticed by the secret itself.
+fn somewhere(origin: &Origin<'_>, secret: String) -> Diagnostic {
+    let place = match &origin.file {
+        Some(file) => Place::new(file, 0, 0),
+        None => origin.place.clone(),
+    };
+    fault::misused(&inspect::Misuse { range: 0..0, secret, how: "something in here".into() }, &place)
+}
+
+const BUILTIN_FILTERS: [&str; 43] = [
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
 ];
 
 fn syntax() -> SyntaxConfig {
