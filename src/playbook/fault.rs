@@ -140,6 +140,12 @@ fn brief(names: &[&str]) -> String {
     }
 }
 
+pub(super) fn too_heavy(place: &Place) -> Diagnostic {
+    Diagnostic::error("an expression with too many parts")
+        .at(place, "here, or in the variables that it uses")
+        .fix("split it: put parts of it into variables with `{% set %}`")
+}
+
 /// Any other error of the engine.
 pub(super) fn other(error: &Error, place: &Place, filters: &[&str]) -> Diagnostic {
     let detail = error.detail().unwrap_or_default().to_owned();

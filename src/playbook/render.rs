@@ -13,6 +13,7 @@ use super::filters;
 use super::inspect::{self, Found};
 use super::scope::Root;
 use super::taint::{Ledger, Refusal};
+use super::weight::{HEAVIEST, weight};
 use crate::model::{Diagnostic, Place, Source};
 use crate::quote::Format;
 use crate::secret::Rendered;
@@ -84,6 +85,12 @@ impl Renderer {
                     return Err(Error::new(ErrorKind::BadInclude, format!("{}: {why}", told.summary)));
                 }
             };
+            if weight(&source.text, false).0 > HEAVIEST {
+                return Err(Error::new(
+                    ErrorKind::BadInclude,
+                    format!("{name} holds an expression with too many parts"),
+                ));
+            }
             lock(&reader).read.insert(name.to_owned(), source.clone());
             Ok(Some(source.text.clone()))
         });
@@ -155,6 +162,9 @@ impl Renderer {
         let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
         let inner = inner.strip_prefix('-').unwrap_or(inner);
         let inner = inner.strip_suffix('-').unwrap_or(inner);
+        if weight(inner, true).0 > HEAVIEST {
+            return None;
+        }
         machinery::parse_expr(inner).is_ok().then_some(inner)
     }
 
@@ -183,7 +193,12 @@ impl Renderer {
         bare: bool,
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Stop> {
-        let outer = self.ledger.notes().enter(format);
+        let (weight, heaviest) = weight(origin.text, bare);
+        let outer = self.ledger.notes().enter(format, weight);
+        if self.ledger.notes().too_heavy() {
+            self.ledger.notes().leave(outer);
+            return Err(fault::too_heavy(&origin.place(heaviest)).into());
+        }
         let misuse = if root.may_hold_secrets() { self.misuse(root, origin, bare) } else { None };
         let done = match misuse {
             Some(told) => Err(told.into()),
@@ -299,6 +314,9 @@ impl Renderer {
             seen.push(path.clone());
             // A missing file is told by the rendering.
             let Ok(source) = yaml::read(Path::new(&path)) else { continue };
+            if weight(&source.text, false).0 > HEAVIEST {
+                continue;
+            }
             let inner = Origin { text: &source.text, place: origin.place, file: Some(source.clone()) };
             let found = self.look(root, &inner, false, None);
             if let Some(misuse) = found.misuse {

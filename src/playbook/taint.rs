@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Output, Value, value::ValueKind};
 
+use super::weight::HEAVIEST;
 use crate::model::Diagnostic;
 use crate::quote::{Format, fits};
 use crate::secret::{Piece, Rendered};
@@ -38,8 +39,9 @@ pub(super) struct Notes {
     pub now: Now,
     // The format that printed values land in.
     format: Format,
-    // How many renderings are inside of one another.
+    // How many renderings are inside of one another, and what they weigh.
     depth: usize,
+    weight: usize,
 }
 
 /// What one rendering has met.
@@ -55,20 +57,30 @@ pub(super) struct Now {
     pub facts_missing: bool,
 }
 
+/// What a rendering interrupts.
+pub(super) type Outer = (Format, Now, usize);
+
 impl Notes {
     /// Begins a rendering, perhaps inside of another; gives what [`Notes::leave`] takes.
-    pub fn enter(&mut self, format: Format) -> (Format, Now) {
+    pub fn enter(&mut self, format: Format, weight: usize) -> Outer {
         if self.depth == 0 {
             self.printed.clear();
         }
         self.depth += 1;
-        (std::mem::replace(&mut self.format, format), std::mem::take(&mut self.now))
+        self.weight += weight;
+        (std::mem::replace(&mut self.format, format), std::mem::take(&mut self.now), weight)
+    }
+
+    /// Whether the renderings at hand go too deep together.
+    pub fn too_heavy(&self) -> bool {
+        self.weight > HEAVIEST
     }
 
     /// Ends a rendering.
-    pub fn leave(&mut self, (format, now): (Format, Now)) {
+    pub fn leave(&mut self, (format, now, weight): Outer) {
         (self.format, self.now) = (format, now);
         self.depth -= 1;
+        self.weight -= weight;
     }
 }
 
@@ -92,6 +104,7 @@ impl Ledger {
                 now: Now::default(),
                 format: Format::Text,
                 depth: 0,
+                weight: 0,
             }),
         })
     }
