@@ -318,6 +318,8 @@ impl Kind for FirewallRule {
     const EXAMPLE: &'static str =
         r#"firewall_rule: { allow: 22/tcp, from: [10.0.0.0/8, "fd00::/8"], comment: "administrators" }"#;
 
+    const RISKY: bool = true;
+
     fn key(&self) -> String {
         let Settled { action, ports, to, sources } = &self.settled;
         let way = match self.direction {

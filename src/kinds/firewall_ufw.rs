@@ -163,6 +163,8 @@ impl Kind for FirewallUfw {
     const EXAMPLE: &'static str =
         "firewall_ufw: { enabled: true, incoming: deny, outgoing: allow, logging: low, exclusive: true }";
 
+    const RISKY: bool = true;
+
     fn key(&self) -> String {
         "ufw".into()
     }

@@ -434,6 +434,7 @@ impl Kind for Sshd {
         "sshd: { settings: { PermitRootLogin: \"no\", PasswordAuthentication: false, AllowUsers: [admin] } }";
     const RISKY: bool = true;
 
+
     fn key(&self) -> String {
         self.drop_in.clone()
     }

@@ -165,6 +165,11 @@ impl Rendered {
         check(&self.reveal())
     }
 
+    /// Whether it holds a control character, which would end a line of most formats; a tab is none here.
+    pub fn has_control(&self) -> bool {
+        self.reveal().chars().any(|c| c.is_control() && c != '\t')
+    }
+
     /// The length in bytes.
     pub fn len(&self) -> usize {
         self.reveal().len()

@@ -91,9 +91,10 @@ impl Recording {
                 None => frame(format!("content/{at}"), b"", b"No such file", 1),
             }
         }
-        frame("s/0".into(), recorded("firewall_ufw/ufw.service").as_bytes(), b"", 0);
+        frame("s/0".into(), b"ufw.service enabled enabled\n", b"", 0);
+        frame("s/1".into(), recorded("firewall_ufw/ufw.service").as_bytes(), b"", 0);
         for (at, save) in [&self.saves[1], &self.saves[0]].into_iter().enumerate() {
-            frame(format!("s/{}", at + 1), &save.stdout, &save.stderr, save.status);
+            frame(format!("s/{}", at + 2), &save.stdout, &save.stderr, save.status);
         }
         Answer::read(&question, &Output { status: 0, stdout: out, stderr: complaints }).unwrap()
     }
