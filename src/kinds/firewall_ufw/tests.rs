@@ -91,9 +91,13 @@ impl Recording {
                 None => frame(format!("content/{at}"), b"", b"No such file", 1),
             }
         }
-        frame("s/0".into(), recorded("firewall_ufw/ufw.service").as_bytes(), b"", 0);
-        for (at, save) in [&self.saves[1], &self.saves[0]].into_iter().enumerate() {
-            frame(format!("s/{}", at + 1), &save.stdout, &save.stderr, save.status);
+        for (name, section) in question.frames() {
+            match section {
+                "systemctl show" => frame(name, recorded("firewall_ufw/ufw.service").as_bytes(), b"", 0),
+                "iptables-save" => frame(name, &self.saves[0].stdout, &self.saves[0].stderr, self.saves[0].status),
+                "ip6tables-save" => frame(name, &self.saves[1].stdout, &self.saves[1].stderr, self.saves[1].status),
+                _ => frame(name, b"", b"", 0),
+            }
         }
         Answer::read(&question, &Output { status: 0, stdout: out, stderr: complaints }).unwrap()
     }
