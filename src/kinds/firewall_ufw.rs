@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 pub(super) mod host;
 mod kernel;
+pub(super) mod order;
 pub(super) mod script;
 pub(super) mod spec;
 pub(super) mod tuple;
@@ -223,6 +224,10 @@ impl Kind for FirewallUfw {
     }
 }
 
+fn list_length(fields: &Fields, name: &str) -> usize {
+    if let Some(FieldValue::List(list)) = fields.get(name) { list.len() } else { 0 }
+}
+
 fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> Step {
     let empty = Fields::new();
     let was = if let Seen::Present(was) = seen { was } else { &empty };
@@ -284,7 +289,8 @@ fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> 
         (_, true) => "set up ufw and switch it on",
         _ => "set up ufw",
     };
-    let mut step = Step::new(title, text).within(180).undone_by(script::undo());
+    let rules = (list_length(was, "extra") + wanted.declared.len()) as u64;
+    let mut step = Step::new(title, text).within(180 + 2 * rules).undone_by(script::undo());
     step.expects = expects;
     step.serving([*position])
 }

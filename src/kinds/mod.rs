@@ -12,8 +12,8 @@ mod firewall_ufw;
 mod http_probe;
 mod package_apt;
 mod port_scan;
-mod sshd;
 mod squid;
+mod sshd;
 mod sysctl;
 mod systemd_unit;
 mod template;
@@ -32,8 +32,8 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<http_probe::HttpProbe>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
-    Entry::of::<sshd::Sshd>(),
     Entry::of::<squid::Squid>(),
+    Entry::of::<sshd::Sshd>(),
     Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
     Entry::of::<template::Template>(),

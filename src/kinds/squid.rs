@@ -352,13 +352,14 @@ impl Kind for Squid {
             return Err(Fault::new("hostname", format!("`{}` is no name of a machine", hostname.escape_debug())));
         }
         for extra in &self.extra {
-            // The text may be a secret, so it is looked at only inside of its own check.
-            let says = |bad: &dyn Fn(&str) -> bool| extra.check(|text| if bad(text) { Err("".into()) } else { Ok(()) });
-            if says(&|text| text.chars().any(|c| c.is_control() && c != '\t') || text.ends_with('\\')).is_err() {
-                return Err(Fault::new("extra", "a line holds a control character, or joins the next one"));
-            }
-            let begins = |word: &&str| says(&|text| text.split_whitespace().next() == Some(word)).is_err();
-            if let Some(word) = ["http_access", "http_port", "include"].into_iter().find(begins) {
+            let one_line = extra.check(|text| {
+                let broken = text.chars().any(|c| c.is_control() && c != '\t') || text.ends_with('\\');
+                if broken { Err("a line holds a control character, or joins the next one".to_owned()) } else { Ok(()) }
+            });
+            one_line.map_err(|why| Fault::new("extra", why))?;
+            let masked = extra.masked();
+            let word = masked.split_whitespace().next().unwrap_or_default();
+            if ["http_access", "http_port", "include"].contains(&word) {
                 return Err(Fault::new("extra", format!("`{word}` does not belong here"))
                     .fix("access comes from allow_domains, allow_ports, ssl_ports and clients; ports from `ports`"));
             }
