@@ -7,7 +7,7 @@ use crate::fixture::Lab;
 const ITEMS: &str = r#"
 - package_apt: { names: [tree] }
 - user: { name: rp-clean, system: true }
-- directory: { path: /srv/clean, owner: rp-clean }
+- directory: { path: /srv/clean, group: rp-clean }
 - file: { path: /srv/clean/text, content: "text\n" }
 - sysctl: { name: net.ipv4.conf.all.log_martians, value: 1 }
 - systemd_unit:

@@ -5,7 +5,7 @@ use crate::fixture::Lab;
 const ITEMS: &str = r#"
 - package_apt: { names: [tree] }
 - user: { name: rp-one, system: true }
-- directory: { path: /srv/one, owner: rp-one }
+- directory: { path: /srv/one, group: rp-one }
 - file: { path: /srv/one/text, content: "text\n" }
 - file: { path: /srv/one/more, content: "more\n" }
 - sysctl: { name: net.ipv4.conf.all.log_martians, value: 1 }
@@ -23,7 +23,7 @@ const RISKY: &str = r#"
 fn logins(lab: &Lab) -> usize {
     lab.on("web1", "journalctl -q --sync; journalctl -q -t sshd -t sshd-session --no-pager -o cat")
         .lines()
-        .filter(|line| line.starts_with("Accepted "))
+        .filter(|line| line.starts_with("Accepted publickey for "))
         .count()
 }
 

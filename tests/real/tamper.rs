@@ -164,7 +164,9 @@ fn gaps(kind: &str, fields: &BTreeSet<String>, scripts: &[Script], exempt: &BTre
         let stem = &script.stem;
         // A second script of a field is `FIELD-more.sh`; one for what only the host knows is named as drift names it.
         let of_field = fields.contains(stem.split('-').next().unwrap_or(stem));
-        let of_host = script.header("field").is_some_and(|field| field.replace('.', "_") == stem.replace('-', "_"));
+        let of_host = script.header("field").is_some_and(|field| {
+            field.split('.').next() == stem.split('-').next() || field.replace('.', "_") == *stem
+        });
         if !of_field && !of_host {
             gaps.push(format!("{kind}/{stem}.sh: `{stem}` is no field, nor what its `# field:` says"));
         }
