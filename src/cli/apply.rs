@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::options::{Connection, Inventories, Selection};
-use super::plan::look;
+use super::plan::{hosts_of, look};
 use super::project::{self, Fleet};
+use super::show::Listener;
 use super::{Ended, Stopped, show};
 use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
 use crate::model::{Diagnostic, Exit};
-use crate::report::Screen;
+use crate::report::{self, RunView, Screen};
 use crate::transport::SshTransport;
 
 /// Bring the fleet to what the playbook says, after showing the plan
@@ -53,18 +54,21 @@ pub(super) struct Args {
 /// A person who read the plan for longer than this read something that may be stale.
 const FRESH: Duration = Duration::from_secs(10);
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
     let site = project::load_site(&args.playbooks)?;
-    let progress = show::progress(screen);
-    let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), progress.clone());
+    let listener = Listener::new();
+    let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
     let looked = runtime.block_on(async {
         let assembled = project::assemble(&fleet, &site, &args.selection, Some((links.clone(), forks)), screen).await?;
-        Ok::<_, Stopped>(look(assembled, links.clone(), forks, progress.clone()).await)
-    });
-    let looked = looked?;
+        let progress = report::progress(screen, &hosts_of(&assembled.graph));
+        listener.set(Some(progress.observer()));
+        let looked = look(assembled, links.clone(), forks, progress.observer()).await;
+        listener.set(None);
+        Ok::<_, Stopped>(looked)
+    })?;
     let totals = looked.outlook.totals();
     let changes = totals.add + totals.change + totals.remove;
     if !args.json {
@@ -97,7 +101,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
             seen = again.seen;
         }
     }
-    let progress = show::progress(screen);
+    let progress = report::progress(screen, &hosts_of(&looked.graph));
+    listener.set(Some(progress.observer()));
     let stop = Arc::new(Stop::default());
     let unreachable = looked.unreachable_words();
     let acts = looked
@@ -109,8 +114,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
     let approved = Approved { graph: looked.graph.clone(), seen, acts, unreachable, rollouts: looked.rollouts.clone() };
     let options =
         ApplyOptions { forks, confirm_within: args.confirm_within, patience: args.patience, ..ApplyOptions::default() };
-    let observer = progress.clone();
-    let report = runtime.block_on(async {
+    let observer = progress.observer();
+    let report_of_run = runtime.block_on(async {
         tokio::spawn({
             let stop = stop.clone();
             async move {
@@ -121,13 +126,17 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
         });
         engine::apply(approved, links, options, observer, stop).await
     });
+    listener.set(None);
+    let (took, times) = (progress.took(), progress.times());
+    drop(progress);
+    let view = RunView { report: &report_of_run, took: Some(took), times: &times };
     if args.json {
-        show::run(screen, &report);
+        show::json(screen, &report::run_json(&view));
     } else {
-        show::run(screen, &report);
+        screen.print(&report::run(&view, &screen.out_paint()));
     }
     // Threads that follow a host are not waited for once the user let go of it twice.
     runtime.shutdown_background();
-    let exit = report.exit();
+    let exit = report_of_run.exit();
     Ok(if totals.unreachable > 0 { exit.and(Exit::Unreachable) } else { exit })
 }

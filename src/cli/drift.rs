@@ -1,6 +1,7 @@
 //! `rempart drift`: what differs from the playbook; holds nothing that can write.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::options::{Connection, Inventories, Selection};
 use super::plan::{Parts, look_only};
@@ -31,7 +32,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let looked = look_only(
         Parts {
             playbooks: &args.playbooks,
@@ -42,7 +43,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
         screen,
     )?;
     if args.json {
-        show::json(screen, &report::plan_json(&looked.outlook, &looked.notes));
+        show::json(screen, &report::drift_json(&looked.outlook, &looked.notes));
     } else {
         show::drift(screen, &looked.outlook, &looked.notes);
     }

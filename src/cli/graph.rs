@@ -1,13 +1,14 @@
 //! `rempart graph`: the dependency graph as DOT, Mermaid or SVG, without connecting anywhere.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::Ended;
 use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
-use super::{Ended, show};
 use crate::inventory::Overrides;
 use crate::model::Exit;
-use crate::report::Screen;
+use crate::report::{self, Screen};
 
 /// Draw the dependency graph, without connecting anywhere
 #[derive(Debug, clap::Args)]
@@ -23,13 +24,33 @@ pub(super) struct Args {
     inventories: Inventories,
     #[command(flatten)]
     selection: Selection,
+
+    /// The language to draw in
+    #[arg(long, value_enum, default_value_t = Language::Dot, help_heading = "Output")]
+    format: Language,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+/// The language of a graph.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Language {
+    /// For Graphviz
+    Dot,
+    /// For Markdown pages
+    Mermaid,
+    /// A picture as it is
+    Svg,
+}
+
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
     let site = project::load_site(&args.playbooks)?;
     let runtime = project::runtime()?;
     let assembled = runtime.block_on(project::assemble(&fleet, &site, &args.selection, None, screen))?;
-    show::say(screen, &format!("{}", assembled.graph.items.len()));
+    let format = match args.format {
+        Language::Dot => report::Format::Dot,
+        Language::Mermaid => report::Format::Mermaid,
+        Language::Svg => report::Format::Svg,
+    };
+    screen.print(&report::graph(&assembled.graph, format));
     Ok(Exit::Done)
 }

@@ -5,7 +5,8 @@ use super::project::{Fleet, load_inventory};
 use super::{Ended, show};
 use crate::inventory::Overrides;
 use crate::model::{Exit, HostName};
-use crate::report::Screen;
+use crate::report::{self, Screen};
+use std::sync::Arc;
 
 /// Show the hosts, their groups and how they are reached
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if args.json {
         let inventory = load_inventory(&args.inventories)?;
         show::json(screen, &inventory.to_json());
@@ -37,6 +38,6 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
         Some(pattern) => fleet.limit(pattern)?,
         None => fleet.inventory.hosts().iter().map(|host| host.name.clone()).collect(),
     };
-    show::inventory(screen, &fleet.inventory, &hosts, &fleet.targets);
+    screen.print(&report::inventory(&fleet.inventory, &hosts, &fleet.targets, &screen.out_paint()));
     Ok(Exit::Done)
 }

@@ -1,9 +1,10 @@
 //! `rempart kinds`: what can stand in a playbook.
 
-use super::{Ended, Stopped, show};
+use super::{Ended, Stopped};
 use crate::kinds::{self, KINDS};
 use crate::model::{Diagnostic, Exit, did_you_mean};
-use crate::report::Screen;
+use crate::report::{self, Screen};
+use std::sync::Arc;
 
 /// List the kinds of resources, or show one with its fields and an example
 #[derive(Debug, clap::Args)]
@@ -16,11 +17,11 @@ pub(super) struct Args {
     kind: Option<String>,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     match &args.kind {
         None => {}
         Some(name) => match kinds::find(name) {
-            Some(entry) => show::say(screen, entry.example),
+            Some(entry) => screen.print(&report::kinds_markdown(std::slice::from_ref(entry))),
             None => {
                 let mut told = Diagnostic::error("an unknown kind").because(format!("there is no kind `{name}`"));
                 told.fix = did_you_mean(name, KINDS.iter().map(|entry| entry.name))

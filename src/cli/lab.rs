@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use serde::Deserialize;
@@ -124,7 +125,7 @@ struct LabVar {
     files: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     match &args.verb {
         Verb::Up(up) => {
             let status = boot(up, screen)?;
@@ -178,7 +179,7 @@ fn name(of: &OfLab) -> Result<String, Stopped> {
     Ok(format!("{}-{}", if stem.is_empty() { "lab" } else { &stem }, &hash[..6.min(hash.len())]))
 }
 
-fn boot(args: &UpArgs, screen: &Screen) -> Result<LabStatus, Stopped> {
+fn boot(args: &UpArgs, screen: &Arc<Screen>) -> Result<LabStatus, Stopped> {
     let name = name(&args.lab)?;
     let fleet = Fleet::load(&args.lab.inventories, &Overrides::default(), screen)?;
     let chosen: Vec<HostName> = match &args.limit {
@@ -265,7 +266,7 @@ fn run_inside(name: &str, host: Option<&str>, command: &[String]) -> Ended {
     }
 }
 
-fn run_test(args: &TestArgs, screen: &Screen) -> Ended {
+fn run_test(args: &TestArgs, screen: &Arc<Screen>) -> Ended {
     let mut up = UpArgs {
         lab: OfLab { inventories: clone_of(&args.up.lab.inventories), name: args.up.lab.name.clone() },
         limit: args.up.limit.clone(),
@@ -284,7 +285,7 @@ fn run_test(args: &TestArgs, screen: &Screen) -> Ended {
     outcome
 }
 
-fn test_steps(args: &TestArgs, name: &str, screen: &Screen) -> Ended {
+fn test_steps(args: &TestArgs, name: &str, screen: &Arc<Screen>) -> Ended {
     let program = std::env::current_exe().map_or_else(|_| "rempart".to_owned(), |path| path.display().to_string());
     for (words, verb, flags) in [
         ("apply", "apply", &["--yes"][..]),

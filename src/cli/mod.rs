@@ -18,6 +18,7 @@ mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -104,7 +105,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if asked_for { Exit::Done } else { Exit::Usage };
         }
     };
-    let screen = Screen::new(cli.output.color.into(), cli.output.quiet);
+    let screen = Arc::new(Screen::new(cli.output.color.into(), cli.output.quiet));
     let ended = match cli.verb {
         Verb::Inventory(args) => inventory::run(&args, &screen),
         Verb::Validate(args) => validate::run(&args, &screen),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
+use super::show::Listener;
 use super::{Ended, Stopped, show};
 use crate::engine::{HostNote, Links, Observer, ReadLinks, probe};
 use crate::kinds;
@@ -76,7 +77,7 @@ pub(super) async fn look(assembled: Assembled, links: Arc<dyn Links>, forks: usi
     Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let looked = look_only(args.parts(), screen)?;
     if args.json {
         show::json(screen, &report::plan_json(&looked.outlook, &looked.notes));
@@ -120,16 +121,24 @@ impl Args {
 }
 
 /// Looks over connections that cannot write: all that `plan` and `drift` do.
-pub(super) fn look_only(parts: Parts<'_>, screen: &Screen) -> Result<Looked, Stopped> {
+pub(super) fn look_only(parts: Parts<'_>, screen: &Arc<Screen>) -> Result<Looked, Stopped> {
     let fleet = Fleet::load(parts.inventories, &project::overrides(parts.connection)?, screen)?;
     let site = project::load_site(parts.playbooks)?;
-    let progress = show::progress(screen);
-    let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), progress.clone());
+    let listener = Listener::new();
+    let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = parts.connection.forks;
     let runtime = project::runtime()?;
-    let looked = runtime.block_on(async {
+    runtime.block_on(async {
         let assembled = project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
-        Ok::<_, Stopped>(look(assembled, links, forks, progress.clone()).await)
-    });
-    looked
+        let progress = report::progress(screen, &hosts_of(&assembled.graph));
+        listener.set(Some(progress.observer()));
+        let looked = look(assembled, links, forks, progress.observer()).await;
+        listener.set(None);
+        Ok(looked)
+    })
+}
+
+/// The hosts of a graph, each with the number of its resources, for those who draw progress.
+pub(super) fn hosts_of(graph: &Graph) -> Vec<(HostName, usize)> {
+    graph.by_host().into_iter().map(|(host, items)| (host, items.len())).collect()
 }

@@ -51,7 +51,7 @@ pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
 
 impl Fleet {
     /// Joins the inventory with the connection flags.
-    pub fn load(from: &Inventories, overrides: &Overrides, screen: &Screen) -> Result<Fleet, Stopped> {
+    pub fn load(from: &Inventories, overrides: &Overrides, screen: &Arc<Screen>) -> Result<Fleet, Stopped> {
         let inventory = load_inventory(from)?;
         let mut warnings: Vec<Diagnostic> = inventory.warnings().to_vec();
         let mut targets = BTreeMap::new();
@@ -155,7 +155,7 @@ pub(super) async fn assemble(
     site: &Site,
     selection: &Selection,
     links: Option<(Arc<dyn Links>, usize)>,
-    screen: &Screen,
+    screen: &Arc<Screen>,
 ) -> Result<Assembled, Stopped> {
     let limit: Option<BTreeSet<HostName>> = match &selection.limit {
         Some(pattern) => Some(fleet.limit(pattern)?.into_iter().collect()),

@@ -6,6 +6,7 @@ use super::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit};
 use crate::report::Screen;
 use crate::transport::{Remembering, remember, scan_host_keys};
+use std::sync::Arc;
 
 /// Show the keys of hosts, and remember them once you have compared the fingerprints
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,7 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
     let mut exit = Exit::Done;
     for host in fleet.limit(&args.hosts)? {

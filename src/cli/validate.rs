@@ -1,6 +1,7 @@
 //! `rempart validate`: every fault in inventory, playbooks and templates at once, without connecting anywhere.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
@@ -22,7 +23,7 @@ pub(super) struct Args {
     inventories: Inventories,
 }
 
-pub(super) fn run(args: &Args, screen: &Screen) -> Ended {
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
     let site = project::load_site(&args.playbooks)?;
     let everything = Selection { limit: None, tags: Vec::new(), skip_tags: Vec::new(), phase: Vec::new() };

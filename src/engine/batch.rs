@@ -67,7 +67,7 @@ impl Batch {
                 payloads.push(payload.clone());
             }
         }
-        text.line(sh!(": > {}; : >> {}", format!("{directory}/alive"), self.log()));
+        text.line(sh!(": > {}; : > {}; : >> {}", format!("{directory}/alive"), self.followed(), self.log()));
         let unit = format!("rempart-{}-{}", self.run, self.number);
         text.line(sh!(
             "if [ -d /run/systemd/system ]; then
@@ -108,19 +108,20 @@ else
 fi",
             self.pid(),
             from + 1,
-            self.log(),
+            self.followed(),
             from + 1,
-            self.log()
+            self.followed()
         )
     }
 
     fn program(&self) -> String {
         let mut text = format!(
-            "RP_RUN={}\nRP_BATCH={}\nRP_DIR={}\nRP_LOG={}\nRP_ORPHAN={}\nRP_WINDOW={}\n",
+            "RP_RUN={}\nRP_BATCH={}\nRP_DIR={}\nRP_LOG={}\nRP_FOLLOWED={}\nRP_ORPHAN={}\nRP_WINDOW={}\n",
             quote_sh(&self.run),
             self.number,
             quote_sh(&self.directory()),
             quote_sh(&self.log()),
+            quote_sh(&self.followed()),
             self.orphan_after,
             self.confirm_within
         );
@@ -189,6 +190,10 @@ fi",
 
     fn pid(&self) -> String {
         format!("{}/{}.pid", self.directory(), self.number)
+    }
+
+    fn followed(&self) -> String {
+        format!("{}/{}.log", self.directory(), self.number)
     }
 
     fn log(&self) -> String {

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::look::take_from_controller;
 use crate::model::HostName;
-use crate::resource::{Answer, Look, LookAnswer, ProbeScript, Vantage};
+use crate::resource::{Answer, Look, LookAnswer, ProbeError, ProbeScript, Vantage, look_script, read_looks};
+
+const SECTION: &str = "rempart/looks";
 
 /// The looks of all questions, by where they are taken from.
 #[derive(Clone, Debug, Default)]
@@ -53,21 +56,33 @@ impl Looks {
     }
 
     /// Adds to each host's script the looks that are taken from it.
-    pub fn add_to(&self, _scripts: &mut BTreeMap<HostName, ProbeScript>) {}
+    pub fn add_to(&self, scripts: &mut BTreeMap<HostName, ProbeScript>) {
+        for (host, asked) in self.there.iter() {
+            let looks: Vec<&Look> = asked.iter().map(|asked| &asked.look).collect();
+            scripts.entry(host.clone()).or_default().section(SECTION, look_script(&looks));
+        }
+    }
 
     /// Takes the looks of this machine.
     pub fn take_from_controller(&self) -> Looked {
         let mut looked = Looked::default();
         for asked in self.here.iter() {
-            looked.add(asked, LookAnswer::Unknown("not built yet".into()));
+            looked.add(asked, take_from_controller(&asked.look));
         }
         looked
     }
 
     /// Reads the looks that were taken from a host.
-    pub fn read(&self, host: &HostName, _answer: &Answer, looked: &mut Looked) {
-        for asked in self.there.get(host).into_iter().flatten() {
-            looked.add(asked, LookAnswer::Unknown("not built yet".into()));
+    pub fn read(&self, host: &HostName, answer: &Answer, looked: &mut Looked) {
+        let Some(asked) = self.there.get(host) else { return };
+        let looks: Vec<&Look> = asked.iter().map(|asked| &asked.look).collect();
+        match answer.section(SECTION) {
+            Ok(section) => {
+                for (asked, answer) in asked.iter().zip(read_looks(&looks, section)) {
+                    looked.add(asked, answer);
+                }
+            }
+            Err(ProbeError(why)) => self.lost(host, &why, looked),
         }
     }
 

@@ -9,6 +9,7 @@ mod facts;
 mod follow;
 mod guard;
 mod links;
+mod look;
 mod looks;
 mod outcome;
 mod probe;

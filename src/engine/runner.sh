@@ -1,6 +1,10 @@
-# Runs the steps of a batch, one process each, and writes what happens to the log: one line an event, `> ` before a
-# line that a failed step printed. Titles hold no secrets.
-rp_say() { printf '%s\n' "$*" >> "$RP_LOG"; }
+# Runs the steps of a batch, one process each, and writes what happens: one line an event, `> ` before a line that a
+# failed step printed. It goes to the run's log, which stays, and to the batch's own, which the controller follows.
+# Titles hold no secrets.
+rp_say() {
+  printf '%s\n' "$*" >> "$RP_LOG"
+  printf '%s\n' "$*" >> "$RP_FOLLOWED"
+}
 
 rp_stale() {
   printf 'changed since it was read (%s)\n  read: %s\n  now:  %s\n' "$1" "$2" "$3" >&2
@@ -38,7 +42,7 @@ rp_step() {
   fi
   if [ "$rp_status" = 0 ]; then rp_say "done $1"; return; fi
   rp_failed="$rp_failed $1"
-  tail -n 30 -- "$rp_out" | cut -c 1-1000 | sed 's/^/> /' >> "$RP_LOG"
+  tail -n 30 -- "$rp_out" | cut -c 1-1000 | sed 's/^/> /' | tee -a -- "$RP_FOLLOWED" >> "$RP_LOG"
   rp_say "fail $1 $rp_status"
   if [ "$4" = 1 ] && [ -n "$rp_armed" ]; then
     rp_guard_fire

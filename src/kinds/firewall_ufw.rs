@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 pub(super) mod host;
 mod kernel;
+pub(super) mod order;
 pub(super) mod script;
 pub(super) mod spec;
 pub(super) mod tuple;
@@ -163,6 +164,8 @@ impl Kind for FirewallUfw {
     const EXAMPLE: &'static str =
         "firewall_ufw: { enabled: true, incoming: deny, outgoing: allow, logging: low, exclusive: true }";
 
+    const RISKY: bool = true;
+
     fn key(&self) -> String {
         "ufw".into()
     }
@@ -219,6 +222,10 @@ impl Kind for FirewallUfw {
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {
         batch.iter().map(step).collect()
     }
+}
+
+fn list_length(fields: &Fields, name: &str) -> usize {
+    if let Some(FieldValue::List(list)) = fields.get(name) { list.len() } else { 0 }
 }
 
 fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> Step {
@@ -282,7 +289,8 @@ fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> 
         (_, true) => "set up ufw and switch it on",
         _ => "set up ufw",
     };
-    let mut step = Step::new(title, text).within(180).undone_by(script::undo());
+    let rules = (list_length(was, "extra") + wanted.declared.len()) as u64;
+    let mut step = Step::new(title, text).within(180 + 2 * rules).undone_by(script::undo());
     step.expects = expects;
     step.serving([*position])
 }

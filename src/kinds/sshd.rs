@@ -433,6 +433,8 @@ impl Kind for Sshd {
     const EXAMPLE: &'static str =
         "sshd: { settings: { PermitRootLogin: \"no\", PasswordAuthentication: false, AllowUsers: [admin] } }";
 
+    const RISKY: bool = true;
+
     fn key(&self) -> String {
         self.drop_in.clone()
     }

@@ -207,6 +207,8 @@ impl Kind for Sysctl {
     const SUMMARY: &'static str = "A kernel setting: its value now, and the file that sets it again after a reboot.";
     const EXAMPLE: &'static str = "sysctl: { name: net.ipv4.conf.all.rp_filter, value: 1 }";
 
+    const TOUCHES_OTHERS: bool = false;
+
     fn key(&self) -> String {
         canonical(&self.name)
     }

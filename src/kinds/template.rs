@@ -86,6 +86,8 @@ impl Kind for Template {
     const EXAMPLE: &'static str =
         r#"template: { to: /etc/ollama/gw.env, from: gw.env.j2, mode: "0640", content: "TOKEN=x\n" }"#;
 
+    const TOUCHES_OTHERS: bool = false;
+
     fn key(&self) -> String {
         self.to.clone()
     }

@@ -189,6 +189,8 @@ impl Kind for User {
     const EXAMPLE: &'static str =
         "user: { name: ollama, system: true, home: /var/lib/ollama, groups: [render], password_locked: true }";
 
+    const TOUCHES_OTHERS: bool = false;
+
     fn key(&self) -> String {
         self.name.clone()
     }

@@ -10,6 +10,7 @@ use super::link::{self, Drafts};
 use super::render::{Renderer, Stop};
 use super::scope::{Local, Root, Stage, World, holds_secret};
 use super::site::{Item, Playbook, Site, What, Words};
+use super::taint::Tainted;
 use super::{Body, Expansion, Fleet, Play};
 use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity};
 use crate::resource::{self, Context, Resource};
@@ -209,7 +210,7 @@ impl Walk<'_> {
                 }
             }
             Err(Stop::Fault(told)) => self.fault(*told, spot),
-            Err(Stop::Pending) => self.fault(needs_facts("each", &entry.node.place), spot),
+            Err(Stop::Pending) => self.fault(needs_facts("`each`", &entry.node.place), spot),
         }
     }
 
@@ -516,12 +517,17 @@ fn condition(root: &Root, node: &Node) -> Result<bool, Stop> {
     if value.kind() == ValueKind::Bool {
         return Ok(value.is_true());
     }
-    let kind = match value.downcast_object_ref::<super::taint::Tainted>() {
-        Some(_) => "a secret".to_owned(),
-        None => value.kind().to_string(),
+    let what = match value.kind() {
+        _ if value.downcast_object_ref::<Tainted>().is_some() => "a secret",
+        ValueKind::String => "text",
+        ValueKind::Number => "a number",
+        ValueKind::None => "nothing",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "a map",
+        _ => "something else",
     };
     let told =
-        Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {kind}"));
+        Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {what}"));
     Err(told.fix("compare it, such as `x != \"\"`, or ask `x is defined`").into())
 }
 

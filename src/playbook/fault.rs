@@ -24,10 +24,29 @@ pub(super) struct Origin<'a> {
 impl Origin<'_> {
     /// The place of a stretch of the text.
     pub fn place(&self, range: Range<usize>) -> Place {
+        let range = self.trimmed(range);
         match &self.file {
             Some(file) => Place::new(file, range.start, range.end),
             None => inside(self.place, self.text, range),
         }
+    }
+}
+
+impl Origin<'_> {
+    // The engine's stretch of an expression may begin with the mark or word before it.
+    fn trimmed(&self, range: Range<usize>) -> Range<usize> {
+        let Some(all) = self.text.get(range.clone()) else { return range };
+        let mut inner = all.trim_start();
+        for mark in ["{{", "{%"] {
+            if let Some(rest) = inner.strip_prefix(mark) {
+                inner = rest.strip_prefix('-').unwrap_or(rest).trim_start();
+            }
+        }
+        for word in ["if ", "elif "] {
+            inner = inner.strip_prefix(word).unwrap_or(inner);
+        }
+        let start = range.start + (all.len() - inner.len());
+        start..start + inner.trim_end().len()
     }
 }
 
@@ -121,6 +140,12 @@ fn brief(names: &[&str]) -> String {
     }
 }
 
+pub(super) fn too_heavy(place: &Place) -> Diagnostic {
+    Diagnostic::error("an expression with too many parts")
+        .at(place, "here, or in the variables that it uses")
+        .fix("split it: put parts of it into variables with `{% set %}`")
+}
+
 /// Any other error of the engine.
 pub(super) fn other(error: &Error, place: &Place, filters: &[&str]) -> Diagnostic {
     let detail = error.detail().unwrap_or_default().to_owned();
@@ -137,7 +162,7 @@ pub(super) fn other(error: &Error, place: &Place, filters: &[&str]) -> Diagnosti
                 None if matches!(unknown.as_str(), "safe" | "escape" | "e") => {
                     "nothing is escaped here: remove it; for several lines use `raw_lines`".into()
                 }
-                None => "see `rempart docs templates` for the filters that there are".into(),
+                None => format!("known are: {}", filters.join(", ")),
             })
         }
         ErrorKind::OutOfFuel => Diagnostic::error("a template that does too much")

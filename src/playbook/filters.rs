@@ -77,7 +77,8 @@ fn whole(ledger: &Arc<Ledger>, filter: &str, value: &Value) -> Result<Rendered, 
         ValueKind::String => ledger
             .cut(value.as_str().unwrap_or_default())
             .map_err(|()| failed(format!("{filter}: a text with a secret in it was cut"))),
-        ValueKind::Number | ValueKind::Bool => Ok(Rendered::plain(value.to_string())),
+        ValueKind::Bool => Ok(Rendered::plain(value.is_true().to_string())),
+        ValueKind::Number => Ok(Rendered::plain(value.to_string())),
         kind => Err(failed(format!("{filter} takes text, and this is {}", shape(kind)))),
     }
 }
@@ -107,7 +108,8 @@ fn write_json(ledger: &Arc<Ledger>, value: &Value, pieces: &mut Vec<Piece>, dept
     }
     match value.kind() {
         ValueKind::None => plain(pieces, "null"),
-        ValueKind::Bool | ValueKind::Number => plain(pieces, &value.to_string()),
+        ValueKind::Bool => plain(pieces, if value.is_true() { "true" } else { "false" }),
+        ValueKind::Number => plain(pieces, &value.to_string()),
         ValueKind::Seq | ValueKind::Iterable => {
             plain(pieces, "[");
             for (at, item) in value.try_iter()?.enumerate() {

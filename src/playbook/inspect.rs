@@ -50,14 +50,14 @@ pub(super) struct Found {
 
 /// Looks at a template; undefined names are looked for within a range only.
 pub(super) fn template(stmt: &Stmt<'_>, lookup: Lookup<'_>, within: Option<Range<usize>>) -> Found {
-    let mut visitor = Visitor { lookup, within, found: Found::default(), scopes: vec![HashMap::new()] };
+    let mut visitor = Visitor { lookup, within, found: Found::default(), scopes: vec![HashMap::new()], printed: None };
     visitor.stmt(stmt);
     visitor.found
 }
 
 /// Looks at an expression; as the condition of a `when` it may not be a secret itself.
 pub(super) fn expression(expr: &Expr<'_>, lookup: Lookup<'_>, within: Option<Range<usize>>) -> Found {
-    let mut visitor = Visitor { lookup, within, found: Found::default(), scopes: vec![HashMap::new()] };
+    let mut visitor = Visitor { lookup, within, found: Found::default(), scopes: vec![HashMap::new()], printed: None };
     visitor.eval(expr);
     visitor.found
 }
@@ -70,14 +70,20 @@ struct Visitor<'a> {
     within: Option<Range<usize>>,
     found: Found,
     scopes: Vec<HashMap<String, Values>>,
+    // The first secret that was printed in the block at hand.
+    printed: Option<Value>,
 }
 
 fn range(span: Span) -> Range<usize> {
     span.start_offset as usize..span.end_offset as usize
 }
 
+fn secret_of(values: &Values) -> Option<Value> {
+    values.iter().flatten().find(|value| value.downcast_object_ref::<Tainted>().is_some()).cloned()
+}
+
 fn secret(values: &Values) -> Option<String> {
-    values.iter().flatten().find_map(|value| value.downcast_object_ref::<Tainted>().map(Tainted::names))
+    secret_of(values)?.downcast_object_ref::<Tainted>().map(Tainted::names)
 }
 
 fn both(a: Values, b: Values) -> Values {
@@ -145,7 +151,10 @@ impl Visitor<'_> {
     fn stmt(&mut self, stmt: &Stmt<'_>) {
         match stmt {
             Stmt::Template(template) => self.body(&template.children),
-            Stmt::EmitExpr(emit) => drop(self.eval(&emit.expr)),
+            Stmt::EmitExpr(emit) => {
+                let values = self.eval(&emit.expr);
+                self.printed = self.printed.take().or(secret_of(&values));
+            }
             Stmt::EmitRaw(_) => {}
             Stmt::ForLoop(each) => {
                 let list = self.eval(&each.iter);
@@ -181,8 +190,11 @@ impl Visitor<'_> {
                 self.bind(&set.target, values);
             }
             Stmt::SetBlock(set) => {
+                // A block that prints a secret is as secret as that.
+                let before = self.printed.take();
                 self.body(&set.body);
-                self.bind(&set.target, None);
+                let printed = std::mem::replace(&mut self.printed, before);
+                self.bind(&set.target, printed.map(|value| vec![value]));
             }
             Stmt::AutoEscape(auto) => self.body(&auto.body),
             Stmt::FilterBlock(filter) => self.body(&filter.body),
@@ -341,19 +353,25 @@ impl Visitor<'_> {
                 self.args(&call.args, None);
                 None
             }
-            Expr::List(list) => {
-                list.items.iter().for_each(|item| drop(self.eval(item)));
-                None
-            }
-            Expr::Tuple(list) => {
-                list.items.iter().for_each(|item| drop(self.eval(item)));
-                None
-            }
+            Expr::List(list) => self.list(&list.items),
+            Expr::Tuple(list) => self.list(&list.items),
             Expr::Map(map) => {
-                map.keys.iter().chain(&map.values).for_each(|item| drop(self.eval(item)));
-                None
+                let mut pairs = Vec::new();
+                for (key, value) in map.keys.iter().zip(&map.values) {
+                    let (key, value) = (self.eval(key), self.eval(value));
+                    for key in key.into_iter().flatten() {
+                        pairs.extend(value.iter().flatten().map(|value| (key.clone(), value.clone())));
+                    }
+                }
+                Some(vec![Value::from_pairs(pairs)])
             }
         }
+    }
+
+    // Unknown items are left out: what matters is whether a secret is among the known ones.
+    fn list(&mut self, items: &[Expr<'_>]) -> Values {
+        let values: Vec<Value> = items.iter().filter_map(|item| self.eval(item)).flatten().collect();
+        Some(vec![Value::from(values)])
     }
 
     fn member(&mut self, span: Span, base: &Values, key: &Value) -> Values {

@@ -248,12 +248,13 @@ fn shown(target: &Target) -> String {
     }
 }
 
+// The host is no part of the label, so that a fault of a hundred hosts is told once.
 fn unknown(target: &Target, host: &HostName, place: &Place, lookup: &Lookup<'_>) -> Diagnostic {
     let mut told = Diagnostic::error("an unknown resource")
-        .at(place, format!("`{}` is not declared on {host}", shown(target)))
+        .at(place, format!("`{}` is not declared", shown(target)))
         .on(host, None);
     told.fix = Some(lookup.suggest(host, target).unwrap_or_else(|| match target {
-        Target::Resource(_) => "declare it, or remove this".into(),
+        Target::Resource(_) => "declare it there, or remove this".into(),
         Target::Label(label) => format!("give an item `id: {label}`, or write `kind:key`"),
     }));
     told
@@ -278,12 +279,13 @@ fn needs(
                 }
             },
         };
+        let mut lacking: Vec<HostName> = Vec::new();
         for host in hosts {
             let ids = match lookup.find(&host, &want.target) {
                 Found::These(ids) => ids,
                 Found::Nothing => continue,
                 Found::Unknown => {
-                    faults.add(unknown(&want.target, &host, &want.place, lookup));
+                    lacking.push(host);
                     continue;
                 }
             };
@@ -299,6 +301,16 @@ fn needs(
                     needs.push(Need { host: host.clone(), target, place: want.place.clone() });
                 }
             }
+        }
+        if let Some(first) = lacking.first() {
+            let mut told = unknown(&want.target, first, &want.place, lookup);
+            if want.on.is_some() {
+                told.detail = Some(match lacking.len() - 1 {
+                    0 => format!("missing on {first}"),
+                    more => format!("missing on {first} and {more} more"),
+                });
+            }
+            faults.add(told);
         }
     }
     needs

@@ -178,7 +178,7 @@ impl Loader {
         let this = from.canonicalize().unwrap_or_else(|_| from.to_owned());
         let around = self.including.iter().position(|(path, _)| *path == known);
         if around.is_some() || known == this {
-            let chain = &self.including[around.map_or(self.including.len(), |at| at + 1)..];
+            let chain = &self.including[around.unwrap_or(self.including.len())..];
             let mut told = Diagnostic::error("files that include one another").at(place, "this closes the circle");
             for (_, place) in chain {
                 told = told.see(place, "included here");

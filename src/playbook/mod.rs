@@ -21,6 +21,7 @@ mod schema;
 mod scope;
 mod site;
 mod taint;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,7 +12,8 @@ use super::fault::{self, INLINE, Origin};
 use super::filters;
 use super::inspect::{self, Found};
 use super::scope::Root;
-use super::taint::Ledger;
+use super::taint::{Ledger, Refusal};
+use super::weight::{HEAVIEST, weight};
 use crate::model::{Diagnostic, Place, Source};
 use crate::quote::Format;
 use crate::secret::Rendered;
@@ -61,13 +62,15 @@ impl Renderer {
         let ledger = Ledger::new();
         let files = Arc::new(Mutex::new(Files::default()));
         let mut env = Environment::new();
+        // Its notes for messages look variables up once more, and we do that ourselves.
+        env.set_debug(false);
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_syntax(syntax());
         env.set_fuel(Some(FUEL));
         // Any name but `None` makes the output of macros and blocks come back marked as checked.
         env.set_auto_escape_callback(|_| AutoEscape::Custom(Cow::Borrowed("lines")));
         let printer = ledger.clone();
-        env.set_formatter(move |out, state, value| printer.print(out, state, value));
+        env.set_formatter(move |out, _, value| printer.print(out, value));
         filters::register(&mut env, &ledger);
         let reader = files.clone();
         env.set_loader(move |name: &str| {
@@ -82,6 +85,12 @@ impl Renderer {
                     return Err(Error::new(ErrorKind::BadInclude, format!("{}: {why}", told.summary)));
                 }
             };
+            if weight(&source.text, false).0 > HEAVIEST {
+                return Err(Error::new(
+                    ErrorKind::BadInclude,
+                    format!("{name} holds an expression with too many parts"),
+                ));
+            }
             lock(&reader).read.insert(name.to_owned(), source.clone());
             Ok(Some(source.text.clone()))
         });
@@ -131,7 +140,7 @@ impl Renderer {
     /// Evaluates a bare expression.
     pub fn expression(&self, root: &Root, text: &str, place: &Place) -> Result<Value, Stop> {
         let origin = Origin { text, place, file: None };
-        let (value, _) =
+        let value =
             self.run(root, &origin, Format::Text, true, || self.env.compile_expression(text)?.eval(root.value()))?;
         if value.is_undefined() {
             let within = 0..text.len();
@@ -153,6 +162,9 @@ impl Renderer {
         let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
         let inner = inner.strip_prefix('-').unwrap_or(inner);
         let inner = inner.strip_suffix('-').unwrap_or(inner);
+        if weight(inner, true).0 > HEAVIEST {
+            return None;
+        }
         machinery::parse_expr(inner).is_ok().then_some(inner)
     }
 
@@ -163,7 +175,7 @@ impl Renderer {
         format: Format,
         render: impl FnOnce() -> Result<String, Error>,
     ) -> Result<Rendered, Stop> {
-        let (text, _) = self.run(root, origin, format, false, render)?;
+        let text = self.run(root, origin, format, false, render)?;
         self.ledger.cut(&text).map_err(|()| {
             Diagnostic::error("a text with a secret in it was cut")
                 .at(origin.place, "a filter or slice took a part of it")
@@ -180,61 +192,42 @@ impl Renderer {
         format: Format,
         bare: bool,
         work: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<(T, ()), Stop> {
-        let outer = {
-            let mut notes = self.ledger.notes();
-            if notes.depth == 0 {
-                notes.printed.clear();
-            }
-            notes.depth += 1;
-            let outer = (notes.format, notes.misused.take(), notes.refused.take(), notes.failed.take());
-            notes.format = format;
-            (outer, std::mem::take(&mut notes.facts_missing))
-        };
-        if root.may_hold_secrets()
-            && let Some(told) = self.misuse(root, origin, bare)
-        {
-            self.restore(outer);
-            return Err(told.into());
+    ) -> Result<T, Stop> {
+        let (weight, heaviest) = weight(origin.text, bare);
+        let outer = self.ledger.notes().enter(format, weight);
+        if self.ledger.notes().too_heavy() {
+            self.ledger.notes().leave(outer);
+            return Err(fault::too_heavy(&origin.place(heaviest)).into());
         }
-        self.ledger.notes().refused = None;
-        let done = work();
-        let (misused, refused, failed, missing) = {
-            let mut notes = self.ledger.notes();
-            (notes.misused.take(), notes.refused.take(), notes.failed.take(), notes.facts_missing)
-        };
-        let stop = match done {
-            Ok(value) => match misused {
-                None => {
-                    self.restore(outer);
-                    return Ok((value, ()));
-                }
-                Some(secret) => Stop::from(self.somewhere(origin, secret)),
-            },
-            Err(_) if missing => Stop::Pending,
-            Err(error) => match failed {
-                Some(mut told) => {
-                    let (_, range) = fault::spot(&error);
-                    let used = self.origin_of(&error, origin, range.clone());
-                    if told.place.as_ref().is_none_or(|(place, _)| *place != used) {
-                        told.related.push((used, "used here".into()));
+        let misuse = if root.may_hold_secrets() { self.misuse(root, origin, bare) } else { None };
+        let done = match misuse {
+            Some(told) => Err(told.into()),
+            None => work().map_err(Some).map_or_else(
+                |error| self.stop(root, origin, bare, error),
+                |value| {
+                    // A misuse that no error came of.
+                    match self.ledger.notes().now.misused.take() {
+                        Some(secret) => Err(somewhere(origin, secret).into()),
+                        None => Ok(value),
                     }
-                    Stop::Fault(told)
-                }
-                None => Stop::from(self.fault(root, origin, bare, &error, misused, refused)),
-            },
+                },
+            ),
         };
-        self.restore(outer);
-        Err(stop)
+        self.ledger.notes().leave(outer);
+        done
     }
 
-    #[allow(clippy::type_complexity)]
-    fn restore(&self, outer: ((Format, Option<String>, Option<super::taint::Refusal>, Option<Box<Diagnostic>>), bool)) {
-        let mut notes = self.ledger.notes();
-        let ((format, misused, refused, failed), missing) = outer;
-        (notes.format, notes.misused, notes.refused, notes.failed) = (format, misused, refused, failed);
-        notes.facts_missing = missing;
-        notes.depth -= 1;
+    fn stop<T>(&self, root: &Root, origin: &Origin<'_>, bare: bool, error: Option<Error>) -> Result<T, Stop> {
+        let now = std::mem::take(&mut self.ledger.notes().now);
+        let Some(error) = error.filter(|_| !now.facts_missing) else { return Err(Stop::Pending) };
+        let Some(mut told) = now.failed else {
+            return Err(self.fault(root, origin, bare, &error, now.misused, now.refused).into());
+        };
+        let used = self.origin_of(&error, origin, fault::spot(&error).1);
+        if !told.place.iter().chain(&told.related).any(|(place, _)| *place == used) {
+            told.related.push((used, "used here".into()));
+        }
+        Err(Stop::Fault(told))
     }
 
     fn origin_of(&self, error: &Error, origin: &Origin<'_>, range: Option<std::ops::Range<usize>>) -> Place {
@@ -257,7 +250,7 @@ impl Renderer {
         bare: bool,
         error: &Error,
         misused: Option<String>,
-        refused: Option<super::taint::Refusal>,
+        refused: Option<Refusal>,
     ) -> Diagnostic {
         let (name, range) = fault::spot(error);
         let place = self.origin_of(error, origin, range.clone());
@@ -270,7 +263,7 @@ impl Renderer {
             return fault::misused(&misuse, &place);
         }
         let cause = fault::root(error);
-        if cause.kind() == ErrorKind::UndefinedError {
+        if !matches!(cause.kind(), ErrorKind::SyntaxError | ErrorKind::OutOfFuel | ErrorKind::TemplateNotFound) {
             let source = name.and_then(|name| lock(&self.files).read.get(&name).cloned());
             let inner = match &source {
                 Some(file) => Origin { text: &file.text, place: origin.place, file: Some(file.clone()) },
@@ -285,20 +278,11 @@ impl Renderer {
         fault::other(cause, &place, &names)
     }
 
-    fn somewhere(&self, origin: &Origin<'_>, secret: String) -> Diagnostic {
-        let place = match &origin.file {
-            Some(file) => Place::new(file, 0, 0),
-            None => origin.place.clone(),
-        };
-        let misuse = inspect::Misuse { range: 0..0, secret, how: "something in here".into() };
-        fault::misused(&misuse, &place)
-    }
-
     // Values are looked up as the template would; what that notes is forgotten again.
     fn look(&self, root: &Root, origin: &Origin<'_>, bare: bool, within: Option<std::ops::Range<usize>>) -> Found {
-        let before = {
+        let (before, facts_read) = {
             let mut notes = self.ledger.notes();
-            (notes.misused.take(), notes.failed.take(), notes.facts_missing, notes.facts_read)
+            (std::mem::take(&mut notes.now), notes.facts_read)
         };
         let lookup = |name: &str| root.get(name);
         let found = if bare {
@@ -307,7 +291,7 @@ impl Renderer {
             machinery::parse(origin.text, INLINE, syntax()).map(|stmt| inspect::template(&stmt, &lookup, within))
         };
         let mut notes = self.ledger.notes();
-        (notes.misused, notes.failed, notes.facts_missing, notes.facts_read) = before;
+        (notes.now, notes.facts_read) = (before, facts_read);
         found.unwrap_or_default()
     }
 
@@ -330,6 +314,9 @@ impl Renderer {
             seen.push(path.clone());
             // A missing file is told by the rendering.
             let Ok(source) = yaml::read(Path::new(&path)) else { continue };
+            if weight(&source.text, false).0 > HEAVIEST {
+                continue;
+            }
             let inner = Origin { text: &source.text, place: origin.place, file: Some(source.clone()) };
             let found = self.look(root, &inner, false, None);
             if let Some(misuse) = found.misuse {
@@ -348,13 +335,24 @@ impl Renderer {
     }
 }
 
-const BUILTIN_FILTERS: [&str; 33] = [
+// A misuse that was only noticed by the secret itself.
+fn somewhere(origin: &Origin<'_>, secret: String) -> Diagnostic {
+    let place = match &origin.file {
+        Some(file) => Place::new(file, 0, 0),
+        None => origin.place.clone(),
+    };
+    fault::misused(&inspect::Misuse { range: 0..0, secret, how: "something in here".into() }, &place)
+}
+
+const BUILTIN_FILTERS: [&str; 43] = [
     "abs",
     "attr",
     "batch",
     "bool",
     "capitalize",
     "chain",
+    "count",
+    "d",
     "default",
     "dictsort",
     "first",
@@ -374,14 +372,22 @@ const BUILTIN_FILTERS: [&str; 33] = [
     "max",
     "min",
     "reject",
+    "rejectattr",
     "replace",
     "reverse",
     "round",
     "select",
     "selectattr",
+    "slice",
     "sort",
     "split",
+    "string",
+    "sum",
+    "title",
     "trim",
+    "unique",
+    "upper",
+    "zip",
 ];
 
 fn syntax() -> SyntaxConfig {

@@ -140,12 +140,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+// Faults are kept too: a chain of variables would be walked once more at each of its links.
+#[derive(Clone)]
+enum Known {
+    // With whether facts were read on the way.
+    Value(Jinja, bool),
+    Waits,
+    Fault(Box<Diagnostic>),
+}
+
 /// The variables of one host in one stage.
 pub(super) struct Scope {
     stage: Arc<Stage>,
     host: HostName,
-    // With whether facts were read on the way.
-    known: Mutex<HashMap<String, (Jinja, bool)>>,
+    known: Mutex<HashMap<String, Known>>,
 }
 
 impl fmt::Debug for Scope {
@@ -192,7 +200,7 @@ impl Scope {
                 match about.and_then(|about| about.facts.clone()) {
                     Some(facts) => facts,
                     None => {
-                        notes.facts_missing = true;
+                        notes.now.facts_missing = true;
                         invalid()
                     }
                 }
@@ -204,14 +212,10 @@ impl Scope {
     fn variable(self: &Arc<Self>, name: &str) -> Option<Jinja> {
         let node = self.definition(name)?;
         let ledger = &self.stage.renderer.ledger;
-        if let Some((value, facts)) = lock(&self.known).get(name) {
-            ledger.notes().facts_read |= facts;
-            return Some(value.clone());
+        if let Some(known) = lock(&self.known).get(name) {
+            return Some(self.hand_out(known));
         }
-        let fail = |told: Diagnostic| {
-            ledger.notes().failed.get_or_insert_with(|| Box::new(told));
-            Some(invalid())
-        };
+        let fail = |told: Diagnostic| Some(self.hand_out(&Known::Fault(Box::new(told))));
         if let Some(conflict) = self.about().and_then(|about| about.conflicts.get(name)) {
             return fail(conflict.clone());
         }
@@ -227,21 +231,31 @@ impl Scope {
         let before = std::mem::take(&mut ledger.notes().facts_read);
         let done = self.evaluate(node, name);
         lock(&self.stage.open).pop();
-        let mut notes = ledger.notes();
-        let facts = notes.facts_read;
-        notes.facts_read |= before;
-        match done {
-            Ok(value) => {
-                lock(&self.known).insert(name.to_owned(), (value.clone(), facts));
-                Some(value)
+        let facts = std::mem::replace(&mut ledger.notes().facts_read, before);
+        let known = match done {
+            Ok(value) => Known::Value(value, facts),
+            Err(Stop::Pending) => Known::Waits,
+            Err(Stop::Fault(told)) => Known::Fault(told),
+        };
+        let value = self.hand_out(&known);
+        lock(&self.known).insert(name.to_owned(), known);
+        Some(value)
+    }
+
+    fn hand_out(&self, known: &Known) -> Jinja {
+        let mut notes = self.stage.renderer.ledger.notes();
+        match known {
+            Known::Value(value, facts) => {
+                notes.facts_read |= facts;
+                value.clone()
             }
-            Err(Stop::Pending) => {
-                notes.facts_missing = true;
-                Some(invalid())
+            Known::Waits => {
+                (notes.facts_read, notes.now.facts_missing) = (true, true);
+                invalid()
             }
-            Err(Stop::Fault(told)) => {
-                notes.failed.get_or_insert(told);
-                Some(invalid())
+            Known::Fault(told) => {
+                notes.now.failed.get_or_insert_with(|| told.clone());
+                invalid()
             }
         }
     }
@@ -329,7 +343,7 @@ impl Root {
                     value.clone()
                 }
                 Local::Pending => {
-                    (notes.facts_read, notes.facts_missing) = (true, true);
+                    (notes.facts_read, notes.now.facts_missing) = (true, true);
                     invalid()
                 }
             });

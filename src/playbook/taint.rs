@@ -11,14 +11,16 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
-use minijinja::{Error, ErrorKind, Output, State, Value, value::ValueKind};
+use minijinja::{Error, ErrorKind, Output, Value, value::ValueKind};
 
+use super::weight::HEAVIEST;
 use crate::model::Diagnostic;
 use crate::quote::{Format, fits};
 use crate::secret::{Piece, Rendered};
 
-const OPEN: char = '\u{F8F0}';
-const CLOSE: char = '\u{F8F1}';
+// Code points that Unicode keeps out of text for ever.
+const OPEN: char = '\u{FDD0}';
+const CLOSE: char = '\u{FDD1}';
 
 /// What one rendering notes while it runs. Shared by the environment's hooks; used by one thread at a time.
 #[derive(Debug)]
@@ -31,20 +33,55 @@ pub(super) struct Ledger {
 pub(super) struct Notes {
     /// What the sentinels stand for.
     pub printed: Vec<Rendered>,
+    /// Facts were read; taken and set again by those who ask.
+    pub facts_read: bool,
+    /// What the rendering at hand has met.
+    pub now: Now,
+    // The format that printed values land in.
+    format: Format,
+    // How many renderings are inside of one another, and what they weigh.
+    depth: usize,
+    weight: usize,
+}
+
+/// What one rendering has met.
+#[derive(Debug, Default)]
+pub(super) struct Now {
     /// The secret that was misused first.
     pub misused: Option<String>,
     /// Why a value may not be printed where it was.
     pub refused: Option<Refusal>,
     /// A fault in a variable that was evaluated on the way.
     pub failed: Option<Box<Diagnostic>>,
-    /// Facts were read.
-    pub facts_read: bool,
     /// Facts were read, and are not known.
     pub facts_missing: bool,
-    /// The format that printed values land in.
-    pub format: Format,
-    /// How deep variables are being evaluated inside of one another.
-    pub depth: usize,
+}
+
+/// What a rendering interrupts.
+pub(super) type Outer = (Format, Now, usize);
+
+impl Notes {
+    /// Begins a rendering, perhaps inside of another; gives what [`Notes::leave`] takes.
+    pub fn enter(&mut self, format: Format, weight: usize) -> Outer {
+        if self.depth == 0 {
+            self.printed.clear();
+        }
+        self.depth += 1;
+        self.weight += weight;
+        (std::mem::replace(&mut self.format, format), std::mem::take(&mut self.now), weight)
+    }
+
+    /// Whether the renderings at hand go too deep together.
+    pub fn too_heavy(&self) -> bool {
+        self.weight > HEAVIEST
+    }
+
+    /// Ends a rendering.
+    pub fn leave(&mut self, (format, now, weight): Outer) {
+        (self.format, self.now) = (format, now);
+        self.depth -= 1;
+        self.weight -= weight;
+    }
 }
 
 /// Why a value may not be printed, and what to do.
@@ -63,13 +100,11 @@ impl Ledger {
             nonce: format!("{:016x}{:016x}", random(), random()),
             inner: Mutex::new(Notes {
                 printed: Vec::new(),
-                misused: None,
-                refused: None,
-                failed: None,
                 facts_read: false,
-                facts_missing: false,
+                now: Now::default(),
                 format: Format::Text,
                 depth: 0,
+                weight: 0,
             }),
         })
     }
@@ -89,7 +124,7 @@ impl Ledger {
     /// # Errors
     /// A sentinel was broken: a text with a secret in it was cut or changed.
     pub fn cut(&self, text: &str) -> Result<Rendered, ()> {
-        if !text.contains(&self.nonce) {
+        if !text.contains([OPEN, CLOSE]) && !text.contains(&self.nonce) {
             return Ok(Rendered::plain(text));
         }
         let opening = format!("{OPEN}{}:", self.nonce);
@@ -112,14 +147,13 @@ impl Ledger {
         }
         pieces.push(Piece::Plain(plain));
         pieces.retain(|piece| !matches!(piece, Piece::Plain(text) if text.is_empty()));
-        let broken = |piece: &Piece| matches!(piece, Piece::Plain(text) if text.contains(&self.nonce));
+        let broken = |piece: &Piece| matches!(piece, Piece::Plain(text) if text.contains([OPEN, CLOSE]));
         if pieces.iter().any(broken) { Err(()) } else { Ok(Rendered::from_pieces(pieces)) }
     }
 
     /// Writes what `{{ }}` prints, or refuses it.
-    pub fn print(self: &Arc<Self>, out: &mut Output, state: &State, value: &Value) -> Result<(), Error> {
-        let _ = state;
-        if self.notes().misused.is_some() {
+    pub fn print(&self, out: &mut Output, value: &Value) -> Result<(), Error> {
+        if self.notes().now.misused.is_some() {
             return Err(Error::new(ErrorKind::InvalidOperation, "a secret was misused"));
         }
         if let Some(secret) = value.downcast_object_ref::<Tainted>() {
@@ -130,7 +164,7 @@ impl Ledger {
             return Ok(out.write_str(&self.sentinel(secret.text.clone()))?);
         }
         let refuse = |summary, why: &str, fix: &str| {
-            self.notes().refused = Some(Refusal { summary, why: why.into(), fix: fix.into() });
+            self.notes().now.refused = Some(Refusal { summary, why: why.into(), fix: fix.into() });
             Err(Error::new(ErrorKind::InvalidOperation, summary))
         };
         match value.kind() {
@@ -143,7 +177,9 @@ impl Ledger {
                 }
                 Ok(out.write_str(text)?)
             }
-            ValueKind::Bool | ValueKind::Number => Ok(out.write_str(&value.to_string())?),
+            // As YAML and most files write it; Python's `True` is of use to nobody.
+            ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
+            ValueKind::Number => Ok(out.write_str(&value.to_string())?),
             ValueKind::Undefined => Ok(()),
             ValueKind::None => refuse(
                 "nothing to print",
@@ -162,7 +198,7 @@ impl Ledger {
     fn unfit(&self, why: String) -> Error {
         let summary = "a value that breaks out of its line";
         let fix = "correct the value; where several lines are intended, put `| raw_lines` behind it".to_owned();
-        self.notes().refused = Some(Refusal { summary, why, fix });
+        self.notes().now.refused = Some(Refusal { summary, why, fix });
         Error::new(ErrorKind::InvalidOperation, summary)
     }
 }
@@ -190,8 +226,8 @@ impl Tainted {
 
     fn misused(&self) {
         let mut notes = self.ledger.notes();
-        if notes.misused.is_none() {
-            notes.misused = Some(self.names());
+        if notes.now.misused.is_none() {
+            notes.now.misused = Some(self.names());
         }
     }
 }

@@ -16,12 +16,11 @@ pub fn visible(text: &str) -> String {
 /// As [`visible`], but a tab stays as spaces to the next stop, for lines of files.
 pub fn visible_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
+    let mut column = 0;
     for c in text.chars() {
-        if c == '\t' {
-            line.extend(std::iter::repeat_n(' ', 4 - line.width() % 4));
-        } else {
-            line.push_str(&visible(c.encode_utf8(&mut [0; 4])));
-        }
+        let cell = if c == '\t' { " ".repeat(4 - column % 4) } else { visible(c.encode_utf8(&mut [0; 4])) };
+        column += cell.width();
+        line.push_str(&cell);
     }
     line
 }

@@ -1,4 +1,10 @@
 //! Owns every byte that leaves the program: how results, faults and progress are worded and drawn.
+//!
+//! Views are pure: values in, text out, for a [`Paint`]; a [`Screen`] alone writes. Results go to stdout, everything
+//! else to stderr. Must not know how a value came about: no connection, no file, and no clock but that of [`progress`].
+//!
+//! Every text of strangers goes through `escape` on its way into a line, or through a quoting function of
+//! [`crate::quote`] on its way into another language. Symbols and words say all; colour only repeats them.
 
 mod diagnostics;
 mod drift;
@@ -20,6 +26,8 @@ mod samples;
 mod screen;
 mod svg;
 mod teller;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use diagnostics::diagnostics;

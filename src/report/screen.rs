@@ -173,6 +173,9 @@ impl Screen {
         let mut answer = String::new();
         // What cannot be read, such as a closed terminal, is no approval.
         let read = locked(&self.input).read_line(&mut answer);
+        if !answer.ends_with('\n') {
+            self.tell("\n");
+        }
         Ok(read.is_ok() && answer.trim() == "yes")
     }
 

@@ -1,0 +1,104 @@
+//! Typical mistakes, and what people are told.
+
+use super::{TestFleet, expand_files};
+
+const HEAD: &str = "playbook: p\nhosts: s1\nvars: { port: 80, models: [{ name: a }], token: x }\nsecret_vars: [token]\nphases:\n  installation:\n";
+
+// A case whose text does not begin with `playbook:` is items below HEAD.
+const CASES: &[(&str, &str)] = &[
+    ("a kind that does not exist", "    - fil: { path: /x }"),
+    ("a keyword with a typo", "    - note: { to: /x }\n      whn: port == 80"),
+    ("two kinds in an item", "    - note: { to: /x }\n      part: { name: a }"),
+    ("no kind", "    - when: port == 80"),
+    ("an item that is text", "    - note"),
+    ("a field that does not exist", "    - file: { path: /x, mod: \"0644\" }"),
+    ("an unquoted mode", "    - file: { path: /x, mode: 0644 }"),
+    ("a field of the wrong type", "    - note: { to: /x, count: many }"),
+    ("braces without quotes", "    - note: { to: {{ port }} }"),
+    ("an undefined variable", "    - note: { to: \"/{{ prt }}\" }"),
+    ("an undefined part", "    - note: { to: \"/{{ m.nam }}\" }\n      each: { m: models }"),
+    ("an undefined variable in a lone expression", "    - note: { to: \"{{ prt }}\" }"),
+    ("a syntax error in a template", "    - note: { to: \"/{{ port \" }"),
+    ("an unknown filter", "    - note: { to: \"/{{ port | uper }}\" }"),
+    ("braces in a condition", "    - note: { to: /x }\n      when: \"{{ port == 80 }}\""),
+    ("a condition that is no truth value", "    - note: { to: /x }\n      when: port"),
+    ("a condition with a syntax error", "    - note: { to: /x }\n      when: port = 80"),
+    ("each over a number", "    - note: { to: /x }\n      each: { m: port }"),
+    ("a need that does not exist", "    - note: { to: /conf }\n    - note: { to: /x }\n      needs: [\"note:/cnf\"]"),
+    ("a need of an unknown kind", "    - note: { to: /x }\n      needs: [\"nte:/x\"]"),
+    (
+        "a need on hosts that lack it",
+        "    - note: { to: /x }\n    - note: { to: /y }\n      needs: [{ note: /x, on: proxies }]",
+    ),
+    ("a need of itself", "    - note: { to: /x }\n      needs: [\"note:/x\"]"),
+    ("a need on no host", "    - note: { to: /x }\n      needs: [{ note: /y, on: nobody }]"),
+    ("an id twice", "    - note: { to: /x }\n      id: a\n    - note: { to: /y }\n      id: a"),
+    (
+        "a watched id that does not exist",
+        "    - note: { to: /c }\n      id: conf\n    - note: { to: /x, restart_on: [cnf] }",
+    ),
+    ("the same key with other fields", "    - note: { to: /x, count: 1 }\n    - note: { to: /x, count: 2 }"),
+    (
+        "the same key with other needs",
+        "    - part: { name: a }\n    - note: { to: /x }\n    - note: { to: /x }\n      needs: [\"part:a\"]",
+    ),
+    ("a key from facts", "    - note: { to: \"/{{ facts.arch }}\" }"),
+    ("each from facts", "    - note: { to: /x }\n      each: { d: facts.disks }"),
+    ("a need from facts", "    - note: { to: /x }\n      needs: [\"note:{{ facts.arch }}\"]"),
+    ("a missing template", "    - note: { to: /x, from: nothing.j2 }"),
+    ("content twice", "    - note: { to: /x, from: a.j2, content: b }"),
+    ("an undefined name in a template file", "    - note: { to: /x, from: bad.j2 }"),
+    ("an undefined name in an included template", "    - note: { to: /x, from: outer.j2 }"),
+    ("a missing include in a template", "    - note: { to: /x, content: \"{% include 'none.j2' %}\" }"),
+    (
+        "a newline in a unit",
+        "    - note:\n        to: /etc/systemd/system/x.service\n        content: |\n          [Service]\n          User={{ \"a\\nb\" }}",
+    ),
+    ("a list that is printed", "    - note: { to: /x, content: \"{{ models }}\" }"),
+    ("a null that is printed", "    - note: { to: /x, content: \"a {{ none }}\" }"),
+    ("a compared secret", "    - note: { to: /x, content: \"{% if token == 'x' %}y{% endif %}\" }"),
+    ("a secret in a path", "    - note: { to: \"/{{ token }}\" }"),
+    ("the secret store", "    - note: { to: /x, content: \"{{ secret('a/b') }}\" }"),
+    ("a control character", "    - note: { to: \"/x\\a\" }"),
+    ("register", "    - note: { to: /x }\n      register: result"),
+    ("an include that is missing", "    - include: nothing.yaml"),
+    ("an include of itself", "    - include: loop.yaml"),
+    ("an include of a playbook", "    - include: p.yaml"),
+    ("variables in a circle", "    - note: { to: \"/{{ a }}\" }"),
+    ("a phase with a typo", "playbook: p\nhosts: s1\nphases:\n  instalation: []\n"),
+    ("a kind at the top", "playbook: p\nhosts: s1\nphases: {}\nfile: { path: /x }\n"),
+    ("nothing but a name", "playbook: p\n"),
+    ("hosts that match nothing", "playbook: p\nhosts: nobody\nphases: { installation: [] }\n"),
+    ("a wrong batch", "playbook: p\nhosts: s1\nserial: [0, \"120%\"]\nphases: {}\n"),
+    ("rotations", "playbook: p\nhosts: s1\nphases: {}\nrotations: {}\n"),
+    ("variables of a resource", "    - note: { to: /x }\n      vars: { a: 1 }"),
+    ("a template in a key", "    - note: { to: /x, pairs: { \"{{ port }}\": a } }"),
+];
+
+#[test]
+fn mistakes_are_told_with_place_and_fix() {
+    let mut all = String::new();
+    for (name, text) in CASES {
+        let book = if text.starts_with("playbook:") { (*text).to_owned() } else { format!("{HEAD}{text}\n") };
+        let files = [
+            ("p.yaml", book.as_str()),
+            ("a.j2", "a"),
+            ("bad.j2", "first\nsecond {{ port + prt }}\n"),
+            ("outer.j2", "{% include 'bad.j2' %}\n"),
+            ("loop.yaml", "- include: loop2.yaml\n"),
+            ("loop2.yaml", "- include: loop.yaml\n"),
+        ];
+        let fleet = TestFleet::new().var("s1", "a: \"{{ b }}\"\nb: \"{{ c }}\"\nc: \"{{ a }}\"");
+        let facts = if name.contains("key from facts") { Some("arch: x86_64") } else { None };
+        let told = expand_files(&files, &fleet, facts).expect_err(name);
+        all.push_str(&format!("# {name}\n{told}\n"));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn faults_of_all_items_and_hosts_are_collected_once() {
+    let text = "playbook: p\nhosts: all\nphases:\n  installation:\n    - note: { to: \"{{ x }}\" }\n    - note: { to: \"{{ y }}\" }\n";
+    let told = expand_files(&[("p.yaml", text)], &TestFleet::new(), None).unwrap_err();
+    assert_eq!(told.matches("an undefined variable").count(), 2, "{told}");
+}
