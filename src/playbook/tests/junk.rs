@@ -62,11 +62,11 @@ fn deep_and_long_expressions_end_in_a_message_or_a_value() {
 
 #[test]
 fn the_stack_holds_what_the_bounds_allow() {
-    let vars: Vec<String> =
-        (0..22).map(|n| format!("  v{n}: \"{{{{ {}v{} }}}}\"", "1 + ".repeat(16), n + 1)).collect();
+    let vars: Vec<String> = (0..22).map(|n| format!("  v{n}: \"{{{{ {}v{} }}}}\"", "1 + ".repeat(16), n + 1)).collect();
     let head = format!("vars:\n{}\n  v22: 1\n  token: x\nsecret_vars: [token]", vars.join("\n"));
     let long = format!("{{{{ {}1 }}}}", "1 + ".repeat(398));
-    let item = format!("    - note: {{ to: /x, count: \"{{{{ v0 }}}}\" }}\n    - note: {{ to: /y, content: \"{long}\" }}");
+    let item =
+        format!("    - note: {{ to: /x, count: \"{{{{ v0 }}}}\" }}\n    - note: {{ to: /y, content: \"{long}\" }}");
     let done = items_of(&head, &item, &TestFleet::new(), None).unwrap();
     assert_eq!(super::resource(&done, "/x").count, Some(353));
 }
