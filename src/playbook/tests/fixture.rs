@@ -32,7 +32,9 @@ fn the_site_expands_without_and_with_facts() {
         if let Desired::Present(fields) = declared.resource().unwrap().desired()
             && let Some(FieldValue::Wanted(content)) = fields.get("content")
         {
-            content.masked().lines().for_each(|line| drop(writeln!(text, "    | {line}")));
+            for line in content.masked().lines() {
+                let _ = writeln!(text, "    | {line}");
+            }
         }
     }
     assert!(!format!("{after:?}{text}").contains("CANARY"));
