@@ -1,9 +1,15 @@
 //! rempart: agentless provisioning and compliance for fleets that run AI on their own machines.
 
+pub mod cli;
+pub mod engine;
+pub mod inventory;
 pub mod kinds;
+pub mod lab;
 pub mod model;
+pub mod plan;
 pub mod playbook;
 pub mod quote;
+pub mod report;
 pub mod resource;
 pub mod secret;
 pub mod transport;

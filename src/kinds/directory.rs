@@ -62,6 +62,8 @@ impl Kind for Directory {
     const SUMMARY: &'static str = "A directory with its owner and mode.";
     const EXAMPLE: &'static str = r#"directory: { path: /srv/models, owner: ollama, group: ollama, mode: "0750" }"#;
 
+    const TOUCHES_OTHERS: bool = false;
+
     fn key(&self) -> String {
         self.path.clone()
     }

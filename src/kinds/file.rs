@@ -75,6 +75,8 @@ impl Kind for File {
     const SUMMARY: &'static str = "A regular file with its content, owner and mode.";
     const EXAMPLE: &'static str = r#"file: { path: /etc/motd, content: "Managed by rempart.\n", mode: "0644" }"#;
 
+    const TOUCHES_OTHERS: bool = false;
+
     fn key(&self) -> String {
         self.path.clone()
     }

@@ -3,13 +3,42 @@
 //! A kind reads and proposes; it must not know the transport, plans, the engine, other kinds' insides, the clock, or
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
+mod assert;
+mod command;
 mod directory;
 mod file;
+mod firewall_rule;
+mod firewall_ufw;
+mod http_probe;
+mod package_apt;
+mod port_scan;
+mod squid;
+mod sshd;
+mod sysctl;
+mod systemd_unit;
+mod template;
+mod user;
 
 use crate::resource::Entry;
 
 /// Every kind, sorted by name.
-pub const KINDS: &[Entry] = &[Entry::of::<directory::Directory>(), Entry::of::<file::File>()];
+pub const KINDS: &[Entry] = &[
+    Entry::of::<assert::Assert>(),
+    Entry::of::<command::Command>(),
+    Entry::of::<directory::Directory>(),
+    Entry::of::<file::File>(),
+    Entry::of::<firewall_rule::FirewallRule>(),
+    Entry::of::<firewall_ufw::FirewallUfw>(),
+    Entry::of::<http_probe::HttpProbe>(),
+    Entry::of::<package_apt::PackageApt>(),
+    Entry::of::<port_scan::PortScan>(),
+    Entry::of::<sshd::Sshd>(),
+    Entry::of::<squid::Squid>(),
+    Entry::of::<sysctl::Sysctl>(),
+    Entry::of::<systemd_unit::SystemdUnit>(),
+    Entry::of::<template::Template>(),
+    Entry::of::<user::User>(),
+];
 
 /// The row of a kind.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -1,9 +1,37 @@
 //! The registry's rules, as tests.
 
+use std::path::Path;
+
 use super::KINDS;
 use crate::model::{HostName, Source};
-use crate::resource::Context;
-use crate::yaml::{Dialect, parse};
+use crate::resource::{Answer, Context, Desired, FieldValue, Kind, ProbeScript, SectionOutput, Seen};
+use crate::transport::Output;
+use crate::yaml::{Dialect, Node, Value, decode, parse};
+
+/// Types and settles a resource from its fields, for the tests at the bottom of each kind's file.
+pub(super) fn load<K: Kind>(fields: &str) -> Result<K, String> {
+    let host = HostName::new("web1");
+    let select = |pattern: &str| match pattern {
+        "nobody" => Err("no host matches".to_owned()),
+        name => Ok(vec![(HostName::new(name), "192.0.2.2".to_owned())]),
+    };
+    let context =
+        Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
+    let node = parse(&Source::new("test.yaml", fields), Dialect::Playbook).map_err(|told| format!("{told:?}"))?;
+    let mut kind: K = decode(&node).map_err(|told| format!("{told:?}"))?;
+    kind.settle(&context).map_err(|fault| format!("{fault:?}"))?;
+    Ok(kind)
+}
+
+/// A recorded answer: `tests/fixtures/KIND/NAME.stdout` and `.stderr`; a file that is not there is an empty stream.
+pub(super) fn section(kind: &str, name: &str, status: i32) -> SectionOutput {
+    let path = |end: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kind).join(format!("{name}.{end}"))
+    };
+    let (stdout, stderr) = (std::fs::read(path("stdout")), std::fs::read(path("stderr")));
+    assert!(stdout.is_ok() || stderr.is_ok(), "no recording {kind}/{name}");
+    SectionOutput { status, stdout: stdout.unwrap_or_default(), stderr: stderr.unwrap_or_default() }
+}
 
 fn files() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kinds");
@@ -37,4 +65,48 @@ fn every_example_loads() {
         let resource = (entry.load)(fields, &context).unwrap_or_else(|told| panic!("{}: {told:?}", entry.name));
         assert_eq!(resource.id().kind, entry.name);
     }
+}
+
+/// One item's fields, typed and settled; or why not.
+pub(super) fn made<K: Kind>(fields: &str) -> Result<K, String> {
+    let node = parse(&Source::new("test.yaml", fields), Dialect::Playbook).map_err(|told| format!("{told:?}"))?;
+    typed(&node)
+}
+
+fn typed<K: Kind>(node: &Node) -> Result<K, String> {
+    let host = HostName::new("example");
+    let select = |_: &str| Ok(vec![(HostName::new("other"), "192.0.2.2".to_owned())]);
+    let context =
+        Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
+    let mut kind: K = decode(node).map_err(|told| format!("{told:?}"))?;
+    kind.settle(&context).map_err(|fault| format!("{}: {}", fault.field, fault.why))?;
+    Ok(kind)
+}
+
+/// Reads a recording: `tests/fixtures/KIND/NAME` holds the items (`.yaml`, a list), and what a real host said to their
+/// probe on both streams (`.out`, `.err`; framed by the nonce `nonce`). `spoil` may garble what was said.
+pub(super) fn recorded<K: Kind>(name: &str, spoil: impl Fn(String) -> String) -> (Vec<K>, Vec<Seen>) {
+    let path = format!("{}/tests/fixtures/{}/{name}", env!("CARGO_MANIFEST_DIR"), K::NAME);
+    let read = |suffix: &str| std::fs::read_to_string(format!("{path}.{suffix}")).unwrap();
+    let node = parse(&Source::new(name.to_owned(), read("yaml")), Dialect::Playbook).unwrap();
+    let Value::List(items) = &node.value else { panic!("{name}.yaml is no list") };
+    let batch: Vec<K> = items.iter().map(|item| typed(item.get(K::NAME).unwrap()).unwrap()).collect();
+    let batch_of: Vec<&K> = batch.iter().collect();
+    let mut script = ProbeScript::default();
+    K::probe(&batch_of, &mut script);
+    let question = script.finish("nonce", std::time::Duration::from_secs(60));
+    let output = Output { status: 0, stdout: spoil(read("out")).into_bytes(), stderr: read("err").into_bytes() };
+    let seen = match Answer::read(&question, &output) {
+        Ok(answer) => K::parse(&batch_of, &answer),
+        Err(told) => batch.iter().map(|_| Seen::Unknown(told.to_string())).collect(),
+    };
+    (batch, seen)
+}
+
+/// The names of the fields that differ, or what else was seen.
+pub(super) fn drift<K: Kind>(wanted: &K, seen: &Seen) -> String {
+    let Seen::Present(seen) = seen else { return format!("{seen:?}") };
+    let Desired::Present(wanted) = wanted.desired() else { return "present".into() };
+    let differs = |(name, value): &(&String, &FieldValue)| !seen.get(*name).is_some_and(|seen| value.agrees_with(seen));
+    wanted.iter().filter(differs).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
 }

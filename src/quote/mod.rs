@@ -2,11 +2,17 @@
 //!
 //! Must not know resources or hosts. Values from inventories and hosts are hostile: what cannot be quoted is refused.
 
+mod dot;
 mod line;
+mod mermaid;
 mod shell;
+mod xml;
 
+pub use dot::quote_dot;
 pub use line::{Format, fits};
+pub use mermaid::quote_mermaid;
 pub use shell::{Sh, ShArg, quote_sh};
+pub use xml::quote_xml;
 
 /// Writes POSIX sh from a template whose `{}` are replaced by quoted values.
 ///

@@ -128,7 +128,7 @@ pub struct Answer {
     asked_stats: Vec<String>,
     contents: HashMap<String, Result<FileContent, String>>,
     sections: HashMap<String, SectionOutput>,
-    looks: Vec<LookAnswer>,
+    looks: HashMap<String, LookAnswer>,
 }
 
 impl Answer {
@@ -171,9 +171,9 @@ impl Answer {
         Ok(answer)
     }
 
-    /// Adds what the looks brought, in the order in which they were asked for.
-    pub fn set_looks(&mut self, looks: Vec<LookAnswer>) {
-        self.looks = looks;
+    /// Adds what the looks brought, each under the key under which it was asked for.
+    pub fn set_looks(&mut self, looks: impl IntoIterator<Item = (String, LookAnswer)>) {
+        self.looks.extend(looks);
     }
 
     /// Answers made up by a test: sections by name.
@@ -266,9 +266,9 @@ impl Answer {
         self.sections.get(name).ok_or_else(|| ProbeError(format!("the answer is cut short: no `{name}`")))
     }
 
-    /// A look's answer, by the number that `ProbeScript::look` gave.
-    pub fn look(&self, number: usize) -> LookAnswer {
-        self.looks.get(number).cloned().unwrap_or_else(|| LookAnswer::Unknown("the look was not taken".into()))
+    /// A look's answer, by the key given to `ProbeScript::look`.
+    pub fn look(&self, key: &str) -> LookAnswer {
+        self.looks.get(key).cloned().unwrap_or_else(|| LookAnswer::Unknown("the look was not taken".into()))
     }
 }
 

@@ -43,6 +43,13 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// Whether it only looks: its `steps` are empty, and a difference is a finding.
     const CHECK: bool = false;
 
+    /// Whether its steps may touch what other resources look at (a package brings its own configuration files). If
+    /// so, what depends on it is measured again before its own steps.
+    const TOUCHES_OTHERS: bool = true;
+
+    /// Whether a change of it can lock people out; its steps carry an `Undo`, and the guard is armed before them.
+    const RISKY: bool = false;
+
     /// What tells it from others of its kind on the host. Made from values known before connecting.
     fn key(&self) -> String;
 
@@ -187,6 +194,10 @@ pub struct Entry {
     pub example: &'static str,
     /// Whether it only looks.
     pub check: bool,
+    /// See [`Kind::RISKY`].
+    pub risky: bool,
+    /// See [`Kind::TOUCHES_OTHERS`].
+    pub touches_others: bool,
     /// The JSON Schema of its fields.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Types and settles an item's fields.
@@ -207,6 +218,8 @@ impl Entry {
             summary: K::SUMMARY,
             example: K::EXAMPLE,
             check: K::CHECK,
+            risky: K::RISKY,
+            touches_others: K::TOUCHES_OTHERS,
             schema: |generator| K::json_schema(generator),
             load: load::<K>,
             probe: |batch, script| K::probe(&typed::<K>(batch), script),

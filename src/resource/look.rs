@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{Context, Fault};
 use crate::model::HostName;
 use crate::secret::Rendered;
 
@@ -21,6 +22,33 @@ pub enum Vantage {
     Controller,
     /// A host of the inventory.
     Host(HostName),
+}
+
+impl Vantage {
+    /// The places that `from` names: `controller`, `self` (the resource's own host), or a pattern of hosts.
+    ///
+    /// # Errors
+    /// The pattern matches nothing.
+    pub fn named(from: &str, context: &Context<'_>) -> Result<Vec<Vantage>, Fault> {
+        match from {
+            "controller" => Ok(vec![Vantage::Controller]),
+            "self" => Ok(vec![Vantage::Host(context.host.clone())]),
+            pattern => {
+                let found = (context.select)(pattern).map_err(|why| {
+                    Fault::new("from", why).fix("name `controller`, `self`, or hosts of the inventory")
+                })?;
+                Ok(found.into_iter().map(|(host, _)| Vantage::Host(host)).collect())
+            }
+        }
+    }
+
+    /// The name of a field as seen from here: with the host's name behind it where there are several places.
+    pub fn field(&self, name: &str, among: usize) -> String {
+        match self {
+            Vantage::Host(host) if among > 1 => format!("{name}.{host}"),
+            _ => name.to_owned(),
+        }
+    }
 }
 
 /// What is asked.
@@ -68,8 +96,10 @@ pub enum PortState {
 pub enum LookAnswer {
     /// How each port answered.
     Ports(BTreeMap<u16, PortState>),
-    /// The raw answer to an HTTP request; empty when the far side closed without a word.
+    /// The raw answer to an HTTP request, as far as it came in time; empty when the far side said nothing.
     Http(Vec<u8>),
+    /// The far side took the connection, but nothing could be asked there, such as TLS with a bad certificate.
+    NoAnswer(String),
     /// The far side could not be connected to, which may be what is wanted.
     NoConnection(String),
     /// The look could not be taken: no access to the vantage, no tool. Never a pass.

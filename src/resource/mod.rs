@@ -5,24 +5,32 @@
 
 mod answer;
 mod context;
+mod dpkg;
 mod field;
+mod http;
 mod kind;
 mod look;
+mod look_script;
 mod managed_file;
 mod probe;
 mod provision;
+mod sandbox;
 mod seen;
 mod step;
 mod systemd;
 
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
+pub use dpkg::{PackageState, ask_package, package_state};
 pub use field::{FieldValue, Fields, ReadText};
+pub use http::{HttpAnswer, HttpRequest, Url, is_whole};
 pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};
 pub use look::{Ask, Look, LookAnswer, PortState, Vantage};
+pub use look_script::{look_script, read_looks};
 pub use managed_file::ManagedFile;
 pub use probe::{ProbeScript, Question};
 pub use provision::Provision;
+pub use sandbox::{UserCommand, ask_user_commands, user_command};
 pub use seen::Seen;
 pub use step::{Expect, Step, Undo};
-pub use systemd::{UnitState, show_units, unit_state};
+pub use systemd::{UnitState, ask_clock, is_looping, is_newer, show_units, unit_state};

@@ -37,7 +37,7 @@ pub struct ProbeScript {
     contents: BTreeMap<String, ContentWish>,
     sections: BTreeMap<String, Sh>,
     gathers: BTreeMap<&'static str, (&'static str, BTreeSet<String>)>,
-    looks: Vec<Look>,
+    looks: BTreeMap<String, Look>,
 }
 
 /// A finished script with the nonce that frames its answers.
@@ -50,8 +50,13 @@ pub struct Question {
     pub(super) stats: Vec<String>,
     pub(super) contents: Vec<String>,
     pub(super) sections: Vec<String>,
-    /// Looks that are to be taken for these resources, from wherever they say.
-    pub looks: Vec<Look>,
+}
+
+impl Question {
+    /// The frame of each section with the section's name; for tests that play a host.
+    pub fn frames(&self) -> impl Iterator<Item = (String, &str)> {
+        self.sections.iter().enumerate().map(|(at, name)| (format!("s/{at}"), name.as_str()))
+    }
 }
 
 impl ProbeScript {
@@ -83,10 +88,15 @@ impl ProbeScript {
         self.gathers.entry(name).or_insert_with(|| (command, BTreeSet::new())).1.insert(operand.to_owned());
     }
 
-    /// Asks over the network, from a vantage; returns the number under which the answer is found.
-    pub fn look(&mut self, look: Look) -> usize {
-        self.looks.push(look);
-        self.looks.len() - 1
+    /// Asks over the network, from a vantage. The answer is found under `key`: the resource's `kind:key` and a number
+    /// of its own, so that it does not depend on what else is asked.
+    pub fn look(&mut self, key: impl Into<String>, look: Look) {
+        self.looks.insert(key.into(), look);
+    }
+
+    /// The looks that were asked for, by key.
+    pub fn looks(&self) -> impl Iterator<Item = (&String, &Look)> {
+        self.looks.iter()
     }
 
     /// Whether the host itself is asked anything.
@@ -154,7 +164,6 @@ impl ProbeScript {
             stats,
             contents: self.contents.into_keys().collect(),
             sections: names,
-            looks: self.looks,
         }
     }
 }

@@ -3,11 +3,26 @@
 use std::collections::BTreeMap;
 
 use super::{Answer, ProbeError, ProbeScript};
+use crate::sh;
 
 const SECTION: &str = "systemctl show";
-const COMMAND: &str = "systemctl show -p Id,Names,LoadState,UnitFileState,ActiveState,SubState,Type,NeedDaemonReload,\
-ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,StateChangeTimestampMonotonic,ExecMainStartTimestampMonotonic,\
-FragmentPath,DropInPaths,Result,RemainAfterExit --";
+const COMMAND: &str = "systemctl show --timestamp=us+utc -p Id,Names,LoadState,UnitFileState,ActiveState,SubState,Type,\
+NeedDaemonReload,ActiveEnterTimestamp,InactiveExitTimestamp,StateChangeTimestamp,ExecMainStartTimestamp,\
+ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,StateChangeTimestampMonotonic,\
+ExecMainStartTimestampMonotonic,FragmentPath,DropInPaths,Result,RemainAfterExit,NRestarts --";
+
+const CLOCK_SECTION: &str = "clock";
+
+// `systemctl show` answers about a unit file from a cache: it says `enabled` when the symlink is long gone.
+const FILES_SECTION: &str = "systemctl list-unit-files";
+const FILES_COMMAND: &str = "systemctl list-unit-files --no-legend --";
+
+// Instances of templates are in no list, and `is-enabled` of several units ends at the first that does not exist.
+const INSTANCES_SECTION: &str = "systemctl is-enabled";
+const INSTANCES_COMMAND: &str = "rp_enabled() { for rp_u; do printf '%s ' \"$rp_u\"; systemctl is-enabled -- \"$rp_u\" || echo; done; }; rp_enabled";
+
+// The kernel stamps files with the time of its last tick, which may lie this much behind the clock. In microseconds.
+const TICK: u64 = 5_000;
 
 /// The properties of one unit as `systemctl show` prints them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,11 +35,133 @@ impl UnitState {
     pub fn get(&self, property: &str) -> &str {
         self.properties.get(property).map_or("", String::as_str)
     }
+
+    /// Whether it really runs. A unit that waits for its next try, or is still starting, does not.
+    pub fn is_active(&self) -> bool {
+        matches!(self.get("ActiveState"), "active" | "reloading" | "refreshing")
+    }
+
+    /// Whether systemd knows no such unit.
+    pub fn is_missing(&self) -> bool {
+        self.get("LoadState") == "not-found"
+    }
+
+    /// Whether it will be started by the next boot.
+    pub fn is_enabled(&self) -> bool {
+        self.get("UnitFileState") == "enabled"
+    }
+
+    /// Whether nobody can start it, also after a reboot.
+    pub fn is_masked(&self) -> bool {
+        match self.get("UnitFileState") {
+            "" => self.get("LoadState") == "masked",
+            state => state == "masked",
+        }
+    }
+
+    /// When its process began to read its configuration, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// It never started, or the time was not understood.
+    pub fn started_us(&self) -> Result<u64, ProbeError> {
+        // Where the main process is not the first that reads the configuration, the unit's own time counts.
+        match self.get("Type") {
+            "" | "forking" | "oneshot" => self.time("InactiveExitTimestamp"),
+            _ => self.time("ExecMainStartTimestamp").or_else(|_| self.time("InactiveExitTimestamp")),
+        }
+    }
+
+    /// When it was last started or reloaded, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// It never was, or the time was not understood.
+    pub fn reloaded_us(&self) -> Result<u64, ProbeError> {
+        self.time("StateChangeTimestamp")
+    }
+
+    // `Mon 2026-11-23 00:40:05.309027 UTC`
+    fn time(&self, property: &str) -> Result<u64, ProbeError> {
+        let text = self.get(property);
+        timestamp_us(text)
+            .ok_or_else(|| ProbeError(format!("systemd's {property} `{}` was not understood", text.escape_debug())))
+    }
+}
+
+/// Whether what changed at `changed` (a file's ctime) may be unknown to what began at `since`. Both in microseconds.
+pub fn is_newer(changed: u64, since: u64) -> bool {
+    changed + TICK > since
+}
+
+fn timestamp_us(text: &str) -> Option<u64> {
+    let [_, date, time, "UTC"] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut clock = clock.splitn(3, ':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+        return None;
+    }
+    // Days of the civil calendar, with years that begin in March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
+    let seconds = u64::try_from(days * 86_400 + hour * 3_600 + minute * 60 + second).ok()?;
+    Some(seconds * 1_000_000 + format!("{fraction:0<6.6}").parse::<u64>().ok()?)
 }
 
 /// Asks for a unit's state (name with suffix). All units of a host are asked for by one process.
 pub fn show_units(script: &mut ProbeScript, unit: &str) {
     script.gather(SECTION, COMMAND, unit);
+    if unit.contains('@') {
+        script.gather(INSTANCES_SECTION, INSTANCES_COMMAND, unit);
+    } else {
+        script.gather(FILES_SECTION, FILES_COMMAND, unit);
+    }
+}
+
+/// Asks for the host's time, which [`is_looping`] needs. Asked once, whoever asks.
+pub fn ask_clock(script: &mut ProbeScript) {
+    script.section(CLOCK_SECTION, sh!("date +%s%6N"));
+}
+
+/// Whether a unit that runs at this very moment only does so between two crashes: systemd started it again by itself,
+/// and not long ago. Needs [`ask_clock`].
+///
+/// # Errors
+/// The host's clock or systemd's times were not understood.
+pub fn is_looping(answer: &Answer, unit: &UnitState) -> Result<bool, ProbeError> {
+    let restarts: u64 = unit.get("NRestarts").parse().unwrap_or(0);
+    if restarts == 0 {
+        return Ok(false);
+    }
+    let clock = answer.section(CLOCK_SECTION)?;
+    let now: u64 = clock
+        .text()?
+        .trim()
+        .parse()
+        .map_err(|_| ProbeError(format!("the host's clock was not understood: {}", clock.complaint())))?;
+    Ok(now.saturating_sub(unit.started_us()?) < (10 * restarts).min(60) * 1_000_000)
+}
+
+// How a unit stands on disk: `enabled`, `masked`, ...; empty = there is no unit file.
+fn file_state(answer: &Answer, unit: &str) -> Result<String, ProbeError> {
+    let instance = unit.contains('@');
+    let section = answer.section(if instance { INSTANCES_SECTION } else { FILES_SECTION })?;
+    // A list without a match ends with 1 and says nothing.
+    let quiet = section.stderr.iter().all(u8::is_ascii_whitespace);
+    if !instance && section.status != 0 && !(section.status == 1 && quiet) {
+        return Err(ProbeError(format!("systemd did not list its unit files: {}", section.complaint())));
+    }
+    for line in section.text()?.lines() {
+        let mut words = line.split_whitespace();
+        if words.next() == Some(unit) {
+            return Ok(words.next().filter(|state| *state != "not-found").unwrap_or("").to_owned());
+        }
+    }
+    if instance {
+        return Err(ProbeError(format!("systemd gave no answer about {unit}: {}", section.complaint())));
+    }
+    Ok(String::new())
 }
 
 /// A unit's state as asked for by [`show_units`]. A unit that does not exist has `LoadState=not-found`.
@@ -41,13 +178,29 @@ pub fn unit_state(answer: &Answer, unit: &str) -> Result<UnitState, ProbeError> 
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
     });
-    for state in blocks {
+    for mut state in blocks {
         if state.get("Id") == unit || state.get("Names").split(' ').any(|name| name == unit) {
             if state.get("LoadState").is_empty() {
                 return Err(ProbeError(format!("systemd said nothing about the state of {unit}")));
             }
+            state.properties.insert("UnitFileState".into(), file_state(answer, unit)?);
             return Ok(state);
         }
     }
     Err(ProbeError(format!("systemd gave no answer about {unit}: {}", section.complaint())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_read_to_the_microsecond_or_not_at_all() {
+        assert_eq!(timestamp_us("Mon 2026-11-23 00:40:05.309027 UTC"), Some(1_795_394_405_309_027));
+        assert_eq!(timestamp_us("Thu 1970-01-01 00:00:00 UTC"), Some(0));
+        assert_eq!(timestamp_us("Thu 2024-02-29 12:00:00.5 UTC"), Some(1_709_208_000_500_000));
+        for garbled in ["", "n/a", "Mon 2026-11-23 00:40:05.309027 CET", "Mon 2026-13-23 00:40:05 UTC", "a b c UTC"] {
+            assert_eq!(timestamp_us(garbled), None, "{garbled}");
+        }
+    }
 }

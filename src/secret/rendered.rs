@@ -60,6 +60,11 @@ impl Rendered {
         Some(text)
     }
 
+    /// The whole text as one secret known by `name`, such as the variable that holds it.
+    pub fn to_secret(&self, name: impl Into<String>) -> Secret {
+        Secret::new(name, self.reveal().as_str())
+    }
+
     /// The text with `(secret NAME)` in the place of every secret.
     pub fn masked(&self) -> String {
         self.pieces
@@ -96,9 +101,38 @@ impl Rendered {
         text
     }
 
+    /// Writes the whole text, secrets included, to where it is needed: a connection.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn send_to(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
+        to.write_all(self.reveal().as_bytes())
+    }
+
     /// Whether `bytes`, read from a host, are this very text.
     pub fn is(&self, bytes: &[u8]) -> bool {
         self.reveal().as_bytes() == bytes
+    }
+
+    /// A host's output without any secret of this text in it, line by line or as a whole.
+    ///
+    /// What a tool prints when it refuses a file may quote the file. Secrets under four characters are looked for as
+    /// whole words only, since they would blank out half of any text.
+    pub fn redact(&self, output: &str) -> String {
+        let mut clean = output.to_owned();
+        for piece in &self.pieces {
+            let Piece::Secret(secret) = piece else { continue };
+            let mask = format!("(secret {})", secret.name());
+            for part in secret.reveal().split('\n').chain([secret.reveal()]) {
+                let part = part.trim();
+                if part.chars().count() >= 4 {
+                    clean = clean.replace(part, &mask);
+                } else if !part.is_empty() {
+                    clean = replace_words(&clean, part, &mask);
+                }
+            }
+        }
+        clean
     }
 
     /// Whether both are the same text, secrets included.
@@ -139,6 +173,11 @@ impl Rendered {
         check(&self.reveal())
     }
 
+    /// Whether it holds a control character, which would end a line of most formats; a tab is none here.
+    pub fn has_control(&self) -> bool {
+        self.reveal().chars().any(|c| c.is_control() && c != '\t')
+    }
+
     /// The length in bytes.
     pub fn len(&self) -> usize {
         self.reveal().len()
@@ -152,6 +191,51 @@ impl Rendered {
     /// The SHA-256 in hexadecimal, for text without a secret; `None` with one, since a bare hash of it can be guessed.
     pub fn sha256(&self) -> Option<String> {
         self.as_plain().map(|text| hex(&Sha256::digest(text.as_bytes())))
+    }
+
+    /// The lines of an old text from a host and of this one, both fit to be shown.
+    ///
+    /// Nobody knows where an old secret stands in the old text. So where this text holds a secret, an old line is
+    /// shown only if it is byte-equal to one of this text's lines; every other is hidden (RULES: old secrets).
+    pub fn diff_sides(&self, old: &str) -> (Vec<String>, Vec<String>) {
+        let new = self.lines_with_masks();
+        let shown_new = new.iter().map(|(_, masked)| masked.clone()).collect();
+        let shown_old = split_lines(old)
+            .map(|line| {
+                if !self.is_secret() {
+                    return line.to_owned();
+                }
+                new.iter()
+                    .find(|(real, _)| real.as_str() == line)
+                    .map_or_else(|| "(hidden: may hold an old secret)".to_owned(), |(_, masked)| masked.clone())
+            })
+            .collect();
+        (shown_old, shown_new)
+    }
+
+    // Each line as it is and as it may be shown. A secret of several lines masks each of them.
+    fn lines_with_masks(&self) -> Vec<(Zeroizing<String>, String)> {
+        let mut lines = vec![(Zeroizing::new(String::new()), String::new())];
+        for piece in &self.pieces {
+            let (text, mask) = match piece {
+                Piece::Plain(text) => (text.as_str(), None),
+                Piece::Secret(secret) => (secret.reveal(), Some(format!("(secret {})", secret.name()))),
+            };
+            for (at, part) in text.split('\n').enumerate() {
+                if at > 0 {
+                    lines.push((Zeroizing::new(String::new()), String::new()));
+                }
+                if let Some((real, masked)) = lines.last_mut() {
+                    real.push_str(part);
+                    masked.push_str(mask.as_deref().unwrap_or(part));
+                }
+            }
+        }
+        // The text after the last newline is a line only if there is some.
+        if lines.len() > 1 && lines.last().is_some_and(|(real, _)| real.is_empty()) {
+            lines.pop();
+        }
+        lines
     }
 
     /// Every line that holds no part of a secret, without its newline.
@@ -191,6 +275,28 @@ impl fmt::Debug for Rendered {
     }
 }
 
+fn replace_words(text: &str, word: &str, by: &str) -> String {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut clean = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let whole = !is_word(before.chars().next_back().or_else(|| clean.chars().next_back()))
+            && !is_word(after.chars().next());
+        clean.push_str(before);
+        clean.push_str(if whole { by } else { word });
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
+}
+
+fn split_lines(text: &str) -> impl Iterator<Item = &str> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let count = if text.is_empty() { 0 } else { usize::MAX };
+    text.split('\n').take(count)
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -214,6 +320,14 @@ mod tests {
     #[test]
     fn a_line_with_a_part_of_a_secret_is_not_public() {
         assert_eq!(with_secret().public_lines(), ["user=a", "last=1", ""]);
+    }
+
+    #[test]
+    fn an_old_line_is_shown_only_if_it_is_a_line_of_the_new_text() {
+        let (old, new) = with_secret().diff_sides("user=a\ntoken=old\nx=1\nlast=1\n");
+        let hidden = "(hidden: may hold an old secret)";
+        assert_eq!(old, ["user=a", hidden, hidden, "last=1"]);
+        assert_eq!(new, ["user=a", "token=(secret token)", "(secret token) # end", "last=1"]);
     }
 
     #[test]

@@ -3,10 +3,29 @@
 //! Must not know resources, plans or what a script means. A non-zero status is an answer, not an error; an error here
 //! says that no answer was to be had, and is never read as "absent" or "fine".
 
+mod auth;
+mod dial;
+mod frame;
+mod host_keys;
+mod interpreter;
+mod jump;
+mod known_hosts;
+mod link;
+mod loader;
+mod pattern;
+mod route;
 mod script;
+mod ssh;
+mod ssh_config;
+mod ssh_config_words;
+mod sudo;
 mod target;
+mod tunnels;
 
+pub use host_keys::HostKey;
+pub use known_hosts::remember;
 pub use script::{Output, ReadScript, Stream, WriteScript};
+pub use ssh::{Remembering, SshTransport, scan_host_keys};
 pub use target::{Become, Target};
 
 use std::time::Duration;
@@ -103,6 +122,16 @@ pub enum TransportError {
         host: HostName,
         /// How long was waited.
         seconds: u64,
+    },
+    /// The host is there, but what it was asked to reach for us is not.
+    #[error("from {host}, {address} does not answer: {reason}")]
+    Unanswered {
+        /// The host's name.
+        host: HostName,
+        /// `address:port` as asked for.
+        address: String,
+        /// In words.
+        reason: String,
     },
     /// The far side forbids what was asked, such as forwarding.
     #[error("{host} forbids this: {reason}")]

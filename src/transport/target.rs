@@ -25,6 +25,9 @@ pub struct Target {
     pub escalate: Become,
     /// `user@host:port,...` to go through, if said; else ssh_config's.
     pub jump: Option<String>,
+    /// A command whose standard streams are the connection, as ssh_config's `ProxyCommand`, with `%h` and the like
+    /// still in it; set only where the inventory says so.
+    pub proxy_command: Option<String>,
     /// known_hosts files to read in the place of the usual ones; empty = the usual ones.
     pub known_hosts: Vec<PathBuf>,
     /// `SHA256:...` fingerprints pinned in the inventory; any of them is as good as a known_hosts line.

@@ -1,0 +1,195 @@
+//! Owns the command line: flags, wiring, and the way from an error to a diagnostic and an exit code. One file a verb.
+//!
+//! Must not hold rules of the domain; it may see every other module.
+
+mod apply;
+mod drift;
+mod graph;
+mod inventory;
+mod kinds;
+mod lab;
+mod options;
+mod plan;
+mod project;
+mod schema;
+mod show;
+mod trust;
+mod validate;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::model::{Diagnostic, Exit};
+use crate::report::Screen;
+
+/// Agentless provisioning and compliance for fleets that run AI on their own machines.
+#[derive(Debug, Parser)]
+#[command(name = "rempart", version, max_term_width = 100, disable_help_subcommand = true, after_help = after_help())]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+
+    #[command(flatten)]
+    output: options::Output,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Inventory(inventory::Args),
+    Validate(validate::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Drift(drift::Args),
+    Graph(graph::Args),
+    Trust(trust::Args),
+    Lab(lab::Args),
+    Kinds(kinds::Args),
+    Schema(schema::Args),
+}
+
+/// Why a verb stopped: diagnostics and the code that goes with them.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    exit: Exit,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Stopped {
+    fn bad_input(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { exit: Exit::BadInput, diagnostics }
+    }
+
+    fn usage(diagnostic: Diagnostic) -> Self {
+        Self { exit: Exit::Usage, diagnostics: vec![diagnostic] }
+    }
+
+    fn failed(diagnostic: Diagnostic) -> Self {
+        Self { exit: Exit::Failed, diagnostics: vec![diagnostic] }
+    }
+
+    fn refused(diagnostic: Diagnostic) -> Self {
+        Self { exit: Exit::Refused, diagnostics: vec![diagnostic] }
+    }
+}
+
+impl From<Vec<Diagnostic>> for Stopped {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        Stopped::bad_input(diagnostics)
+    }
+}
+
+impl From<Diagnostic> for Stopped {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Stopped::bad_input(vec![diagnostic])
+    }
+}
+
+/// How a verb ended.
+type Ended = Result<Exit, Stopped>;
+
+/// Runs the program with this process's arguments.
+pub fn main() -> Exit {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own exit code for a wrong command line is 2, which here means "differences".
+            let asked_for = !error.use_stderr();
+            let _ = error.print();
+            return if asked_for { Exit::Done } else { Exit::Usage };
+        }
+    };
+    let screen = Arc::new(Screen::new(cli.output.color.into(), cli.output.quiet));
+    let ended = match cli.verb {
+        Verb::Inventory(args) => inventory::run(&args, &screen),
+        Verb::Validate(args) => validate::run(&args, &screen),
+        Verb::Plan(args) => plan::run(&args, &screen),
+        Verb::Apply(args) => apply::run(&args, &screen),
+        Verb::Drift(args) => drift::run(&args, &screen),
+        Verb::Graph(args) => graph::run(&args, &screen),
+        Verb::Trust(args) => trust::run(&args, &screen),
+        Verb::Lab(args) => lab::run(&args, &screen),
+        Verb::Kinds(args) => kinds::run(&args, &screen),
+        Verb::Schema(args) => schema::run(&args, &screen),
+    };
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(stopped) => {
+            show::diagnostics(&screen, &stopped.diagnostics);
+            stopped.exit
+        }
+    };
+    // Output that was lost, on a full disk say, must not look like success.
+    match screen.finish() {
+        Ok(()) => exit,
+        Err(_) => exit.and(Exit::Failed),
+    }
+}
+
+fn after_help() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for (exit, meaning) in Exit::TABLE {
+        text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
+    }
+    text.push_str("\nFirst steps:\n");
+    text.push_str("  rempart inventory -i inventories/demo.yaml\n");
+    text.push_str("  rempart plan playbooks/ollama-server.yaml -i inventories/demo.yaml\n");
+    text.push_str("  rempart lab test playbooks/ollama-server.yaml -i inventories/demo.yaml\n");
+    text
+}
+
+/// The help of every verb as one Markdown page, for docs/cli.md.
+///
+/// # Errors
+/// Writing fails.
+pub fn help_page(to: &mut dyn Write) -> std::io::Result<()> {
+    let mut command = Cli::command().term_width(100);
+    command.build();
+    writeln!(to, "# The command line\n\nWritten by a test from the program's own help; do not edit.")?;
+    page(&mut command, "rempart", to)
+}
+
+fn page(command: &mut clap::Command, name: &str, to: &mut dyn Write) -> std::io::Result<()> {
+    let help = command.render_long_help().to_string();
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    writeln!(to, "\n## {name}\n\n```text\n{}\n```", help.join("\n").trim_end())?;
+    let verbs: Vec<String> =
+        command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(|verb| verb.get_name().to_owned()).collect();
+    for verb in verbs {
+        if let Some(inner) = command.find_subcommand_mut(&verb) {
+            page(inner, &format!("{name} {verb}"), to)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples_in_its_help() {
+        fn check(command: &clap::Command, name: &str) {
+            let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
+            if verbs.is_empty() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Examples:\n  rempart "), "{name} shows no example");
+            }
+            for verb in verbs {
+                check(verb, &format!("{name} {}", verb.get_name()));
+            }
+        }
+        check(&Cli::command(), "rempart");
+    }
+}

@@ -1,0 +1,162 @@
+//! Owns the groups of flags that several verbs share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Stopped;
+use crate::inventory::Overrides;
+use crate::model::{Diagnostic, Phase, Place};
+use crate::report::Colour;
+use crate::secret::Secret;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum ColorWish {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<ColorWish> for Colour {
+    fn from(wish: ColorWish) -> Colour {
+        match wish {
+            ColorWish::Auto => Colour::Auto,
+            ColorWish::Always => Colour::Always,
+            ColorWish::Never => Colour::Never,
+        }
+    }
+}
+
+/// How to print.
+#[derive(Debug, Args)]
+pub(super) struct Output {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorWish::Auto, help_heading = "Output")]
+    pub color: ColorWish,
+
+    /// Print results and errors only
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// Which inventory.
+#[derive(Debug, Args)]
+pub(super) struct Inventories {
+    /// Inventory file or folder, in Ansible's YAML shape; may be given several times
+    #[arg(short, long = "inventory", value_name = "PATH", env = "REMPART_INVENTORY", help_heading = "Fleet")]
+    pub inventory: Vec<PathBuf>,
+
+    /// Set a variable on every host; the value is YAML; wins over the inventory
+    #[arg(short = 'e', long = "set", value_name = "NAME=VALUE", help_heading = "Fleet")]
+    pub set: Vec<String>,
+}
+
+/// Which part of it.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// Only these hosts: `web`, `web:&prod`, `all:!db1`, `~regex`, `@file`
+    #[arg(short, long, value_name = "PATTERN", help_heading = "Fleet")]
+    pub limit: Option<String>,
+
+    /// Only resources with one of these tags
+    #[arg(short, long, value_name = "TAG", value_delimiter = ',', help_heading = "Fleet")]
+    pub tags: Vec<String>,
+
+    /// No resources with one of these tags
+    #[arg(long, value_name = "TAG", value_delimiter = ',', help_heading = "Fleet")]
+    pub skip_tags: Vec<String>,
+
+    /// Only these phases
+    #[arg(long, value_name = "PHASE", value_delimiter = ',', value_parser = phase, help_heading = "Fleet")]
+    pub phase: Vec<Phase>,
+}
+
+/// How to get there.
+#[derive(Debug, Args)]
+pub(super) struct Connection {
+    /// How many hosts at once
+    #[arg(short, long, default_value_t = 50, value_name = "N", help_heading = "Connection")]
+    pub forks: usize,
+
+    /// Log in as this user
+    #[arg(short, long, value_name = "NAME", help_heading = "Connection")]
+    pub user: Option<String>,
+
+    /// Try this private key first
+    #[arg(long, value_name = "FILE", env = "REMPART_PRIVATE_KEY", help_heading = "Connection")]
+    pub private_key: Option<PathBuf>,
+
+    /// known_hosts file to read in the place of the usual ones
+    #[arg(long, value_name = "FILE", env = "REMPART_KNOWN_HOSTS", help_heading = "Connection")]
+    pub known_hosts: Vec<PathBuf>,
+
+    /// ssh_config to read in the place of the usual ones
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub ssh_config: Option<PathBuf>,
+
+    /// Ask for the login password
+    #[arg(short = 'k', long, help_heading = "Connection")]
+    pub ask_pass: bool,
+
+    /// Ask for the password of sudo
+    #[arg(short = 'K', long, help_heading = "Connection")]
+    pub ask_become_pass: bool,
+
+    /// Read the password of sudo from a file
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub become_password_file: Option<PathBuf>,
+
+    /// Seconds that connecting and logging in may take
+    #[arg(short = 'T', long, value_name = "SECONDS", help_heading = "Connection")]
+    pub timeout: Option<u64>,
+}
+
+impl Connection {
+    /// What the command line says for every host; asks for passwords where told to.
+    pub fn overrides(&self) -> Result<Overrides, Stopped> {
+        let ask = |prompt: &str, name: &str| {
+            rpassword::prompt_password(prompt).map(|text| Secret::new(name, text)).map_err(|error| {
+                Stopped::usage(
+                    Diagnostic::error("a password was to be asked for")
+                        .because(error.to_string())
+                        .fix("run it in a terminal, or use --become-password-file"),
+                )
+            })
+        };
+        let become_password = match (&self.become_password_file, self.ask_become_pass) {
+            (Some(path), _) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Diagnostic::error("cannot read a file")
+                        .at(&Place::outside(&path.display().to_string()), "")
+                        .because(error.to_string())
+                })?;
+                Some(Secret::new("sudo password", text.trim_end_matches(['\n', '\r'])))
+            }
+            (None, true) => Some(ask("Password of sudo: ", "sudo password")?),
+            (None, false) => None,
+        };
+        let password = if self.ask_pass { Some(ask("Login password: ", "login password")?) } else { None };
+        Ok(Overrides {
+            user: self.user.clone(),
+            key: self.private_key.clone(),
+            password,
+            become_password,
+            known_hosts: self.known_hosts.clone(),
+            ssh_config: self.ssh_config.clone(),
+            connect_timeout: self.timeout.map(Duration::from_secs),
+            ..Overrides::default()
+        })
+    }
+}
+
+fn phase(text: &str) -> Result<Phase, String> {
+    Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = Phase::ALL.iter().map(|phase| phase.name()).collect();
+        format!("the phases are {}", names.join(", "))
+    })
+}

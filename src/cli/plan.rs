@@ -1,0 +1,144 @@
+//! `rempart plan`: what would be changed, without changing anything.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::options::{Connection, Inventories, Selection};
+use super::project::{self, Assembled, Fleet};
+use super::show::Listener;
+use super::{Ended, Stopped, show};
+use crate::engine::{HostNote, Links, Observer, ReadLinks, probe};
+use crate::kinds;
+use crate::model::{Exit, HostName};
+use crate::plan::{Graph, Outlook, Rollout, outlook};
+use crate::report::{self, Screen};
+use crate::resource::Seen;
+use crate::transport::{SshTransport, TransportError};
+
+/// Show what would be changed, without changing anything
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rempart plan playbooks/ollama-server.yaml -i inventories/demo.yaml
+  rempart plan site.yaml --limit 'servers:!db1' --phase hardening
+  rempart plan site.yaml --json --detailed-exitcode > plan.json
+
+With --detailed-exitcode: 0 = nothing to do, 2 = changes, 1 = something is unknown.")]
+pub(super) struct Args {
+    /// Playbook or site files
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub playbooks: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inventories: Inventories,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// Print the plan as JSON on standard output
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// Show resources that are as they should be, too
+    #[arg(short, long, help_heading = "Output")]
+    pub all: bool,
+
+    /// Exit 2 when there are changes, and 1 when anything is unknown
+    #[arg(long, help_heading = "Output")]
+    pub detailed_exitcode: bool,
+}
+
+/// What a look at the fleet brought: the graph, what was seen, and the outlook.
+pub(super) struct Looked {
+    pub graph: Arc<Graph>,
+    pub seen: HashMap<usize, Seen>,
+    pub unreachable: BTreeMap<HostName, TransportError>,
+    pub notes: BTreeMap<HostName, HostNote>,
+    pub rollouts: Vec<Rollout>,
+    pub outlook: Outlook,
+}
+
+impl Looked {
+    /// The hosts that could not be asked, in words.
+    pub fn unreachable_words(&self) -> BTreeMap<HostName, String> {
+        self.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect()
+    }
+}
+
+/// Asks the selected part of the fleet, over connections that `links` holds.
+pub(super) async fn look(assembled: Assembled, links: Arc<dyn Links>, forks: usize, observer: Arc<Observer>) -> Looked {
+    let Assembled { graph, silent, rollouts } = assembled;
+    let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
+    let mut probed = probe(graph.clone(), items, links, forks, observer).await;
+    probed.unreachable.extend(silent);
+    let words: HashMap<HostName, String> =
+        probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
+    let outlook = outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check));
+    Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
+}
+
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
+    let looked = look_only(args.parts(), screen)?;
+    if args.json {
+        show::json(screen, &report::plan_json(&looked.outlook, &looked.notes));
+    } else {
+        show::plan(screen, &looked.outlook, &looked.notes, args.all);
+    }
+    let totals = looked.outlook.totals();
+    let changes = totals.add + totals.change + totals.remove + totals.findings > 0;
+    let mut exit = Exit::Done;
+    if args.detailed_exitcode {
+        if changes {
+            exit = exit.and(Exit::Differs);
+        }
+        if totals.unknown > 0 {
+            exit = exit.and(Exit::Failed);
+        }
+    }
+    if totals.unreachable > 0 {
+        exit = exit.and(Exit::Unreachable);
+    }
+    Ok(exit)
+}
+
+/// The flags that a look needs.
+pub(super) struct Parts<'a> {
+    pub playbooks: &'a [PathBuf],
+    pub inventories: &'a Inventories,
+    pub selection: &'a Selection,
+    pub connection: &'a Connection,
+}
+
+impl Args {
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            playbooks: &self.playbooks,
+            inventories: &self.inventories,
+            selection: &self.selection,
+            connection: &self.connection,
+        }
+    }
+}
+
+/// Looks over connections that cannot write: all that `plan` and `drift` do.
+pub(super) fn look_only(parts: Parts<'_>, screen: &Arc<Screen>) -> Result<Looked, Stopped> {
+    let fleet = Fleet::load(parts.inventories, &project::overrides(parts.connection)?, screen)?;
+    let site = project::load_site(parts.playbooks)?;
+    let listener = Listener::new();
+    let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
+    let forks = parts.connection.forks;
+    let runtime = project::runtime()?;
+    runtime.block_on(async {
+        let assembled = project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
+        let progress = report::progress(screen, &hosts_of(&assembled.graph));
+        listener.set(Some(progress.observer()));
+        let looked = look(assembled, links, forks, progress.observer()).await;
+        listener.set(None);
+        Ok(looked)
+    })
+}
+
+/// The hosts of a graph, each with the number of its resources, for those who draw progress.
+pub(super) fn hosts_of(graph: &Graph) -> Vec<(HostName, usize)> {
+    graph.by_host().into_iter().map(|(host, items)| (host, items.len())).collect()
+}

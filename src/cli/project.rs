@@ -1,0 +1,306 @@
+//! Owns the way from files to a graph that can be asked about: inventory, playbooks, facts, selection.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::options::{Connection, Inventories, Selection};
+use super::{Stopped, show};
+use crate::engine::{self, Links, Observer};
+use crate::inventory::{self, Inventory, Overrides};
+use crate::lab;
+use crate::model::{Diagnostic, HostName, Place, Source, did_you_mean};
+use crate::plan::{Graph, Item, Need, Rollout, WaveSize, check_rollouts};
+use crate::playbook::{self, Body, Expansion, Site};
+use crate::report::Screen;
+use crate::transport::{Target, TransportError};
+use crate::yaml::{Dialect, Node};
+
+/// The inventory with the way to each of its hosts.
+pub(super) struct Fleet {
+    pub inventory: Inventory,
+    pub targets: BTreeMap<HostName, Target>,
+    // Why there is no way to a host; told only if somebody wants to go there.
+    faults: HashMap<HostName, Vec<Diagnostic>>,
+}
+
+/// Reads the inventory.
+pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
+    let mut paths = from.inventory.clone();
+    if paths.is_empty() {
+        let usual = PathBuf::from("inventories");
+        if !usual.is_dir() {
+            return Err(Stopped::usage(
+                Diagnostic::error("no inventory is named").fix("name one with -i FILE, or make a folder `inventories`"),
+            ));
+        }
+        paths.push(usual);
+    }
+    let mut inventory = inventory::load(&paths)?;
+    let mut faults = Vec::new();
+    for set in &from.set {
+        match set.split_once('=') {
+            Some((name, value)) => faults.extend(inventory.with_set_vars(name, value).err()),
+            None => faults.push(
+                Diagnostic::error("--set takes NAME=VALUE").at(&Place::outside("--set"), "").because(set.clone()),
+            ),
+        }
+    }
+    if faults.is_empty() { Ok(inventory) } else { Err(faults.into()) }
+}
+
+impl Fleet {
+    /// Joins the inventory with the connection flags.
+    pub fn load(from: &Inventories, overrides: &Overrides, screen: &Arc<Screen>) -> Result<Fleet, Stopped> {
+        let inventory = load_inventory(from)?;
+        let mut warnings: Vec<Diagnostic> = inventory.warnings().to_vec();
+        let mut targets = BTreeMap::new();
+        let mut faults = HashMap::new();
+        let in_lab = lab_addresses()?;
+        for host in inventory.hosts() {
+            match inventory::target(host, &inventory::raw(host), overrides, &mut warnings) {
+                Ok(mut target) => {
+                    if let Some((address, port)) = in_lab.get(host.name.as_str()) {
+                        target.address = address.clone();
+                        target.port = Some(*port);
+                        target.jump = None;
+                    }
+                    targets.insert(host.name.clone(), target);
+                }
+                Err(why) => {
+                    faults.insert(host.name.clone(), why);
+                }
+            }
+        }
+        show::diagnostics(screen, &warnings);
+        Ok(Fleet { inventory, targets, faults })
+    }
+
+    /// The hosts of a pattern given on the command line.
+    pub fn limit(&self, pattern: &str) -> Result<Vec<HostName>, Stopped> {
+        let place = Place::new(&Source::new("--limit", pattern), 0, pattern.len());
+        self.inventory.select(pattern, &place).map_err(Stopped::from)
+    }
+
+    fn check_targets<'a>(&self, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<(), Stopped> {
+        let faults: Vec<Diagnostic> =
+            hosts.into_iter().filter_map(|host| self.faults.get(host)).flatten().cloned().collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
+    }
+}
+
+// Inside `rempart lab exec` the hosts of the inventory are those of the lab, wherever the real ones are.
+fn lab_addresses() -> Result<BTreeMap<String, (String, u16)>, Stopped> {
+    let Ok(name) = std::env::var(super::lab::ENV_LAB) else { return Ok(BTreeMap::new()) };
+    let status = lab::status(&name).map_err(|error| Stopped::failed(super::lab::explain(&error)))?;
+    Ok(status.hosts.into_iter().map(|host| (host.name, (host.address.to_string(), host.port))).collect())
+}
+
+impl playbook::Fleet for Fleet {
+    fn hosts(&self) -> Vec<HostName> {
+        self.inventory.hosts().iter().map(|host| host.name.clone()).collect()
+    }
+
+    fn select(&self, pattern: &str, place: &Place) -> Result<Vec<HostName>, Diagnostic> {
+        self.inventory.select(pattern, place)
+    }
+
+    fn vars(&self, host: &HostName) -> Vec<(String, Node)> {
+        let Some(host) = self.inventory.host(host.as_str()) else { return Vec::new() };
+        host.vars.iter().map(|(name, var)| (name.to_string(), (*var.node).clone())).collect()
+    }
+
+    fn groups(&self, host: &HostName) -> Vec<String> {
+        self.inventory.host(host.as_str()).map(|host| host.groups.clone()).unwrap_or_default()
+    }
+
+    fn group_hosts(&self, group: &str) -> Vec<HostName> {
+        self.inventory.members(group).into_iter().cloned().collect()
+    }
+
+    fn address(&self, host: &HostName) -> String {
+        self.targets.get(host).map_or_else(|| host.to_string(), |target| target.address.clone())
+    }
+
+    fn login_user(&self, host: &HostName) -> Option<String> {
+        self.targets.get(host).and_then(|target| target.user.clone())
+    }
+
+    fn ssh_port(&self, host: &HostName) -> u16 {
+        self.targets.get(host).and_then(|target| target.port).unwrap_or(22)
+    }
+
+    fn conflict(&self, host: &HostName, var: &str) -> Option<Diagnostic> {
+        let var_of = self.inventory.host(host.as_str())?.vars.get(var)?;
+        let conflict = var_of.conflict.as_ref()?;
+        let mut told = Diagnostic::error("sibling groups disagree about a variable")
+            .at(&var_of.node.place, format!("`{var}` of {host}, from {}", conflict.group))
+            .fix("give one of the groups a higher `ansible_group_priority`, or set it on the host");
+        for (place, group) in &conflict.others {
+            told = told.see(place, format!("{group} says otherwise"));
+        }
+        Some(told)
+    }
+}
+
+/// Reads playbooks.
+pub(super) fn load_site(paths: &[PathBuf]) -> Result<Site, Stopped> {
+    playbook::load(paths).map_err(Stopped::from)
+}
+
+/// Expands the site on the fleet, fetching facts from hosts if something reads them, and joins it into the selected
+/// part of one graph.
+pub(super) async fn assemble(
+    fleet: &Fleet,
+    site: &Site,
+    selection: &Selection,
+    links: Option<(Arc<dyn Links>, usize)>,
+    screen: &Arc<Screen>,
+) -> Result<Assembled, Stopped> {
+    let limit: Option<BTreeSet<HostName>> = match &selection.limit {
+        Some(pattern) => Some(fleet.limit(pattern)?.into_iter().collect()),
+        None => None,
+    };
+    let mut expansion = site.expand(fleet, &|_| None)?;
+    let mut silent = BTreeMap::new();
+    if !expansion.needs_facts.is_empty()
+        && let Some((links, forks)) = links
+    {
+        let hosts: Vec<HostName> = expansion.needs_facts.iter().cloned().collect();
+        fleet.check_targets(&hosts)?;
+        let facts = engine::gather_facts(hosts, links, forks).await;
+        for (host, answer) in &facts {
+            if let Err(error) = answer {
+                silent.insert(host.clone(), error.clone());
+            }
+        }
+        let nodes = facts_as_nodes(facts);
+        expansion = site.expand(fleet, &|host| nodes.get(host).cloned())?;
+    }
+    show::diagnostics(screen, &expansion.warnings);
+    check_tags(selection, &expansion)?;
+    let mut items = Vec::new();
+    let mut pending = BTreeSet::new();
+    for declared in expansion.declared {
+        match declared.body {
+            Body::Ready(resource) => items.push(Item {
+                host: declared.host,
+                phase: declared.phase,
+                resource,
+                place: declared.place,
+                label: declared.label,
+                needs: declared
+                    .needs
+                    .into_iter()
+                    .map(|need| Need { host: need.host, what: need.target.to_string(), place: need.place })
+                    .collect(),
+                tags: declared.tags,
+                controls: declared.controls,
+                playbook: declared.playbook,
+            }),
+            Body::Pending { .. } => {
+                pending.insert(declared.host);
+            }
+        }
+    }
+    let unasked: Vec<String> =
+        pending.iter().filter(|host| !silent.contains_key(*host)).map(ToString::to_string).collect();
+    if !unasked.is_empty() {
+        show::diagnostics(
+            screen,
+            &[Diagnostic::warning("resources that depend on facts are left out")
+                .because(format!("nothing is known about {} without connecting", unasked.join(", ")))],
+        );
+    }
+    let graph = Graph::build(items)?;
+    let graph = graph.restrict(&|item| {
+        limit.as_ref().is_none_or(|hosts| hosts.contains(&item.host))
+            && (selection.phase.is_empty() || selection.phase.contains(&item.phase))
+            && (selection.tags.is_empty() || item.tags.iter().any(|tag| selection.tags.contains(tag)))
+            && !item.tags.iter().any(|tag| selection.skip_tags.contains(tag))
+    });
+    let hosts: BTreeSet<&HostName> = graph.items.iter().map(|item| &item.host).collect();
+    fleet.check_targets(hosts)?;
+    silent.retain(|host, _| limit.as_ref().is_none_or(|hosts| hosts.contains(host)));
+    if graph.items.is_empty() && silent.is_empty() {
+        return Err(Stopped::usage(
+            Diagnostic::error("nothing is selected")
+                .fix("loosen --limit, --tags or --phase, or check the playbook's `hosts:`"),
+        ));
+    }
+    let rollouts: Vec<Rollout> = expansion
+        .plays
+        .iter()
+        .filter(|play| !play.serial.is_empty())
+        .map(|play| {
+            let sizes: Vec<WaveSize> = play
+                .serial
+                .iter()
+                .map(|size| match size {
+                    playbook::Batch::Count(count) => WaveSize::Count(usize::try_from(*count).unwrap_or(usize::MAX)),
+                    playbook::Batch::Percent(part) => WaveSize::Percent(*part),
+                })
+                .collect();
+            Rollout::cut(play.name.clone(), &play.hosts, &sizes)
+        })
+        .collect();
+    check_rollouts(&graph, &rollouts)?;
+    Ok(Assembled { graph: Arc::new(graph), silent, rollouts })
+}
+
+/// The graph, and the hosts whose facts could not be had, so that it lacks what depends on them.
+pub(super) struct Assembled {
+    pub graph: Arc<Graph>,
+    pub silent: BTreeMap<HostName, TransportError>,
+    pub rollouts: Vec<Rollout>,
+}
+
+// A selector that matches nothing is a mistake, and must not look like success.
+fn check_tags(selection: &Selection, expansion: &Expansion) -> Result<(), Stopped> {
+    let known: BTreeSet<&str> =
+        expansion.declared.iter().flat_map(|declared| declared.tags.iter().map(String::as_str)).collect();
+    for tag in selection.tags.iter().chain(&selection.skip_tags) {
+        if !known.contains(tag.as_str()) {
+            let mut told = Diagnostic::error("an unknown tag").because(format!("no resource has the tag `{tag}`"));
+            told.fix = did_you_mean(tag, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            return Err(Stopped::usage(told));
+        }
+    }
+    Ok(())
+}
+
+type Facts = BTreeMap<HostName, Result<BTreeMap<String, serde_json::Value>, TransportError>>;
+
+// Facts come as JSON and go into templates as YAML nodes; JSON is YAML. A host without facts stays without: what
+// reads them is then pending, and the probe tells why the host cannot be asked.
+fn facts_as_nodes(facts: Facts) -> HashMap<HostName, Node> {
+    facts
+        .into_iter()
+        .filter_map(|(host, facts)| {
+            let text = serde_json::to_string(&facts.ok()?).ok()?;
+            let node = crate::yaml::parse(&Source::new(format!("facts of {host}"), text), Dialect::Playbook).ok()?;
+            Some((host, node))
+        })
+        .collect()
+}
+
+/// Starts the runtime that walks over hosts.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Stopped> {
+    // ssh2 blocks, so each host that is worked on holds a thread for as long; forks bounds them.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(1024)
+        .enable_all()
+        .build()
+        .map_err(|error| Stopped::failed(Diagnostic::error("cannot start the runtime").because(error.to_string())))
+}
+
+/// Someone who listens to nothing, for verbs that print at the end only.
+pub(super) fn nobody() -> Arc<Observer> {
+    Arc::new(|_| {})
+}
+
+/// The overrides of a verb that has connection flags.
+pub(super) fn overrides(connection: &Connection) -> Result<Overrides, Stopped> {
+    connection.overrides()
+}

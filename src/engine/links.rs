@@ -1,0 +1,212 @@
+//! Owns the connections of a run: one per host, made when first needed, and the walk over hosts with a bound.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::{Event, Observer};
+use crate::model::HostName;
+use crate::transport::{Output, ReadScript, Reader, Target, Transport, TransportError, Writer};
+
+/// Asks hosts. All that `plan` and `drift` hold; it cannot write.
+pub trait Links: Send + Sync {
+    /// Asks one host; connects first if there is no connection yet.
+    ///
+    /// # Errors
+    /// There is no answer to be had.
+    fn ask(&self, host: &HostName, script: &ReadScript) -> Result<Output, TransportError>;
+
+    /// Where a host is.
+    fn target(&self, host: &HostName) -> Option<&Target>;
+}
+
+/// Where a host is, and its session if one was made.
+type Place<'a, S> = (&'a Target, MutexGuard<'a, Option<Box<S>>>);
+
+struct Pool<S: ?Sized> {
+    transport: Arc<dyn Transport>,
+    targets: BTreeMap<HostName, Target>,
+    sessions: HashMap<HostName, Mutex<Option<Box<S>>>>,
+    observer: Arc<Observer>,
+}
+
+impl<S: ?Sized> Pool<S> {
+    fn new(transport: Arc<dyn Transport>, targets: BTreeMap<HostName, Target>, observer: Arc<Observer>) -> Self {
+        let sessions = targets.keys().map(|host| (host.clone(), Mutex::new(None))).collect();
+        Self { transport, targets, sessions, observer }
+    }
+
+    // A session whose owner panicked is in an unknown state, so it is thrown away.
+    fn lock(&self, host: &HostName) -> Result<Place<'_, S>, TransportError> {
+        let (Some(target), Some(session)) = (self.targets.get(host), self.sessions.get(host)) else {
+            let reason = "it is not a host of this run".to_owned();
+            return Err(TransportError::Unreachable { host: host.clone(), address: String::new(), reason });
+        };
+        let guard = session.lock().unwrap_or_else(|poisoned| {
+            let mut guard = poisoned.into_inner();
+            *guard = None;
+            guard
+        });
+        Ok((target, guard))
+    }
+
+    fn with<T>(
+        &self,
+        host: &HostName,
+        connect: impl FnOnce(&Target) -> Result<Box<S>, TransportError>,
+        work: impl FnOnce(&mut S) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let (target, mut guard) = self.lock(host)?;
+        let session = match guard.as_mut() {
+            Some(session) => session,
+            None => {
+                (self.observer)(Event::Connecting(host.clone()));
+                guard.insert(connect(target)?)
+            }
+        };
+        let done = work(session);
+        if let Err(TransportError::Broken { .. } | TransportError::TimedOut { .. }) = &done {
+            *guard = None;
+        }
+        done
+    }
+}
+
+/// Connections that can only ask.
+pub struct ReadLinks(Pool<dyn Reader>);
+
+impl ReadLinks {
+    /// Connections to these hosts, none of them made yet.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        targets: BTreeMap<HostName, Target>,
+        observer: Arc<Observer>,
+    ) -> Arc<Self> {
+        Arc::new(Self(Pool::new(transport, targets, observer)))
+    }
+}
+
+impl Links for ReadLinks {
+    fn ask(&self, host: &HostName, script: &ReadScript) -> Result<Output, TransportError> {
+        self.0.with(host, |target| self.0.transport.reader(target), |session| session.ask(script))
+    }
+
+    fn target(&self, host: &HostName) -> Option<&Target> {
+        self.0.targets.get(host)
+    }
+}
+
+/// Connections that can write; made by `apply` alone.
+pub struct WriteLinks(Pool<dyn Writer>);
+
+impl WriteLinks {
+    /// Connections to these hosts, none of them made yet.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        targets: BTreeMap<HostName, Target>,
+        observer: Arc<Observer>,
+    ) -> Arc<Self> {
+        Arc::new(Self(Pool::new(transport, targets, observer)))
+    }
+
+    /// Works on a host's connection; connects first if there is none.
+    ///
+    /// # Errors
+    /// There is no connection to be had, or the work failed.
+    pub fn with<T>(
+        &self,
+        host: &HostName,
+        work: impl FnOnce(&mut dyn Writer) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        self.0.with(host, |target| self.0.transport.writer(target), |session| work(session))
+    }
+
+    /// Works on a second, fresh connection, which is closed afterwards: the proof that one can still get in.
+    ///
+    /// # Errors
+    /// There is no connection to be had, or the work failed.
+    pub fn with_fresh<T>(
+        &self,
+        host: &HostName,
+        work: impl FnOnce(&mut dyn Writer) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let (target, guard) = self.0.lock(host)?;
+        drop(guard);
+        // One try is one try here: the guard's own loop decides when to try again.
+        let target = Target { retries: 0, ..target.clone() };
+        let mut session = self.0.transport.writer(&target)?;
+        work(session.as_mut())
+    }
+
+    /// Closes a host's connection.
+    pub fn close(&self, host: &HostName) {
+        if let Ok((_, mut guard)) = self.0.lock(host) {
+            *guard = None;
+        }
+    }
+
+    /// Tells the run's observer.
+    pub fn tell(&self, event: Event) {
+        (self.0.observer)(event);
+    }
+}
+
+impl Links for WriteLinks {
+    fn ask(&self, host: &HostName, script: &ReadScript) -> Result<Output, TransportError> {
+        self.with(host, |session| session.ask(script))
+    }
+
+    fn target(&self, host: &HostName) -> Option<&Target> {
+        self.0.targets.get(host)
+    }
+}
+
+/// Whether the user asked to stop: once = before the next step, twice = let go of the hosts at once.
+#[derive(Debug, Default)]
+pub struct Stop(AtomicU8);
+
+impl Stop {
+    /// Counts one more request.
+    pub fn ask(&self) {
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |times| Some(times.saturating_add(1)));
+    }
+
+    /// Whether to stop before the next step.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst) >= 1
+    }
+
+    /// Whether to let go at once.
+    pub fn is_urgent(&self) -> bool {
+        self.0.load(Ordering::SeqCst) >= 2
+    }
+}
+
+/// Runs blocking work for each host, at most `forks` at once; the answers come back in the order of `hosts`.
+pub async fn each_host<T, F>(hosts: Vec<HostName>, forks: usize, work: F) -> Vec<(HostName, Option<T>)>
+where
+    T: Send + 'static,
+    F: Fn(&HostName) -> T + Send + Sync + 'static,
+{
+    let places = Arc::new(Semaphore::new(forks.max(1)));
+    let work = Arc::new(work);
+    let mut running = JoinSet::new();
+    for (at, host) in hosts.iter().enumerate() {
+        let (places, work, host) = (places.clone(), work.clone(), host.clone());
+        running.spawn(async move {
+            let _place = places.acquire_owned().await.ok();
+            let done = tokio::task::spawn_blocking(move || work(&host)).await.ok();
+            (at, done)
+        });
+    }
+    let mut answers: Vec<(HostName, Option<T>)> = hosts.into_iter().map(|host| (host, None)).collect();
+    while let Some(done) = running.join_next().await {
+        if let Ok((at, answer)) = done {
+            answers[at].1 = answer;
+        }
+    }
+    answers
+}

@@ -1,0 +1,198 @@
+//! Owns asking: one read-only script per host for all of its resources, all hosts at once, and reading the answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use super::batch::LOGS;
+use super::looks::Looks;
+use super::{Event, Links, Observer, each_host};
+use crate::kinds::{self, KINDS};
+use crate::model::HostName;
+use crate::plan::Graph;
+use crate::resource::{Answer, ProbeError, ProbeScript, Question, Resource, Seen};
+use crate::sh;
+use crate::transport::TransportError;
+
+/// How long a host may take to answer a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(120);
+const NOTE: &str = "rempart/state";
+
+/// What hosts answered.
+#[derive(Debug, Default)]
+pub struct Probed {
+    /// What was seen of each item that was asked about and whose host answered.
+    pub seen: HashMap<usize, Seen>,
+    /// Hosts that could not be asked.
+    pub unreachable: BTreeMap<HostName, TransportError>,
+    /// What hosts remember of earlier runs.
+    pub notes: BTreeMap<HostName, HostNote>,
+}
+
+/// What a host remembers of an earlier run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostNote {
+    /// The log of a run that nobody saw the end of: its number and its lines.
+    pub unfinished: Option<(String, Vec<String>)>,
+    /// When it took back a change that nobody confirmed, in seconds since 1970, and whether at `boot` or by `timer`.
+    pub healed: Option<(u64, String)>,
+}
+
+/// Asks all hosts about these items, at once, and reads the answers.
+///
+/// A host that does not answer, or not in a way that can be trusted, gives no `Seen` or `Seen::Unknown`; never a pass.
+pub async fn probe(
+    graph: Arc<Graph>,
+    items: Vec<usize>,
+    links: Arc<dyn Links>,
+    forks: usize,
+    observer: Arc<Observer>,
+) -> Probed {
+    let mut by_host: BTreeMap<HostName, Vec<usize>> = BTreeMap::new();
+    for item in items {
+        by_host.entry(graph.items[item].host.clone()).or_default().push(item);
+    }
+    let mut scripts: BTreeMap<HostName, ProbeScript> =
+        by_host.par_iter().map(|(host, items)| (host.clone(), script(&graph, items))).collect();
+    let looks = Looks::sort(&scripts);
+    looks.add_to(&mut scripts);
+    let questions: BTreeMap<HostName, Question> =
+        scripts.into_iter().map(|(host, script)| (host, script.finish(&nonce(), PROBE_TIMEOUT))).collect();
+    let questions = Arc::new(questions);
+    let hosts: Vec<HostName> = questions.keys().cloned().collect();
+    let from_controller = tokio::task::spawn_blocking({
+        let looks = looks.clone();
+        move || looks.take_from_controller()
+    });
+    let asked = each_host(hosts, forks, {
+        let (questions, observer) = (questions.clone(), observer.clone());
+        move |host| {
+            let question = questions.get(host)?;
+            let began = Instant::now();
+            let answer = links.ask(host, &question.script);
+            observer(match &answer {
+                Ok(_) => Event::Probed(host.clone(), began.elapsed()),
+                Err(error) => Event::Unreachable(host.clone(), error.to_string()),
+            });
+            Some(answer)
+        }
+    })
+    .await;
+    let mut looked = from_controller.await.unwrap_or_default();
+    let mut probed = Probed::default();
+    let mut answers: Vec<(HostName, Result<Answer, ProbeError>)> = Vec::new();
+    for (host, output) in asked {
+        let Some(question) = questions.get(&host) else { continue };
+        match output.flatten() {
+            Some(Ok(output)) => {
+                let answer = Answer::read(question, &output);
+                if let Ok(answer) = &answer {
+                    looks.read(&host, answer, &mut looked);
+                    if let Some(note) = note(answer) {
+                        probed.notes.insert(host.clone(), note);
+                    }
+                }
+                answers.push((host, answer));
+            }
+            Some(Err(error)) => {
+                looks.lost(&host, &error.to_string(), &mut looked);
+                probed.unreachable.insert(host, error);
+            }
+            None => {
+                let reason = "the work on it died; this is a bug in rempart".to_owned();
+                let error = TransportError::Broken { host: host.clone(), reason };
+                looks.lost(&host, &error.to_string(), &mut looked);
+                probed.unreachable.insert(host, error);
+            }
+        }
+    }
+    let looked = &looked;
+    probed.seen = answers
+        .into_par_iter()
+        .filter_map(|(host, answer)| {
+            let items = by_host.get(&host)?;
+            Some(match answer {
+                Ok(mut answer) => {
+                    answer.set_looks(looked.of(&host));
+                    parse(&graph, items, &answer)
+                }
+                Err(ProbeError(why)) => items.iter().map(|item| (*item, Seen::Unknown(why.clone()))).collect(),
+            })
+        })
+        .flatten_iter()
+        .collect();
+    probed
+}
+
+fn script(graph: &Graph, items: &[usize]) -> ProbeScript {
+    let mut script = ProbeScript::default();
+    for entry in KINDS {
+        let batch = of_kind(graph, items, entry.name);
+        if !batch.is_empty() {
+            let resources: Vec<&dyn Resource> = batch.iter().map(|item| graph.items[*item].resource.as_ref()).collect();
+            (entry.probe)(&resources, &mut script);
+        }
+    }
+    script.section(
+        NOTE,
+        sh!(
+            "cat /var/lib/rempart/guard/healed 2>/dev/null; echo
+cd {} 2>/dev/null || exit 0
+for log in *.log; do [ -e \"$log\" ] || exit 0; done
+tail -n 1 \"$log\" | grep -q '^closed' || { printf '%s\\n' \"$log\"; tail -n 60 \"$log\"; }",
+            LOGS
+        ),
+    );
+    script
+}
+
+fn of_kind(graph: &Graph, items: &[usize], kind: &str) -> Vec<usize> {
+    items.iter().copied().filter(|item| graph.items[*item].resource.kind() == kind).collect()
+}
+
+fn parse(graph: &Graph, items: &[usize], answer: &Answer) -> Vec<(usize, Seen)> {
+    let mut all = Vec::with_capacity(items.len());
+    for entry in KINDS {
+        let batch = of_kind(graph, items, entry.name);
+        if batch.is_empty() {
+            continue;
+        }
+        let resources: Vec<&dyn Resource> = batch.iter().map(|item| graph.items[*item].resource.as_ref()).collect();
+        let mut seen = (entry.parse)(&resources, answer);
+        // A kind that answers for too few leaves the rest unknown, never fine.
+        seen.resize_with(batch.len(), || Seen::Unknown(format!("{} gave no answer; this is a bug", entry.name)));
+        all.extend(batch.into_iter().zip(seen));
+    }
+    all
+}
+
+/// Whether a kind only looks.
+pub(super) fn is_check(kind: &str) -> bool {
+    kinds::find(kind).is_some_and(|entry| entry.check)
+}
+
+fn note(answer: &Answer) -> Option<HostNote> {
+    let section = answer.section(NOTE).ok()?;
+    let text = String::from_utf8_lossy(&section.stdout).into_owned();
+    let (healed, log) = text.split_once("\n\n").or_else(|| text.strip_prefix('\n').map(|log| ("", log)))?;
+    let mut lines = log.lines();
+    let unfinished = lines
+        .next()
+        .and_then(|name| name.strip_suffix(".log"))
+        .map(|run| (run.to_owned(), lines.map(str::to_owned).collect()));
+    let healed = healed.lines().next().and_then(|line| {
+        let mut words = line.split(' ');
+        Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+    });
+    (unfinished.is_some() || healed.is_some()).then_some(HostNote { unfinished, healed })
+}
+
+/// 128 random bits in hexadecimal: what frames the answers of one script.
+pub(super) fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    // Two hashers of the standard library, each keyed by the system's randomness.
+    let word = || std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", word(), word())
+}

@@ -1,0 +1,43 @@
+# Runs on the target as root. Functions for steps; what each promises stands in src/resource/step.rs.
+LC_ALL=C; export LC_ALL; umask 077
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+
+rp_fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+# Refuses a parent that is not what it seems: a symlink on the way, or a directory of somebody else, could be swapped
+# under a root that writes into it.
+rp_parent() {
+  [ -d "$1" ] || rp_fail "the directory $1 does not exist"
+  [ "$(readlink -f -- "$1")" = "$1" ] || rp_fail "$1 has a symlink on its way; use the real path"
+  set -- "$1" "$2" "$(stat -c %U -- "$1")"
+  [ "$3" = root ] || [ "$3" = "$2" ] || rp_fail "$1 belongs to $3, who could swap what is written there"
+}
+
+rp_put() {
+  rp_dir=${2%/*}; rp_dir=${rp_dir:-/}
+  rp_parent "$rp_dir" "$4"
+  rp_tmp="${rp_dir%/}/.rempart.$$.${2##*/}"
+  trap 'rm -f -- "$rp_tmp"' EXIT
+  rm -f -- "$rp_tmp"
+  : > "$rp_tmp"
+  chown -- "$4:$5" "$rp_tmp"
+  cat -- "$1" > "$rp_tmp"
+  chmod -- "$3" "$rp_tmp"
+  sync -- "$rp_tmp"
+  if [ -n "${6:-}" ]; then
+    "$6" "$rp_tmp" || rp_fail "the real tool refuses the new $2; the old one stays"
+  fi
+  mv -T -- "$rp_tmp" "$2"
+  sync -- "$rp_dir"
+  trap - EXIT
+}
+
+rp_directory() {
+  if [ ! -d "$1" ]; then
+    rp_dir=${1%/*}
+    rp_parent "${rp_dir:-/}" "${3%%:*}"
+    mkdir -- "$1"
+  fi
+  chown -- "$3" "$1"
+  chmod -- "$2" "$1"
+}

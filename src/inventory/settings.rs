@@ -1,0 +1,92 @@
+//! Owns what happens to a variable as it is read: it keeps its place, and what is secret gets its mark and its name.
+//!
+//! Must not know which group or host it belongs to. A password is a secret by the name of its variable, whatever its
+//! tag; the lines of a file that hold one are never shown, so a fault here stands at `file:line:column` without text.
+
+use std::sync::Arc;
+
+use super::draft::Setting;
+use crate::model::{Diagnostic, Place};
+use crate::secret::Rendered;
+use crate::yaml::{Entry, Node, Value};
+
+/// Takes the entries of a `vars` map, or of a host or a vars file.
+pub(super) fn take(entries: Vec<Entry>, faults: &mut Vec<Diagnostic>) -> Vec<Setting> {
+    entries.into_iter().map(|entry| setting(&entry.key, entry.node, faults)).collect()
+}
+
+/// Takes one variable.
+pub(super) fn setting(name: &str, node: Node, faults: &mut Vec<Diagnostic>) -> Setting {
+    let node = mark(name, name, node, faults);
+    Setting { name: name.into(), node: Arc::new(node) }
+}
+
+/// Whether the value of a connection variable is a secret because of its name.
+pub(super) fn is_password(name: &str) -> bool {
+    name.strip_prefix("ansible_").is_some_and(|rest| {
+        ["pass", "password", "passphrase"].iter().any(|end| rest == *end || rest.ends_with(&format!("_{end}")))
+            || matches!(rest, "private_key" | "ssh_private_key")
+    })
+}
+
+// `path` is the name under which a secret is known: the variable, and the keys down to it. Playbooks know a variable's
+// own name as well as `db.password`, so both are clear.
+fn mark(path: &str, key: &str, node: Node, faults: &mut Vec<Diagnostic>) -> Node {
+    let Node { place, value } = node;
+    let value = match value {
+        Value::Tainted(text) => Value::Tainted(Rendered::secret(text.to_secret(path))),
+        value if is_password(key) || path == "rempart.become_password" => password(path, value, &place, faults),
+        Value::List(items) => {
+            let mark = |(at, item)| mark(&format!("{path}.{at}"), "", item, faults);
+            Value::List(items.into_iter().enumerate().map(mark).collect())
+        }
+        Value::Map(entries) => Value::Map(
+            entries
+                .into_iter()
+                .map(|entry| {
+                    let node = mark(&format!("{path}.{}", entry.key), &entry.key, entry.node, faults);
+                    Entry { node, ..entry }
+                })
+                .collect(),
+        ),
+        value => value,
+    };
+    Node { place, value }
+}
+
+fn password(name: &str, value: Value, place: &Place, faults: &mut Vec<Diagnostic>) -> Value {
+    let written = place.text().get(place.range()).unwrap_or("");
+    let mut fail = |detail: String, fix: &str| {
+        faults.push(
+            Diagnostic::error("a password that cannot be read as text").at(&hidden(place), "").because(detail).fix(fix),
+        );
+        Value::Null
+    };
+    match value {
+        Value::Null => Value::Null,
+        Value::Text(text) if is_template(&text) => Value::Text(text),
+        Value::Text(text) if text.contains("{{") || text.contains("{%") => fail(
+            format!("`{name}` mixes plain text and a template, so neither can be told from the other"),
+            "put the whole password in a variable of its own, and name that one: \"{{ my_password }}\"",
+        ),
+        Value::Text(text) => Value::Tainted(Rendered::secret(Rendered::plain(text).to_secret(name))),
+        Value::Int(number) if number.to_string() == written => {
+            Value::Tainted(Rendered::secret(Rendered::plain(written).to_secret(name)))
+        }
+        _ => fail(
+            format!("`{name}` without quotes is read as a number, a truth value, a list or a map"),
+            "put the password in quotes",
+        ),
+    }
+}
+
+/// Whether text is one expression and nothing else; the playbook's renderer fills it in, and `target` marks it then.
+fn is_template(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1
+}
+
+/// The same place as words, so that no report shows the line it stands on.
+pub(super) fn hidden(place: &Place) -> Place {
+    Place::outside(&place.to_string())
+}

@@ -1,0 +1,318 @@
+//! Owns Ansible's YAML shape: groups with `hosts`, `children` and `vars`, as many at the top as one likes.
+//!
+//! Must not know merging. It is stricter than Ansible where Ansible skips with a warning what somebody meant to say:
+//! a misspelt `hots:` would leave hosts unprotected. What Ansible reads, it reads the same.
+
+use std::sync::Arc;
+
+use super::draft::{ALL, Draft};
+use super::{names, range, settings};
+use crate::model::{Diagnostic, Place, Source, did_you_mean};
+use crate::yaml::{self, Dialect, Entry, Node, Value};
+
+const SECTIONS: [&str; 3] = ["children", "hosts", "vars"];
+
+/// Reads one file into the draft.
+pub(super) fn read(source: &Arc<Source>, draft: &mut Draft) {
+    if source.text.starts_with("$ANSIBLE_VAULT") {
+        return draft.faults.push(vaulted(source));
+    }
+    let root = match yaml::parse(source, Dialect::Inventory) {
+        Ok(root) => root,
+        Err(mut fault) => {
+            if fault.fix.is_none() {
+                fault.fix = lone_word(&fault);
+            }
+            return draft.faults.push(fault);
+        }
+    };
+    match root.value {
+        Value::Null => draft.warnings.push(
+            Diagnostic::warning("an empty inventory file")
+                .at(&Place::outside(&source.path), "")
+                .fix("add hosts, such as:\nall:\n  hosts:\n    web1:\n      ansible_host: 192.0.2.10"),
+        ),
+        Value::Map(groups) => {
+            if let Some(plugin) = groups.iter().find(|entry| entry.key == "plugin") {
+                return draft.faults.push(
+                    Diagnostic::error("the configuration of an inventory plugin")
+                        .at(&plugin.place, "Ansible would run a plugin here")
+                        .fix("let Ansible write the hosts down: ansible-inventory -i FILE --list --yaml --export > hosts.yml"),
+                );
+            }
+            for entry in groups {
+                group(entry, None, draft);
+            }
+        }
+        Value::List(items) => draft.faults.push(
+            Diagnostic::error("an inventory must be a map of groups")
+                .at(items.first().map_or(&root.place, |item| &item.place), "this is a list")
+                .fix("write the groups as keys, without dashes: all: { hosts: { web1: } }"),
+        ),
+        value => {
+            let root = Node::new(root.place, value);
+            draft.faults.push(
+                Diagnostic::error("an inventory must be a map of groups")
+                    .at(&root.place, format!("this is {}", root.shape()))
+                    .fix("start with a group and a colon, such as `all:`, with `hosts:` indented under it"),
+            );
+        }
+    }
+}
+
+/// The fault of a file that ansible-vault encrypted.
+pub(super) fn vaulted(source: &Arc<Source>) -> Diagnostic {
+    Diagnostic::error("a file encrypted by ansible-vault")
+        .at(&Place::outside(&source.path), "")
+        .because("ansible-vault files are not read")
+        .fix("decrypt it, put its secrets into rempart's secret store, and keep the rest in plain text")
+}
+
+fn group(entry: Entry, parent: Option<usize>, draft: &mut Draft) {
+    let Entry { key: name, place, node } = entry;
+    if SECTIONS.contains(&name.as_str()) {
+        return draft.faults.push(misplaced(&name, &place, parent.is_none()));
+    }
+    if let Some(why) = names::refuse_group(&name) {
+        return draft.faults.push(
+            Diagnostic::error("a name that no group can have")
+                .at(&place, why)
+                .because(format!("{name:?} would not be safe in a path or a pattern"))
+                .fix("use letters, digits, `_`, `-` and `.`"),
+        );
+    }
+    let at = draft.group(&name, Some(&place));
+    match parent {
+        Some(_) if at == ALL => draft.faults.push(
+            Diagnostic::error("`all` cannot be under another group")
+                .at(&place, "here")
+                .because("`all` holds every group, so this would be a circle")
+                .fix("remove it; its `vars` belong to a top-level `all:`"),
+        ),
+        Some(parent) => draft.child(parent, at, Some(&place)),
+        None => {}
+    }
+    let sections = match node.value {
+        Value::Null => return,
+        Value::Map(sections) => sections,
+        value => {
+            let node = Node::new(node.place, value);
+            return draft.faults.push(
+                Diagnostic::error("a group must be a map")
+                    .at(&node.place, format!("`{name}` is {}", node.shape()))
+                    .fix(format!("write `{name}:` and indent `hosts:`, `children:` or `vars:` under it")),
+            );
+        }
+    };
+    let hollow = sections
+        .iter()
+        .find(|entry| matches!(entry.key.as_str(), "hosts" | "children") && matches!(entry.node.value, Value::Null));
+    let hollow = hollow.map(|entry| (entry.key.clone(), entry.place.clone()));
+    for section in sections {
+        match section.key.as_str() {
+            "vars" => vars(at, section, draft),
+            "children" => {
+                for entry in names_of(section, draft) {
+                    group(entry, Some(at), draft);
+                }
+            }
+            "hosts" => {
+                for entry in names_of(section, draft) {
+                    host(entry, at, draft);
+                }
+            }
+            _ => draft.faults.push(unknown_key(&name, &section, hollow.as_ref(), parent.is_some())),
+        }
+    }
+}
+
+fn misplaced(name: &str, place: &Place, top: bool) -> Diagnostic {
+    let (label, fix) = if top {
+        (
+            "stands at the top, where groups stand",
+            format!("indent `{name}:` and what follows under a group, such as `all:`"),
+        )
+    } else {
+        ("stands where groups stand", format!("name the group first, and indent `{name}:` under it"))
+    };
+    Diagnostic::error("a section without a group").at(place, format!("`{name}` {label}")).fix(fix)
+}
+
+fn unknown_key(group: &str, found: &Entry, hollow: Option<&(String, Place)>, nested: bool) -> Diagnostic {
+    let key = &found.key;
+    let told = Diagnostic::error("an unknown key in a group").at(&found.place, format!("`{key}` is not known here"));
+    if let Some(near) = did_you_mean(key, SECTIONS) {
+        return told.fix(format!("did you mean `{near}`?"));
+    }
+    let connects = key.starts_with("ansible_") || key == "rempart";
+    if let (Some((section, place)), false) = (hollow, connects) {
+        return told
+            .see(place, "this is empty")
+            .because(format!("`{key}` stands beside `{section}:`, not under it"))
+            .fix(format!("indent `{key}:` deeper than `{section}:`"));
+    }
+    if connects && nested {
+        return told
+            .because(format!(
+                "`{group}` is read as a group, because it stands under `children:`, but it looks like a host"
+            ))
+            .fix(format!("put `{group}:` under `hosts:`; or, if it is a group, put `{key}` under its `vars:`"));
+    }
+    match found.node.value {
+        Value::Null | Value::Map(_) if !connects => told
+            .because("a group has `hosts:`, `children:` and `vars:`, and nothing else")
+            .fix(format!("put `{key}:` under `hosts:` if it is a host, or under `children:` if it is a group")),
+        _ => told
+            .because("a group has `hosts:`, `children:` and `vars:`, and nothing else")
+            .fix(format!("put `{key}` under `vars:` if it is a variable")),
+    }
+}
+
+// The entries of `hosts` or `children`. A lone word is taken as Ansible takes it, and told.
+fn names_of(section: Entry, draft: &mut Draft) -> Vec<Entry> {
+    let Entry { key, node, .. } = section;
+    let what = if key == "hosts" { "host" } else { "group" };
+    match node.value {
+        Value::Null => Vec::new(),
+        Value::Map(entries) => entries,
+        Value::Text(text) if !text.contains(char::is_whitespace) => {
+            draft.warnings.push(
+                Diagnostic::warning(format!("a {what} without a colon"))
+                    .at(&node.place, format!("read as the one {what} `{text}`"))
+                    .because("a second one beside it would break the file")
+                    .fix(format!("write `{text}:` on a line of its own, indented under `{key}:`")),
+            );
+            vec![Entry { key: text, place: node.place.clone(), node: Node::new(node.place, Value::Null) }]
+        }
+        Value::Text(text) => {
+            let fixed: Vec<String> = text.split_whitespace().take(5).map(|word| format!("`{word}:`")).collect();
+            draft.faults.push(
+                Diagnostic::error(format!("{what}s without colons"))
+                    .at(&node.place, "YAML reads this as one text")
+                    .fix(format!("write a colon after each, one on a line: {}", fixed.join(" "))),
+            );
+            Vec::new()
+        }
+        value => {
+            let node = Node::new(node.place, value);
+            let mut told = Diagnostic::error(format!("`{key}` must be a map"))
+                .at(node.items().and_then(<[Node]>::first).map_or(&node.place, |item| &item.place), {
+                    format!("`{key}` is {}", node.shape())
+                });
+            told.fix = Some(match node.items() {
+                Some(items) => {
+                    let words = items.iter().filter_map(|item| {
+                        item.text().or_else(|| item.entries().and_then(|e| e.first()).map(|e| e.key.as_str()))
+                    });
+                    let fixed: Vec<String> = words.take(5).map(|word| format!("`{word}:`")).collect();
+                    format!("write each without a dash and with a colon: {}", fixed.join(" "))
+                }
+                None => format!("write each {what} as a key with a colon, indented under `{key}:`"),
+            });
+            draft.faults.push(told);
+            Vec::new()
+        }
+    }
+}
+
+fn vars(group: usize, section: Entry, draft: &mut Draft) {
+    let entries = match section.node.value {
+        Value::Null => return,
+        Value::Map(entries) => entries,
+        value => {
+            let node = Node::new(section.node.place, value);
+            let fix = match node.value {
+                Value::List(_) => "write each variable as a key, without a dash: `name: value`",
+                _ => "write each variable as a key, indented under `vars:`: `name: value`",
+            };
+            return draft.faults.push(
+                Diagnostic::error("`vars` must be a map")
+                    .at(&node.place, format!("`vars` is {}", node.shape()))
+                    .fix(fix),
+            );
+        }
+    };
+    for entry in entries {
+        if entry.key == "ansible_group_priority" {
+            match entry.node.value {
+                Value::Int(priority) => draft.groups[group].priority = priority,
+                Value::Text(ref text) if text.trim().parse::<i64>().is_ok() => {
+                    draft.groups[group].priority = text.trim().parse().unwrap_or(1);
+                }
+                _ => draft.faults.push(
+                    Diagnostic::error("a priority must be a whole number")
+                        .at(&entry.node.place, format!("this is {}", entry.node.shape()))
+                        .fix("write a number; the group with the higher one wins"),
+                ),
+            }
+            continue;
+        }
+        let setting = settings::setting(&entry.key, entry.node, &mut draft.faults);
+        draft.groups[group].settings.push(setting);
+    }
+}
+
+fn host(entry: Entry, group: usize, draft: &mut Draft) {
+    let Entry { key, place, node } = entry;
+    let fail = |why: String| {
+        let fix = if key.contains(char::is_whitespace) {
+            "one host on a line, each with a colon; variables go indented under it"
+        } else {
+            "use letters, digits, `.`, `-` and `_`; a range is [01:50] or [a:f]; an address goes into ansible_host"
+        };
+        Diagnostic::error("a name that no host can have").at(&place, why).because(format!("{key:?}")).fix(fix)
+    };
+    let (pattern, port) = names::split_port(&key);
+    let hosts = match range::expand(pattern) {
+        Ok(hosts) => hosts,
+        Err(why) => return draft.faults.push(fail(why)),
+    };
+    if let Some(why) = hosts.first().and_then(|name| names::refuse_host(name)) {
+        return draft.faults.push(fail(why));
+    }
+    if port.is_some_and(|port| port == 0 || port > 65535) {
+        return draft.faults.push(fail("the port is not between 1 and 65535".into()));
+    }
+    let vars = match node.value {
+        Value::Null => Vec::new(),
+        Value::Map(entries) => settings::take(entries, &mut draft.faults),
+        value => {
+            let node = Node::new(node.place, value);
+            return draft.faults.push(
+                Diagnostic::error("a host's variables must be a map")
+                    .at(&node.place, format!("`{key}` is {}", node.shape()))
+                    .fix(format!(
+                        "write `{key}:` alone, and its variables indented under it, such as `ansible_host: ...`"
+                    )),
+            );
+        }
+    };
+    if !draft.has_room(hosts.len(), vars.len()) {
+        return draft.faults.push(
+            Diagnostic::error("an inventory that is too large")
+                .at(&place, format!("{} hosts with {} variables each", hosts.len(), vars.len()))
+                .fix("make the range smaller, or give its variables to a group"),
+        );
+    }
+    for name in hosts {
+        let (at, new) = draft.host(&name, &place, group);
+        if let (Some(port), true) = (port, new) {
+            let node = Node::new(place.clone(), Value::Int(i64::try_from(port).unwrap_or(0)));
+            let setting = settings::setting("ansible_port", node, &mut draft.faults);
+            draft.hosts[at].settings.push(setting);
+        }
+        draft.hosts[at].settings.extend(vars.iter().cloned());
+    }
+}
+
+// YAML's own message for a word without its colon speaks of simple keys; this one names the word.
+fn lone_word(fault: &Diagnostic) -> Option<String> {
+    let (place, _) = fault.place.as_ref()?;
+    let end = place.range().end.min(place.text().len());
+    let lines = place.text().get(..end)?.lines().rev().take(3);
+    let word = lines.map(str::trim).find(|line| {
+        let bare = line.trim_start_matches("- ");
+        !bare.is_empty() && !bare.contains([':', '#', ' ', '"', '\'', '{', '}', '[', ']'])
+    })?;
+    Some(format!("write a colon after a name: `{}:`", word.trim_start_matches("- ")))
+}

@@ -1,0 +1,159 @@
+//! Owns `group_vars` and `host_vars`: which of their files belong to which group or host, and their settings.
+//!
+//! Must not know who wins. Each folder is listed once, so ten thousand hosts do not ask the disk forty thousand
+//! questions. As Ansible does, the first of NAME, NAME.yml, NAME.yaml and NAME.json is read and the others are not;
+//! Ansible is silent about that, and about files of no known group, and here they are told.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::draft::{Draft, Setting};
+use super::shape_yaml::vaulted;
+use super::{settings, sources};
+use crate::model::{Diagnostic, Place, did_you_mean};
+use crate::yaml::{self, Dialect, Node, Value};
+
+const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+/// The settings of one inventory folder's `group_vars` and `host_vars`, by the numbers of groups and hosts.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub groups: HashMap<usize, Vec<Setting>>,
+    pub hosts: HashMap<usize, Vec<Setting>>,
+}
+
+/// Reads what stands beside the inventory files in `folder`.
+pub(super) fn read(folder: &Path, draft: &mut Draft) -> Beside {
+    let groups: Vec<String> = draft.groups.iter().map(|group| group.name.to_string()).collect();
+    let hosts: Vec<String> = draft.hosts.iter().map(|host| host.name.clone()).collect();
+    Beside {
+        groups: read_kind(&folder.join("group_vars"), "group", &groups, draft),
+        hosts: read_kind(&folder.join("host_vars"), "host", &hosts, draft),
+    }
+}
+
+fn read_kind(folder: &Path, what: &str, known: &[String], draft: &mut Draft) -> HashMap<usize, Vec<Setting>> {
+    let mut found = HashMap::new();
+    if !folder.exists() {
+        return found;
+    }
+    let shown = |path: &Path| Place::outside(&path.display().to_string());
+    if !folder.is_dir() {
+        draft.warnings.push(
+            Diagnostic::warning("not a folder, so not read")
+                .at(&shown(folder), "")
+                .fix(format!("make it a folder with one file for each {what}")),
+        );
+        return found;
+    }
+    let names = match sources::list(folder) {
+        Ok(names) => names,
+        Err(fault) => {
+            draft.faults.push(fault);
+            return found;
+        }
+    };
+    let present: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let mut used = HashSet::new();
+    for (at, name) in known.iter().enumerate() {
+        let mut read: Option<String> = None;
+        for ending in ENDINGS {
+            let file = format!("{name}{ending}");
+            let Some(entry) = present.get(file.as_str()) else { continue };
+            used.insert(*entry);
+            if let Some(first) = &read {
+                draft.warnings.push(
+                    Diagnostic::warning("a variables file that is not read")
+                        .at(&shown(&folder.join(entry)), "")
+                        .because(format!("`{first}` stands beside it and comes first; Ansible reads one of them, too"))
+                        .fix(format!("move both into the folder `{name}/`, where all files are read")),
+                );
+                continue;
+            }
+            let path = folder.join(entry);
+            let mut settings = Vec::new();
+            if path.is_dir() {
+                read_folder(&path, 0, &mut settings, draft);
+            } else if path.exists() {
+                read_file(&path, &mut settings, draft);
+            } else {
+                continue; // a link that leads nowhere
+            }
+            found.insert(at, settings);
+            read = Some(file);
+        }
+    }
+    for name in names.iter().filter(|name| !used.contains(name.as_str()) && belongs(name)) {
+        let stem = ENDINGS[1..].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+        let mut told = Diagnostic::warning(format!("variables of an unknown {what}"))
+            .at(&shown(&folder.join(name)), "")
+            .because(format!("no {what} is called `{stem}`, so the file is not read"));
+        told.fix = Some(match did_you_mean(stem, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("rename it to a {what} of the inventory, or remove it"),
+        });
+        draft.warnings.push(told);
+    }
+    found
+}
+
+// Whether a name in such a folder can be meant as a variables file at all.
+fn belongs(name: &str) -> bool {
+    let ending = Path::new(name).extension().and_then(|end| end.to_str()).unwrap_or("");
+    !name.starts_with('.') && !name.ends_with('~') && !["md", "txt", "bak", "orig", "swp", "rst"].contains(&ending)
+}
+
+fn read_folder(folder: &Path, depth: usize, settings: &mut Vec<Setting>, draft: &mut Draft) {
+    if depth > 16 {
+        draft.faults.push(
+            Diagnostic::error("folders are nested too deeply")
+                .at(&Place::outside(&folder.display().to_string()), "")
+                .fix("look for links that lead in a circle"),
+        );
+        return;
+    }
+    let names = match sources::list(folder) {
+        Ok(names) => names,
+        Err(fault) => return draft.faults.push(fault),
+    };
+    for name in names.iter().filter(|name| !name.starts_with('.') && !name.ends_with('~')) {
+        let path: PathBuf = folder.join(name);
+        let ending = path.extension().and_then(|end| end.to_str());
+        if path.is_dir() {
+            if ending.is_none() {
+                read_folder(&path, depth + 1, settings, draft);
+            }
+        } else if ending.is_none_or(|end| ["yml", "yaml", "json"].contains(&end)) && path.is_file() {
+            read_file(&path, settings, draft);
+        }
+    }
+}
+
+fn read_file(path: &Path, settings: &mut Vec<Setting>, draft: &mut Draft) {
+    let read = || -> Result<Node, Diagnostic> {
+        let source = yaml::read(path)?;
+        if source.text.starts_with("$ANSIBLE_VAULT") {
+            return Err(vaulted(&source));
+        }
+        yaml::parse(&source, Dialect::Inventory)
+    };
+    match read() {
+        Err(fault) => draft.faults.push(fault),
+        Ok(Node { value: Value::Null, .. }) => {}
+        Ok(Node { value: Value::Map(entries), .. }) => {
+            if let Some(entry) = entries.iter().find(|entry| entry.key == "ansible_group_priority") {
+                draft.warnings.push(
+                    Diagnostic::warning("a priority that has no effect")
+                        .at(&entry.place, "Ansible ignores it here, too")
+                        .fix("put it under the group's `vars:` in the inventory file"),
+                );
+            }
+            settings.extend(settings::take(entries, &mut draft.faults));
+        }
+        Ok(node) => draft.faults.push(
+            Diagnostic::error("a variables file must be a map")
+                .at(&node.place, format!("this is {}", node.shape()))
+                .fix("write each variable as a key, without a dash: `name: value`"),
+        ),
+    }
+}

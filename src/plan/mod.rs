@@ -1,0 +1,18 @@
+//! Owns the plan: the graph over the whole fleet, the difference between wanted and seen, and both joined as a value
+//! that is shown before anything is touched.
+//!
+//! Pure: no connection, no file, no clock, no secret's content. It fails on bad input only.
+
+mod delta;
+mod graph;
+mod items;
+mod outlook;
+mod rollout;
+#[cfg(test)]
+mod tests;
+
+pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
+pub use graph::{Dependency, Graph, Why};
+pub use items::{Item, Need};
+pub use outlook::{Act, HostOutlook, Outlook, Planned, Totals, outlook};
+pub use rollout::{Rollout, WaveSize, check_rollouts};

@@ -1,0 +1,248 @@
+//! Owns the plan as people and machines see it: what will happen to each resource, in order, and why.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::delta::all_new;
+use super::{Delta, FieldDelta, Graph, Why, delta};
+use crate::model::{HostName, Phase, ResourceId};
+use crate::resource::{Provision, Seen};
+
+/// What will happen to one resource.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Act {
+    /// Nothing.
+    Same,
+    /// It will be made.
+    Create {
+        /// What it will have.
+        fields: Vec<FieldDelta>,
+    },
+    /// It will be changed.
+    Change {
+        /// What differs.
+        fields: Vec<FieldDelta>,
+    },
+    /// It will be removed.
+    Remove,
+    /// It is as it should be but must react to a change: a restart.
+    React {
+        /// What it will do.
+        reaction: &'static str,
+        /// The resource whose change causes it.
+        because: ResourceId,
+    },
+    /// A check that will be made once the changes before it are.
+    CheckLater,
+    /// A check that does not hold.
+    Finding {
+        /// What differs.
+        fields: Vec<FieldDelta>,
+    },
+    /// Nobody can say.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One resource's line in the plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct Planned {
+    /// Its number in the graph.
+    #[serde(skip)]
+    pub item: usize,
+    /// Its identity.
+    pub id: ResourceId,
+    /// The phase.
+    pub phase: Phase,
+    /// Where it is declared, as `file:line`.
+    pub place: String,
+    /// What will happen.
+    #[serde(flatten)]
+    pub act: Act,
+    /// The change before it after which it is measured again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<ResourceId>,
+    /// The requirements it serves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<String>,
+}
+
+/// One host in the plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct HostOutlook {
+    /// The host.
+    pub host: HostName,
+    /// Why nothing could be asked of it, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
+    /// Its resources in order.
+    pub resources: Vec<Planned>,
+}
+
+/// The plan of a fleet as a value.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outlook {
+    /// Its hosts.
+    pub hosts: Vec<HostOutlook>,
+}
+
+/// How many of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// To be made.
+    pub add: usize,
+    /// To be changed, restarts included.
+    pub change: usize,
+    /// To be removed.
+    pub remove: usize,
+    /// As they should be.
+    pub same: usize,
+    /// Checks to be made later.
+    pub check: usize,
+    /// Checks that do not hold.
+    pub findings: usize,
+    /// Nobody can say.
+    pub unknown: usize,
+    /// Hosts that could not be asked.
+    pub unreachable: usize,
+}
+
+impl Act {
+    /// Whether the host will be changed.
+    pub fn changes(&self) -> bool {
+        matches!(self, Act::Create { .. } | Act::Change { .. } | Act::Remove | Act::React { .. })
+    }
+}
+
+impl Outlook {
+    /// How many of each, over the fleet.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for host in &self.hosts {
+            totals.unreachable += usize::from(host.unreachable.is_some());
+            for planned in &host.resources {
+                let count = match planned.act {
+                    Act::Same => &mut totals.same,
+                    Act::Create { .. } => &mut totals.add,
+                    Act::Change { .. } | Act::React { .. } => &mut totals.change,
+                    Act::Remove => &mut totals.remove,
+                    Act::CheckLater => &mut totals.check,
+                    Act::Finding { .. } => &mut totals.findings,
+                    Act::Unknown { .. } => &mut totals.unknown,
+                };
+                *count += 1;
+            }
+        }
+        totals
+    }
+}
+
+/// Joins the graph with what was seen. An item without an answer is on a host that could not be asked.
+///
+/// `is_check` tells which kinds only look; `unreachable` names the hosts that could not be asked, and why.
+pub fn outlook(
+    graph: &Graph,
+    seen: &HashMap<usize, Seen>,
+    unreachable: &HashMap<HostName, String>,
+    is_check: &dyn Fn(&str) -> bool,
+) -> Outlook {
+    let mut acts: HashMap<usize, Act> = HashMap::new();
+    let mut afters: HashMap<usize, ResourceId> = HashMap::new();
+    for number in &graph.order {
+        let item = &graph.items[*number];
+        let Some(answer) = seen.get(number) else { continue };
+        let changing = |on: usize| acts.get(&on).is_some_and(Act::changes);
+        let after = graph
+            .dependencies(*number)
+            .iter()
+            .find(|dependency| !matches!(dependency.why, Why::Needs(_)) && changing(dependency.on));
+        let desired = item.resource.desired();
+        let act = match delta(&desired, answer) {
+            _ if is_check(item.resource.kind()) => {
+                // What is changed before it may be what it looks at, on its own host and on those it needs.
+                let pending = acts.iter().any(|(other, act)| act.changes() && graph.items[*other].host == item.host)
+                    || graph.upstream(*number).into_iter().any(changing);
+                match delta(&desired, answer) {
+                    _ if pending => Act::CheckLater,
+                    Delta::Same => Act::Same,
+                    Delta::Unknown(why) => Act::Unknown { why },
+                    Delta::Create(fields) | Delta::Change(fields) => Act::Finding { fields },
+                    Delta::Remove | Delta::NotYet => Act::Finding { fields: Vec::new() },
+                }
+            }
+            Delta::Same => Act::Same,
+            Delta::Create(fields) => Act::Create { fields },
+            Delta::Change(fields) => Act::Change { fields },
+            Delta::Remove => Act::Remove,
+            Delta::Unknown(why) => Act::Unknown { why },
+            Delta::NotYet => match answer {
+                Seen::NotYet { missing, brought_by } => match bringer(graph, *number, brought_by, &changing) {
+                    Some(bringer) => {
+                        afters.insert(*number, graph.items[bringer].id());
+                        Act::Create { fields: all_new(&desired) }
+                    }
+                    None => Act::Unknown { why: format!("{missing}, and nothing in this plan brings it") },
+                },
+                _ => Act::Unknown { why: "it was not measured".into() },
+            },
+        };
+        let act = match (&act, item.resource.reaction(), after) {
+            (Act::Same, Some(reaction), Some(dependency)) => {
+                Act::React { reaction, because: graph.items[dependency.on].id() }
+            }
+            _ => act,
+        };
+        if act.changes()
+            && let Some(dependency) = after
+        {
+            afters.entry(*number).or_insert_with(|| graph.items[dependency.on].id());
+        }
+        acts.insert(*number, act);
+    }
+    let hosts = graph
+        .by_host()
+        .into_iter()
+        .map(|(host, numbers)| HostOutlook {
+            unreachable: unreachable.get(&host).cloned(),
+            resources: numbers
+                .into_iter()
+                .filter_map(|number| {
+                    let item = &graph.items[number];
+                    Some(Planned {
+                        item: number,
+                        id: item.id(),
+                        phase: item.phase,
+                        place: format!("{}:{}", item.place.path(), item.place.line()),
+                        act: acts.remove(&number)?,
+                        after: afters.remove(&number),
+                        controls: item.controls.clone(),
+                    })
+                })
+                .collect(),
+            host,
+        })
+        .collect();
+    Outlook { hosts }
+}
+
+// What brings a missing tool: a change upstream, or one on the same host that provides what is asked for.
+fn bringer(graph: &Graph, number: usize, brought_by: &[Provision], changing: &dyn Fn(usize) -> bool) -> Option<usize> {
+    let item = &graph.items[number];
+    let provides = |on: usize| {
+        let other = &graph.items[on];
+        other.host == item.host
+            && (other.resource.provides().iter().any(|provision| brought_by.contains(provision))
+                || brought_by.contains(&Provision::Kind(other.resource.kind())))
+    };
+    graph
+        .order
+        .iter()
+        .copied()
+        .take_while(|on| *on != number)
+        .find(|on| changing(*on) && provides(*on))
+        .or_else(|| graph.upstream(number).into_iter().find(|on| changing(*on)))
+}

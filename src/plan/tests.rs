@@ -1,0 +1,170 @@
+//! The graph, differences and outlook, over real kinds and made-up answers.
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::kinds;
+use crate::model::{Diagnostic, HostName, Phase, Place, Source};
+use crate::resource::{Context, FieldValue, Fields, ReadText, Seen};
+use crate::secret::{Piece, Rendered, Secret};
+use crate::yaml::{Dialect, parse};
+
+fn item(host: &str, phase: Phase, text: &str) -> Item {
+    let host = HostName::new(host);
+    let source = Source::new("p.yaml", text);
+    let node = parse(&source, Dialect::Playbook).unwrap();
+    let kind = node.entries().unwrap()[0].key.clone();
+    let select = |_: &str| Err("nobody".to_owned());
+    let context = Context { host: &host, address: "192.0.2.1", login_user: None, ssh_port: 22, select: &select };
+    let resource = (kinds::find(&kind).unwrap().load)(node.get(&kind).unwrap(), &context).unwrap();
+    Item {
+        host,
+        phase,
+        resource,
+        place: Place::new(&source, 0, 4),
+        label: None,
+        needs: Vec::new(),
+        tags: Vec::new(),
+        controls: Vec::new(),
+        playbook: "p".into(),
+    }
+}
+
+fn needing(mut item: Item, host: &str, what: &str) -> Item {
+    let place = item.place.clone();
+    item.needs.push(Need { host: HostName::new(host), what: what.into(), place });
+    item
+}
+
+fn ids(graph: &Graph) -> Vec<String> {
+    graph.order.iter().map(|at| format!("{} {}", graph.items[*at].host, graph.items[*at].id().key)).collect()
+}
+
+fn words(told: &Diagnostic) -> String {
+    format!("{}: {}", told.summary, told.detail.clone().unwrap_or_default())
+}
+
+#[test]
+fn the_written_order_holds_within_a_phase_and_phases_hold_per_host() {
+    let graph = Graph::build(vec![
+        item("a", Phase::Hardening, "file: {path: /etc/z}"),
+        item("a", Phase::Preparation, "file: {path: /etc/y}"),
+        item("a", Phase::Preparation, "file: {path: /etc/x}"),
+        item("b", Phase::Installation, "file: {path: /etc/w}"),
+    ])
+    .unwrap();
+    assert_eq!(ids(&graph), ["a /etc/y", "a /etc/x", "b /etc/w", "a /etc/z"]);
+}
+
+#[test]
+fn parents_and_owners_come_first_whatever_was_written_first() {
+    let graph = Graph::build(vec![
+        item("a", Phase::Preparation, "file: {path: /srv/x/y/f, owner: root}"),
+        item("a", Phase::Preparation, "directory: {path: /srv/x}"),
+        item("b", Phase::Preparation, "directory: {path: /srv/x}"),
+    ])
+    .unwrap();
+    assert_eq!(ids(&graph)[0], "a /srv/x");
+    assert_eq!(graph.dependencies(0).len(), 1, "the other host's directory is another one");
+}
+
+#[test]
+fn needs_cross_hosts_and_a_circle_is_shown_as_a_path() {
+    let told = Graph::build(vec![
+        needing(item("a", Phase::Preparation, "file: {path: /etc/x}"), "b", "file:/etc/y"),
+        needing(item("b", Phase::Preparation, "file: {path: /etc/y}"), "a", "file:/etc/x"),
+    ])
+    .unwrap_err();
+    assert_eq!(
+        words(&told[0]),
+        "resources that need each other in a circle: file:/etc/x on a needs → file:/etc/y on b needs → file:/etc/x"
+    );
+}
+
+#[test]
+fn a_need_for_nothing_and_a_need_against_the_phases_are_told() {
+    let told = Graph::build(vec![
+        needing(item("a", Phase::Preparation, "file: {path: /etc/x}"), "a", "file:/etc/yy"),
+        needing(item("a", Phase::Preparation, "file: {path: /etc/w}"), "a", "file:/etc/y"),
+        item("a", Phase::Hardening, "file: {path: /etc/y}"),
+    ])
+    .unwrap_err();
+    assert_eq!(told[0].fix.as_deref(), Some("did you mean `file:/etc/y`?"));
+    assert_eq!(told[1].summary, "a need against the order of the phases");
+}
+
+#[test]
+fn a_selection_keeps_order_and_edges_and_closes_production_to_the_untested() {
+    let graph = Graph::build(vec![
+        item("a", Phase::Preparation, "directory: {path: /srv/x}"),
+        item("a", Phase::Preparation, "file: {path: /srv/x/f}"),
+        item("a", Phase::Tests, "file: {path: /srv/t}"),
+        item("b", Phase::Production, "file: {path: /srv/p}"),
+    ])
+    .unwrap();
+    let part = graph.restrict(&|item| item.phase != Phase::Tests);
+    assert_eq!(ids(&part), ["a /srv/x", "a /srv/x/f", "b /srv/p"]);
+    assert_eq!(part.dependencies(1).len(), 1);
+    assert!(part.is_untested(&HostName::new("a")) && !part.is_untested(&HostName::new("b")));
+}
+
+fn present(content: &str) -> Seen {
+    let bytes = zeroize::Zeroizing::new(content.as_bytes().to_vec());
+    Seen::Present(Fields::from([
+        ("content".into(), FieldValue::Read(ReadText::Bytes(bytes))),
+        ("mode".into(), FieldValue::text("0644")),
+        ("owner".into(), FieldValue::text("root")),
+        ("group".into(), FieldValue::text("root")),
+    ]))
+}
+
+#[test]
+fn unknown_is_never_the_same_and_not_yet_needs_somebody_who_brings_it() {
+    let graph = Graph::build(vec![
+        item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}"),
+        item("a", Phase::Preparation, "file: {path: /etc/y, content: \"1\"}"),
+        item("a", Phase::Preparation, "file: {path: /etc/z, content: \"1\"}"),
+    ])
+    .unwrap();
+    let not_yet = Seen::NotYet { missing: "no docker".into(), brought_by: vec![] };
+    let seen = HashMap::from([(0, present("1")), (1, Seen::Unknown("no answer".into())), (2, not_yet)]);
+    let outlook = outlook(&graph, &seen, &HashMap::new(), &|_| false);
+    let acts: Vec<&Act> = outlook.hosts[0].resources.iter().map(|planned| &planned.act).collect();
+    assert!(matches!(acts[0], Act::Same));
+    assert!(matches!(acts[1], Act::Unknown { why } if why == "no answer"));
+    assert!(matches!(acts[2], Act::Unknown { why } if why == "no docker, and nothing in this plan brings it"));
+}
+
+#[test]
+fn a_host_without_an_answer_is_not_fine() {
+    let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
+    let unreachable = HashMap::from([(HostName::new("a"), "down".to_owned())]);
+    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false);
+    assert_eq!((outlook.totals().unreachable, outlook.totals().same), (1, 0));
+}
+
+#[test]
+fn a_diff_masks_the_new_secret_and_every_line_that_may_hold_the_old_one() {
+    let new = Rendered::from_pieces(vec![
+        Piece::Plain("user=a\ntoken=".into()),
+        Piece::Secret(Secret::new("token", "n3w")),
+        Piece::Plain("\n".into()),
+    ]);
+    let wanted = crate::resource::Desired::Present(Fields::from([("content".into(), FieldValue::Wanted(new))]));
+    let Delta::Change(fields) = delta(&wanted, &present("user=a\ntoken=0ld\n")) else { panic!("no change") };
+    let shown = serde_json::to_string(&fields).unwrap();
+    assert!(!shown.contains("n3w") && !shown.contains("0ld"), "{shown}");
+    assert!(shown.contains("token=(secret token)") && shown.contains("hidden: may hold an old secret"), "{shown}");
+}
+
+#[test]
+fn an_edge_into_a_later_rolling_batch_is_refused() {
+    let graph = Graph::build(vec![
+        needing(item("a", Phase::Preparation, "file: {path: /etc/x}"), "b", "file:/etc/y"),
+        item("b", Phase::Preparation, "file: {path: /etc/y}"),
+    ])
+    .unwrap();
+    let hosts = [HostName::new("a"), HostName::new("b")];
+    let rollout = Rollout::cut("p", &hosts, &[WaveSize::Count(1)]);
+    assert_eq!(check_rollouts(&graph, &[rollout]).unwrap_err()[0].summary, "a need into a later rolling batch");
+}

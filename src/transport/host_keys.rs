@@ -1,0 +1,162 @@
+//! Owns the judgement over a host's key: known, pinned, unknown, changed or revoked.
+//!
+//! Must not connect. There is no way to switch it off.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use super::known_hosts::{Entry, Marker, parse, written};
+
+/// A host's public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostKey {
+    /// Its type, such as `ssh-ed25519`.
+    pub kind: String,
+    blob: Vec<u8>,
+}
+
+impl HostKey {
+    /// Takes a key as it travels; `None` if its type cannot be read.
+    pub fn from_blob(blob: Vec<u8>) -> Option<Self> {
+        let length = u32::from_be_bytes(blob.get(..4)?.try_into().ok()?) as usize;
+        let kind = std::str::from_utf8(blob.get(4..)?.get(..length)?).ok()?.to_owned();
+        let plain = !kind.is_empty() && kind.bytes().all(|c| c.is_ascii_graphic());
+        plain.then_some(Self { kind, blob })
+    }
+
+    /// The key as known_hosts writes it.
+    pub fn base64(&self) -> String {
+        BASE64.encode(&self.blob)
+    }
+
+    /// `SHA256:...`, as `ssh-keygen -l` shows it.
+    pub fn fingerprint(&self) -> String {
+        format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&self.blob)))
+    }
+}
+
+/// The key exchange names of a key type, in the order wanted; RSA keys have several.
+pub(super) const KEY_TYPES: [(&str, &str); 5] = [
+    ("ssh-ed25519", "ssh-ed25519"),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"),
+    ("ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"),
+    ("ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"),
+    ("ssh-rsa", "rsa-sha2-512,rsa-sha2-256,ssh-rsa"),
+];
+
+/// All that is known of one host's key before connecting.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    name: String,
+    entries: Vec<Entry>,
+    elsewhere: Vec<Entry>,
+    pinned: Vec<String>,
+    command: String,
+}
+
+impl Known {
+    /// Reads `files`. `alias` is ssh_config's HostKeyAlias; `host` is what `rempart trust` would be asked for.
+    pub fn read(
+        files: &[PathBuf],
+        host: &str,
+        address: &str,
+        port: u16,
+        alias: Option<&str>,
+        pinned: &[String],
+    ) -> Result<Self, String> {
+        let name = alias.map_or_else(|| written(address, port), str::to_ascii_lowercase);
+        let mut known = Self { command: format!("rempart trust {host}"), pinned: pinned.to_vec(), ..Self::default() };
+        for file in files {
+            let text = match fs::read(file) {
+                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(format!("cannot read {}: {error}", file.display())),
+            };
+            for entry in parse(&text, file)? {
+                if entry.speaks_of(&name) {
+                    known.entries.push(entry);
+                } else if alias.is_none() && port != 22 && entry.speaks_of(&written(address, 22)) {
+                    // As OpenSSH: a line without a port can vouch for another port, but cannot contradict.
+                    known.elsewhere.push(entry);
+                }
+            }
+        }
+        known.name = name;
+        Ok(known)
+    }
+
+    /// The key exchange names to offer, those of known types first: a host known by another type is then no mismatch.
+    /// Certificates are left out: libssh2 offers them unasked, and does not look who signed them.
+    pub fn preference(&self) -> String {
+        let is_known = |kind: &str| {
+            let mut all = self.entries.iter().chain(&self.elsewhere);
+            all.any(|entry| entry.marker == Marker::Host && entry.key.kind == kind)
+        };
+        let (first, rest): (Vec<_>, Vec<_>) = KEY_TYPES.iter().partition(|(kind, _)| is_known(kind));
+        first.iter().chain(&rest).map(|(_, names)| *names).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether `presented` is the host's key; else why not, in words.
+    pub fn judge(&self, presented: &HostKey) -> Result<(), String> {
+        let fingerprint = presented.fingerprint();
+        let mut all = self.entries.iter().chain(&self.elsewhere);
+        if let Some(entry) = all.find(|entry| entry.marker == Marker::Revoked && entry.key == *presented) {
+            return Err(format!(
+                "its key {fingerprint} ({}) is revoked by {}; do not connect, and ask who revoked it",
+                presented.kind,
+                entry.place()
+            ));
+        }
+        if self.pinned.iter().any(|pin| same_fingerprint(pin, &fingerprint)) {
+            return Ok(());
+        }
+        let mut all = self.entries.iter().chain(&self.elsewhere);
+        if all.any(|entry| entry.marker == Marker::Host && entry.key == *presented) {
+            return Ok(());
+        }
+        let said = |marker| self.entries.iter().filter(move |entry| entry.marker == marker);
+        let same_type = said(Marker::Host).find(|entry| entry.key.kind == presented.kind);
+        if let Some(entry) = same_type.or_else(|| said(Marker::Host).next()) {
+            let verdict = if same_type.is_some() { "HAS CHANGED" } else { "is of a type not known for it" };
+            return Err(format!(
+                "its key {verdict}: presented is {fingerprint} ({}), known is {} ({}, {}); if the change is meant, \
+                 remove that line and run `{}`, else somebody may be listening",
+                presented.kind,
+                entry.key.fingerprint(),
+                entry.key.kind,
+                entry.place(),
+                self.command
+            ));
+        }
+        if !self.pinned.is_empty() {
+            return Err(format!(
+                "its key {fingerprint} ({}) is none of the {} pinned in the inventory ({})",
+                presented.kind,
+                self.pinned.len(),
+                self.pinned.join(", ")
+            ));
+        }
+        if let Some(entry) = said(Marker::Authority).next() {
+            return Err(format!(
+                "its key {fingerprint} ({}) is known only through the certificate authority of {}, and host \
+                 certificates are not supported; compare the fingerprint and run `{}`",
+                presented.kind,
+                entry.place(),
+                self.command
+            ));
+        }
+        Err(format!(
+            "its key {fingerprint} ({}) is not known as {}; compare the fingerprint with the host's and run `{}`",
+            presented.kind, self.name, self.command
+        ))
+    }
+}
+
+fn same_fingerprint(pin: &str, fingerprint: &str) -> bool {
+    pin.trim().trim_end_matches('=') == fingerprint
+}

@@ -1,0 +1,121 @@
+//! Owns the tests of `known_hosts` and `host_keys`.
+
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::super::host_keys::Known;
+use super::*;
+
+const ED: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJjklMqTTmqOKuYQhZQHcDCLo0pE9ah7bw0lZQoYUfbd";
+const ED2: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIMkwYzLWVyXGGrEmpLjA7xA0cqPfKz8KZtEc1VT1Zv2l";
+
+fn key(base64: &str) -> HostKey {
+    HostKey::from_blob(BASE64.decode(base64).unwrap()).unwrap()
+}
+
+fn rsa() -> HostKey {
+    let mut blob = vec![0, 0, 0, 7];
+    blob.extend_from_slice(b"ssh-rsa and the rest of it");
+    HostKey::from_blob(blob).unwrap()
+}
+
+fn known(text: &str, address: &str, port: u16, pinned: &[&str]) -> Result<Known, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known");
+    fs::write(&file, text).unwrap();
+    let pinned: Vec<String> = pinned.iter().map(|pin| (*pin).to_owned()).collect();
+    Known::read(&[file], "web", address, port, None, &pinned)
+}
+
+fn judge(text: &str, address: &str, port: u16) -> Result<(), String> {
+    known(text, address, port, &[]).unwrap().judge(&key(ED))
+}
+
+#[test]
+fn plain_wildcard_negated_and_port_patterns() {
+    let ok = |hosts: &str, address: &str, port| judge(&format!("{hosts} ssh-ed25519 {ED} c\n"), address, port).is_ok();
+    assert!(
+        ok("web", "web", 22) && ok("a,web", "WEB", 22) && ok("*.lan", "web.lan", 22) && ok("[web]:2222", "web", 2222)
+    );
+    assert!(ok("web", "web", 2222), "a line without a port vouches for another port, as in OpenSSH");
+    assert!(!ok("*,!web", "web", 22) && !ok("[web]:2222", "web", 22) && !ok("web", "web2", 22));
+}
+
+#[test]
+fn hashed_names_as_ssh_keygen_makes_them() {
+    // ssh-keygen -H over "web ssh-ed25519 ..." and "[web]:2222 ssh-ed25519 ...", made by `remember` and read back here;
+    // tests/ssh.rs compares with the real ssh-keygen -F.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deep/known");
+    remember(&file, "web", 2222, &[key(ED)], true).unwrap();
+    fs::write(&file, fs::read_to_string(&file).unwrap().trim_end()).unwrap();
+    remember(&file, "web", 22, &[key(ED2)], false).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("|1|") && text.lines().count() == 2, "{text}");
+    assert!(judge(&text, "web", 2222).is_ok());
+    assert!(judge(&text, "web", 22).unwrap_err().contains("HAS CHANGED"));
+    assert!(remember(&file, "a b", 22, &[key(ED)], false).is_err());
+}
+
+#[test]
+fn a_changed_key_names_both_fingerprints_and_the_line() {
+    let error = judge(&format!("\n# c\nweb ssh-ed25519 {ED2}\n"), "web", 22).unwrap_err();
+    for part in ["HAS CHANGED", &key(ED).fingerprint(), &key(ED2).fingerprint(), "known:3", "rempart trust web"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+}
+
+#[test]
+fn an_unknown_key_names_its_fingerprint_and_what_to_do() {
+    let error = judge("", "web", 2200).unwrap_err();
+    assert!(
+        error.contains(&key(ED).fingerprint()) && error.contains("[web]:2200") && error.contains("rempart trust web")
+    );
+}
+
+#[test]
+fn revoked_wins_over_known_and_pinned_and_is_never_passed_over() {
+    let text = format!("web ssh-ed25519 {ED}\n@revoked * ssh-ed25519 {ED}\n");
+    assert!(judge(&text, "web", 22).unwrap_err().contains("revoked by"));
+    let pinned = known(&text, "web", 2222, &[&key(ED).fingerprint()]).unwrap();
+    assert!(pinned.judge(&key(ED)).unwrap_err().contains("revoked by"));
+    assert!(known("@revoked * ssh-ed25519 garbage\n", "web", 22, &[]).unwrap_err().contains("known:1"));
+}
+
+#[test]
+fn another_type_is_preferred_when_known_and_not_called_changed() {
+    let text = format!("web ssh-rsa {}\n", rsa().base64());
+    assert!(known(&text, "web", 22, &[]).unwrap().preference().starts_with("rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed"));
+    assert!(known("", "web", 22, &[]).unwrap().preference().starts_with("ssh-ed25519,ecdsa"));
+    assert!(!known("", "web", 22, &[]).unwrap().preference().contains("cert"));
+    assert!(judge(&text, "web", 22).unwrap_err().contains("is of a type not known for it"));
+}
+
+#[test]
+fn pins_suffice_and_bind() {
+    let print = key(ED).fingerprint();
+    assert!(known("", "web", 22, &[&format!("{print}=")]).unwrap().judge(&key(ED)).is_ok());
+    assert!(known("", "web", 22, &["SHA256:x"]).unwrap().judge(&key(ED)).unwrap_err().contains("none of the 1 pinned"));
+}
+
+#[test]
+fn an_authority_line_is_no_host_key_and_is_explained() {
+    let error = judge(&format!("@cert-authority * ssh-ed25519 {ED}\n"), "web", 22).unwrap_err();
+    assert!(error.contains("certificate authority of") && error.contains("known:1"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn junk_never_panics_nor_vouches(text in "(\\PC|\n|\\||@revoked |@cert-authority |web |ssh-ed25519 |AAAA){0,120}") {
+        if let Ok(known) = known(&text, "web", 22, &[]) {
+            prop_assert!(known.judge(&key(ED)).is_err());
+            prop_assert!(!known.preference().is_empty());
+        }
+    }
+
+    #[test]
+    fn junk_keys_never_panic(blob in proptest::collection::vec(any::<u8>(), 0..40)) {
+        let _ = HostKey::from_blob(blob).map(|key| key.fingerprint());
+    }
+}

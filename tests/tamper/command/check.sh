@@ -1,0 +1,3 @@
+# expect: command:add the line
+# field: check
+sed -i '/marked/d' /etc/rp-lines

@@ -1,0 +1,3 @@
+# expect: command:make the marker
+# field: creates
+rm /var/lib/misc/rp-marker

@@ -1,0 +1,3 @@
+# expect: command:set the zone
+# field: unless
+echo UTC >/etc/rp-zone

@@ -1,0 +1,5 @@
+# expect: firewall_rule:allow 22/tcp from 10.0.0.0/8, fd00::/8 on host0
+# field: from
+# A rule for another interface is another rule for ufw: the one from this source is missing.
+ufw --force delete allow in on host0 log proto tcp from fd00::/8 to any port 22
+ufw allow in on lo log proto tcp from fd00::/8 to any port 22 comment administrators

@@ -1,0 +1,3 @@
+# expect: firewall_rule:allow 22/tcp from 10.0.0.0/8, fd00::/8 on host0
+# field: log
+ufw allow in on host0 proto tcp from 10.0.0.0/8 to any port 22 comment administrators

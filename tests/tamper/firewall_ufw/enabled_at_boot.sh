@@ -1,0 +1,3 @@
+# expect: firewall_ufw:ufw
+# field: enabled.at_boot
+systemctl disable ufw.service

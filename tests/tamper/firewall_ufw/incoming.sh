@@ -1,0 +1,3 @@
+# expect: firewall_ufw:ufw
+# field: incoming
+ufw default allow incoming

@@ -1,0 +1,3 @@
+# expect: firewall_ufw:ufw
+# field: logging
+ufw logging high

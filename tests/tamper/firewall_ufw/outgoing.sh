@@ -1,0 +1,3 @@
+# expect: firewall_ufw:ufw
+# field: outgoing
+ufw default reject outgoing

@@ -1,0 +1,3 @@
+# expect: firewall_ufw:ufw
+# field: routed
+ufw default allow routed

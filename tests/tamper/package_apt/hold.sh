@@ -1,0 +1,3 @@
+# expect: package_apt:tree,ed
+# field: hold.tree
+echo 'tree install' | dpkg --set-selections

@@ -1,0 +1,3 @@
+# expect: package_apt:bc
+# field: names.bc
+dpkg --purge bc

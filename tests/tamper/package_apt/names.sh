@@ -1,0 +1,3 @@
+# expect: package_apt:tree,ed
+# field: names.tree
+dpkg --force-hold --purge tree

@@ -1,0 +1,3 @@
+# expect: squid:/etc/squid/squid.conf
+# field: active
+systemctl disable --now --quiet squid

@@ -1,0 +1,3 @@
+# expect: template:/etc/rp-tamper.conf
+# field: content
+sed -i 's/hello/bye/' /etc/rp-tamper.conf

@@ -1,0 +1,3 @@
+# expect: template:/etc/rp-tamper.conf
+# field: group
+chgrp users /etc/rp-tamper.conf

@@ -1,0 +1,3 @@
+# expect: template:/etc/rp-tamper.conf
+# field: mode
+chmod 0644 /etc/rp-tamper.conf

@@ -1,0 +1,3 @@
+# expect: template:/etc/rp-tamper.conf
+# field: owner
+chown daemon /etc/rp-tamper.conf

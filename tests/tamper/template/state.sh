@@ -1,0 +1,3 @@
+# expect: template:/etc/rp-gone.conf
+# field: state
+echo back >/etc/rp-gone.conf

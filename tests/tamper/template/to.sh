@@ -1,0 +1,3 @@
+# expect: template:/etc/rp-tamper.conf
+# field: to
+rm /etc/rp-tamper.conf

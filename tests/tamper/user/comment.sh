@@ -1,0 +1,3 @@
+# expect: user:rp-gw
+# field: comment
+chfn -f Somebody rp-gw

@@ -1,0 +1,3 @@
+# expect: user:rp-gw
+# field: group
+usermod -g games rp-gw

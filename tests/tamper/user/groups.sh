@@ -1,0 +1,3 @@
+# expect: user:rp-ann
+# field: groups.users
+gpasswd -d rp-ann users

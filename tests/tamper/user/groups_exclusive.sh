@@ -1,0 +1,3 @@
+# expect: user:rp-gw
+# field: groups
+gpasswd -a rp-gw sudo

@@ -1,0 +1,3 @@
+# expect: user:rp-ann
+# field: name
+userdel rp-ann

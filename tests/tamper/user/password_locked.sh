@@ -1,0 +1,3 @@
+# expect: user:rp-gw
+# field: password_locked
+echo 'rp-gw:let me in' | chpasswd

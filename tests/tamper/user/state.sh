@@ -1,0 +1,3 @@
+# expect: user:rp-gone
+# field: state
+useradd --no-create-home rp-gone
