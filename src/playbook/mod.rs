@@ -17,11 +17,13 @@ mod item;
 mod link;
 mod load;
 mod render;
+mod root;
 mod schema;
 mod scope;
 mod site;
 mod taint;
 mod weight;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
