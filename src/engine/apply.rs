@@ -9,7 +9,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use super::batch::{Batch, BatchStep, LOGS};
-use super::follow::{StepEnd, run_batch};
+use super::follow::{StepEnd, Told, run_batch};
 use super::guard::{self, GuardEnd};
 use super::probe::{is_check, nonce, probe};
 use super::segment::{next_segment, touches};
@@ -554,9 +554,16 @@ impl Walk {
             owners.iter().map(|items| items.first().map(|item| self.run.graph.items[*item].id())).collect();
         let (run, host, count, shown) = (self.run.clone(), self.host.clone(), batch.steps.len(), titles.clone());
         let done = tokio::task::spawn_blocking(move || {
-            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |at| {
-                if let Some(Some(id)) = ids.get(at) {
-                    (run.observer)(Event::StepBegan { host: host.clone(), id: id.clone(), title: shown[at].clone() });
+            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |told| match told {
+                Told::Armed => (run.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),
+                Told::Began(at) => {
+                    if let Some(Some(id)) = ids.get(at) {
+                        (run.observer)(Event::StepBegan {
+                            host: host.clone(),
+                            id: id.clone(),
+                            title: shown[at].clone(),
+                        });
+                    }
                 }
             });
             let healed = guard_end(&run, &host, &batch, &end);
@@ -600,7 +607,6 @@ fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &super::follow::Bat
         return None;
     }
     let window = batch.confirm_within;
-    (run.observer)(Event::GuardArmed(host.clone(), window));
     let how = if end.fired {
         guard::wait_for_healing(&run.links, host, "a risky step failed")
     } else {
