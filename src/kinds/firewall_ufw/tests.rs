@@ -94,6 +94,7 @@ impl Recording {
         for (name, section) in question.frames() {
             match section {
                 "systemctl show" => frame(name, recorded("firewall_ufw/ufw.service").as_bytes(), b"", 0),
+                "systemctl list-unit-files" => frame(name, b"ufw.service enabled enabled\n", b"", 0),
                 "iptables-save" => frame(name, &self.saves[0].stdout, &self.saves[0].stderr, self.saves[0].status),
                 "ip6tables-save" => frame(name, &self.saves[1].stdout, &self.saves[1].stderr, self.saves[1].status),
                 _ => frame(name, b"", b"", 0),
