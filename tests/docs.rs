@@ -193,6 +193,8 @@ fn every_example_of_docs_kinds_md_loads() {
         if !block.text.trim_start().starts_with("- ") {
             block.text = format!("- {}", indented(&block.text, 2).trim_start());
         }
+        // What some examples refer to.
+        block.text.push_str("- file: { path: /etc/example, content: x }\n  id: gw-env\n");
         let (accepted, said) = try_out(&block).expect("it is YAML");
         assert!(accepted, "{}:\n{}{said}", block.place, block.text);
         tried += 1;
