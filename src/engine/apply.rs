@@ -12,7 +12,7 @@ use super::batch::{Batch, BatchStep, LOGS};
 use super::follow::{StepEnd, Told, run_batch};
 use super::guard::{self, GuardEnd};
 use super::probe::{is_check, nonce, probe};
-use super::segment::{next_segment, touches};
+use super::segment::{next_segment, touches, touches_others};
 use super::{Event, Links, Observer, Outcome, RunReport, Stop, WriteLinks};
 use crate::kinds;
 use crate::model::{HostName, Phase};
@@ -447,7 +447,10 @@ impl Walk {
     // Measures what was changed, and in the same script what must be measured again before its own steps.
     async fn verify(&mut self, ran: Vec<(usize, Vec<String>)>) {
         let graph = self.run.graph.clone();
+        let wide = ran.iter().any(|(done, _)| touches_others(graph.items[*done].resource.kind()));
         for item in &self.pending {
+            // ufw sets sysctls, packages bring configuration files: what was read before them may not hold any more.
+            let changes = self.run.approved.get(item).is_some_and(Act::changes);
             let touched = graph.dependencies(*item).iter().any(|dependency| {
                 ran.iter().any(|(done, _)| *done == dependency.on)
                     && touches(&graph, *item, dependency.on, &dependency.why)
@@ -455,7 +458,7 @@ impl Walk {
             let same_kind =
                 ran.iter().any(|(done, _)| graph.items[*done].resource.kind() == graph.items[*item].resource.kind());
             let not_yet = matches!(self.seen.get(item), Some(Seen::NotYet { .. }));
-            if !ran.is_empty() && (touched || same_kind || not_yet) {
+            if !ran.is_empty() && (touched || same_kind || not_yet || (wide && changes)) {
                 self.dirty.insert(*item);
             }
         }

@@ -48,8 +48,13 @@ pub(super) fn next_segment(
                         && changes(dependency.on)
                         && (touches(graph, *number, dependency.on, &dependency.why))
                 });
+                // A package brings configuration files and a command whatever it likes, which no edge tells of.
+                let unsure = segment.iter().any(|before| {
+                    let other = graph.items[*before].resource.kind();
+                    changes(*before) && other != kind && touches_others(other)
+                });
                 // Steps of one kind may share a file, so a kind that was left is not come back to in one batch.
-                if touched || kinds_left.contains(kind) {
+                if touched || unsure || kinds_left.contains(kind) {
                     break;
                 }
             }
@@ -65,11 +70,15 @@ pub(super) fn next_segment(
     segment
 }
 
+/// Whether a change of this kind may touch what other resources describe.
+pub(super) fn touches_others(kind: &str) -> bool {
+    kinds::find(kind).is_none_or(|entry| entry.touches_others)
+}
+
 /// Whether a change of `upstream` means that `number` must be measured again before its own steps.
 pub(super) fn touches(graph: &Graph, number: usize, upstream: usize, why: &Why) -> bool {
     let reacts = graph.items[number].resource.reaction().is_some();
-    let wide = kinds::find(graph.items[upstream].resource.kind()).is_none_or(|entry| entry.touches_others);
-    reacts || wide || matches!(why, Why::Watches)
+    reacts || touches_others(graph.items[upstream].resource.kind()) || matches!(why, Why::Watches)
 }
 
 #[cfg(test)]
