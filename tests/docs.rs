@@ -55,7 +55,10 @@ fn kinds_and_keywords_are_disjoint_and_sorted() {
     assert!(names.is_sorted(), "{names:?}");
     for name in &names {
         assert!(!playbook::KEYWORDS.contains(name), "`{name}` is a kind and a keyword");
-        assert!(!["hosts", "phases", "playbook", "playbooks", "site", "vars"].contains(name), "`{name}` is a word of files");
+        assert!(
+            !["hosts", "phases", "playbook", "playbooks", "site", "vars"].contains(name),
+            "`{name}` is a word of files"
+        );
     }
 }
 

@@ -33,7 +33,10 @@ fn fenced(text: &str) -> String {
 /// The words of one command, as a shell would see them up to a pipe, a redirection or the next command.
 fn arguments(line: &str) -> Vec<String> {
     let words = shlex::split(line).unwrap_or_else(|| panic!("`{line}` is no shell line"));
-    words.into_iter().take_while(|word| !["|", ">", ">>", "2>", "&&", "||", ";", "#"].contains(&word.as_str())).collect()
+    words
+        .into_iter()
+        .take_while(|word| !["|", ">", ">>", "2>", "&&", "||", ";", "#"].contains(&word.as_str()))
+        .collect()
 }
 
 fn parses(line: &str) -> Result<(), String> {

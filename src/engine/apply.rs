@@ -9,10 +9,10 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use super::batch::{Batch, BatchStep, LOGS};
-use super::follow::{StepEnd, run_batch};
+use super::follow::{StepEnd, Told, run_batch};
 use super::guard::{self, GuardEnd};
 use super::probe::{is_check, nonce, probe};
-use super::segment::{next_segment, touches};
+use super::segment::{next_segment, touches, touches_others};
 use super::{Event, Links, Observer, Outcome, RunReport, Stop, WriteLinks};
 use crate::kinds;
 use crate::model::{HostName, Phase};
@@ -447,7 +447,10 @@ impl Walk {
     // Measures what was changed, and in the same script what must be measured again before its own steps.
     async fn verify(&mut self, ran: Vec<(usize, Vec<String>)>) {
         let graph = self.run.graph.clone();
+        let wide = ran.iter().any(|(done, _)| touches_others(graph.items[*done].resource.kind()));
         for item in &self.pending {
+            // ufw sets sysctls, packages bring configuration files: what was read before them may not hold any more.
+            let changes = self.run.approved.get(item).is_some_and(Act::changes);
             let touched = graph.dependencies(*item).iter().any(|dependency| {
                 ran.iter().any(|(done, _)| *done == dependency.on)
                     && touches(&graph, *item, dependency.on, &dependency.why)
@@ -455,7 +458,7 @@ impl Walk {
             let same_kind =
                 ran.iter().any(|(done, _)| graph.items[*done].resource.kind() == graph.items[*item].resource.kind());
             let not_yet = matches!(self.seen.get(item), Some(Seen::NotYet { .. }));
-            if !ran.is_empty() && (touched || same_kind || not_yet) {
+            if !ran.is_empty() && (touched || same_kind || not_yet || (wide && changes)) {
                 self.dirty.insert(*item);
             }
         }
@@ -554,9 +557,16 @@ impl Walk {
             owners.iter().map(|items| items.first().map(|item| self.run.graph.items[*item].id())).collect();
         let (run, host, count, shown) = (self.run.clone(), self.host.clone(), batch.steps.len(), titles.clone());
         let done = tokio::task::spawn_blocking(move || {
-            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |at| {
-                if let Some(Some(id)) = ids.get(at) {
-                    (run.observer)(Event::StepBegan { host: host.clone(), id: id.clone(), title: shown[at].clone() });
+            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |told| match told {
+                Told::Armed => (run.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),
+                Told::Began(at) => {
+                    if let Some(Some(id)) = ids.get(at) {
+                        (run.observer)(Event::StepBegan {
+                            host: host.clone(),
+                            id: id.clone(),
+                            title: shown[at].clone(),
+                        });
+                    }
                 }
             });
             let healed = guard_end(&run, &host, &batch, &end);
@@ -600,7 +610,6 @@ fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &super::follow::Bat
         return None;
     }
     let window = batch.confirm_within;
-    (run.observer)(Event::GuardArmed(host.clone(), window));
     let how = if end.fired {
         guard::wait_for_healing(&run.links, host, "a risky step failed")
     } else {

@@ -434,7 +434,6 @@ impl Kind for Sshd {
         "sshd: { settings: { PermitRootLogin: \"no\", PasswordAuthentication: false, AllowUsers: [admin] } }";
     const RISKY: bool = true;
 
-
     fn key(&self) -> String {
         self.drop_in.clone()
     }

@@ -291,7 +291,9 @@ impl Walk<'_> {
         let loaded = self.load(kind, &filled.node, place, spot);
         if filled.pending {
             // A field that is missing may be one that waits.
-            return Some(Body::Pending { kind: kind.name, id: loaded.ok().map(|resource| resource.id()) });
+            let loaded = loaded.ok();
+            let part_of = loaded.as_ref().map(|resource| resource.part_of());
+            return Some(Body::Pending { kind: kind.name, id: loaded.map(|resource| resource.id()), part_of });
         }
         let resource = match loaded {
             Ok(resource) => resource,
@@ -307,7 +309,7 @@ impl Walk<'_> {
             return None;
         }
         Some(match waiting {
-            true => Body::Pending { kind: kind.name, id: Some(resource.id()) },
+            true => Body::Pending { kind: kind.name, id: Some(resource.id()), part_of: Some(resource.part_of()) },
             false => Body::Ready(resource),
         })
     }
