@@ -105,7 +105,23 @@ pub async fn apply(
             items.iter().filter_map(|item| Some((*item, seen.get(item)?.clone()))).collect();
         let run = run.clone();
         walks.spawn(async move {
-            Walk { run, host, pending: items, seen: mine, batches: 0, dirty: HashSet::new() }.go().await
+            let (run_of_walk, all) = (run.clone(), items.clone());
+            let walk = Walk {
+                run: run_of_walk,
+                host,
+                pending: items,
+                seen: mine,
+                batches: 0,
+                dirty: HashSet::new(),
+                waits_for: None,
+            };
+            // Other hosts wait for these outcomes, so a walk that dies must not leave any of them open.
+            if tokio::spawn(walk.go()).await.is_err() {
+                for item in all.into_iter().filter(|item| run.outcome(*item).is_none()) {
+                    let why = "the work on its host died; this is a bug in rempart".to_owned();
+                    run.settle(item, Outcome::Failed { why, output: Vec::new() });
+                }
+            }
         });
     }
     while walks.join_next().await.is_some() {}
@@ -202,6 +218,8 @@ struct Walk {
     batches: usize,
     /// What must be measured again, because something before it was changed.
     dirty: HashSet<usize>,
+    /// The host that was last told to be waited for.
+    waits_for: Option<HostName>,
 }
 
 impl Walk {
@@ -285,7 +303,10 @@ impl Walk {
                 Gate::Wait(on) => on,
             },
         };
-        (self.run.observer)(Event::Waiting(self.host.clone(), on));
+        if self.waits_for.as_ref() != Some(&on) {
+            (self.run.observer)(Event::Waiting(self.host.clone(), on.clone()));
+            self.waits_for = Some(on);
+        }
         // Woken every so often, so that a stop of the user is seen.
         let _ = tokio::time::timeout(Duration::from_secs(1), settled).await;
         true
