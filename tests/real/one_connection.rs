@@ -1,6 +1,6 @@
 //! What a run costs its hosts: logins, as sshd's own log counts them, and processes, as the kernel counts them.
 
-use crate::fixture::Lab;
+use crate::fixture::{Lab, Ran};
 
 const ITEMS: &str = r#"
 - package_apt: { names: [tree] }
@@ -39,25 +39,26 @@ fn connections(lab: &Lab) -> usize {
 fn one_login_for_a_look_and_one_more_for_a_guard() {
     let Some(lab) = Lab::boot_one("one login") else { return };
     lab.on("web1", "printf 'LogLevel VERBOSE\\n' > /etc/ssh/sshd_config.d/99-log.conf && systemctl restart ssh");
-    let count = |what: &str, expected: usize, work: &dyn Fn()| {
+    let count = |what: &str, expected: usize, work: &dyn Fn() -> Ran| {
         let before = (logins(&lab), connections(&lab));
-        work();
+        let said = work();
         let after = (logins(&lab) - before.0, connections(&lab) - before.1);
         eprintln!("{what}: {} logins, {} connections", after.0, after.1);
-        assert_eq!(after, (expected, expected), "{what}");
+        let log = || lab.on("web1", "journalctl -q --no-pager -o short-precise -n 150 | cut -c 1-200");
+        assert_eq!(after, (expected, expected), "{what}: {said}\n{}", log());
     };
     lab.playbook(ITEMS);
-    count("a bare login", 1, &|| drop(lab.ssh(0, "sudo -n true").ends(0)));
-    count("plan on a bare host", 1, &|| drop(lab.plan().ends(2)));
-    count("apply", 1, &|| drop(lab.apply().ends(0)));
-    count("drift", 1, &|| drop(lab.drift().ends(0)));
+    count("a bare login", 1, &|| lab.ssh(0, "sudo -n true").ends(0));
+    count("plan on a bare host", 1, &|| lab.plan().ends(2));
+    count("apply", 1, &|| lab.apply().ends(0));
+    count("drift", 1, &|| lab.drift().ends(0));
     lab.playbook(&format!("{ITEMS}{RISKY}"));
-    count("apply of a risky change", 2, &|| drop(lab.apply().ends(0)));
-    count("drift after it", 1, &|| drop(lab.drift().ends(0)));
+    count("apply of a risky change", 2, &|| lab.apply().ends(0));
+    count("drift after it", 1, &|| lab.drift().ends(0));
     // The count sees a second login.
     count("two logins", 2, &|| {
         lab.ssh(0, "true").ends(0);
-        lab.ssh(0, "true").ends(0);
+        lab.ssh(0, "true").ends(0)
     });
 }
 
