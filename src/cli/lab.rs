@@ -20,7 +20,7 @@ use crate::transport::{Become, Target};
 use crate::yaml;
 
 /// Tells rempart that it runs inside of a lab, whose name this is.
-pub(super) const ENV_LAB: &str = "REMPART_LAB";
+pub(super) const ENV_LAB: &str = "REMPART_IN_LAB";
 
 /// Boot the hosts of an inventory as disposable machines (needs root)
 #[derive(Debug, clap::Args)]

@@ -9,10 +9,10 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use super::batch::{Batch, BatchStep, LOGS};
-use super::follow::{StepEnd, run_batch};
+use super::follow::{StepEnd, Told, run_batch};
 use super::guard::{self, GuardEnd};
 use super::probe::{is_check, nonce, probe};
-use super::segment::{next_segment, touches};
+use super::segment::{next_segment, touches, touches_others};
 use super::{Event, Links, Observer, Outcome, RunReport, Stop, WriteLinks};
 use crate::kinds;
 use crate::model::{HostName, Phase};
@@ -105,7 +105,23 @@ pub async fn apply(
             items.iter().filter_map(|item| Some((*item, seen.get(item)?.clone()))).collect();
         let run = run.clone();
         walks.spawn(async move {
-            Walk { run, host, pending: items, seen: mine, batches: 0, dirty: HashSet::new() }.go().await
+            let (run_of_walk, all) = (run.clone(), items.clone());
+            let walk = Walk {
+                run: run_of_walk,
+                host,
+                pending: items,
+                seen: mine,
+                batches: 0,
+                dirty: HashSet::new(),
+                waits_for: None,
+            };
+            // Other hosts wait for these outcomes, so a walk that dies must not leave any of them open.
+            if tokio::spawn(walk.go()).await.is_err() {
+                for item in all.into_iter().filter(|item| run.outcome(*item).is_none()) {
+                    let why = "the work on its host died; this is a bug in rempart".to_owned();
+                    run.settle(item, Outcome::Failed { why, output: Vec::new() });
+                }
+            }
         });
     }
     while walks.join_next().await.is_some() {}
@@ -202,6 +218,8 @@ struct Walk {
     batches: usize,
     /// What must be measured again, because something before it was changed.
     dirty: HashSet<usize>,
+    /// The host that was last told to be waited for.
+    waits_for: Option<HostName>,
 }
 
 impl Walk {
@@ -285,7 +303,10 @@ impl Walk {
                 Gate::Wait(on) => on,
             },
         };
-        (self.run.observer)(Event::Waiting(self.host.clone(), on));
+        if self.waits_for.as_ref() != Some(&on) {
+            (self.run.observer)(Event::Waiting(self.host.clone(), on.clone()));
+            self.waits_for = Some(on);
+        }
         // Woken every so often, so that a stop of the user is seen.
         let _ = tokio::time::timeout(Duration::from_secs(1), settled).await;
         true
@@ -447,7 +468,10 @@ impl Walk {
     // Measures what was changed, and in the same script what must be measured again before its own steps.
     async fn verify(&mut self, ran: Vec<(usize, Vec<String>)>) {
         let graph = self.run.graph.clone();
+        let wide = ran.iter().any(|(done, _)| touches_others(graph.items[*done].resource.kind()));
         for item in &self.pending {
+            // ufw sets sysctls, packages bring configuration files: what was read before them may not hold any more.
+            let changes = self.run.approved.get(item).is_some_and(Act::changes);
             let touched = graph.dependencies(*item).iter().any(|dependency| {
                 ran.iter().any(|(done, _)| *done == dependency.on)
                     && touches(&graph, *item, dependency.on, &dependency.why)
@@ -455,7 +479,7 @@ impl Walk {
             let same_kind =
                 ran.iter().any(|(done, _)| graph.items[*done].resource.kind() == graph.items[*item].resource.kind());
             let not_yet = matches!(self.seen.get(item), Some(Seen::NotYet { .. }));
-            if !ran.is_empty() && (touched || same_kind || not_yet) {
+            if !ran.is_empty() && (touched || same_kind || not_yet || (wide && changes)) {
                 self.dirty.insert(*item);
             }
         }
@@ -554,9 +578,16 @@ impl Walk {
             owners.iter().map(|items| items.first().map(|item| self.run.graph.items[*item].id())).collect();
         let (run, host, count, shown) = (self.run.clone(), self.host.clone(), batch.steps.len(), titles.clone());
         let done = tokio::task::spawn_blocking(move || {
-            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |at| {
-                if let Some(Some(id)) = ids.get(at) {
-                    (run.observer)(Event::StepBegan { host: host.clone(), id: id.clone(), title: shown[at].clone() });
+            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |told| match told {
+                Told::Armed => (run.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),
+                Told::Began(at) => {
+                    if let Some(Some(id)) = ids.get(at) {
+                        (run.observer)(Event::StepBegan {
+                            host: host.clone(),
+                            id: id.clone(),
+                            title: shown[at].clone(),
+                        });
+                    }
                 }
             });
             let healed = guard_end(&run, &host, &batch, &end);
@@ -600,7 +631,6 @@ fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &super::follow::Bat
         return None;
     }
     let window = batch.confirm_within;
-    (run.observer)(Event::GuardArmed(host.clone(), window));
     let how = if end.fired {
         guard::wait_for_healing(&run.links, host, "a risky step failed")
     } else {

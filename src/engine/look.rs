@@ -13,7 +13,7 @@ use crate::resource::{Ask, Look, LookAnswer, PortState, is_whole};
 use crate::secret::Rendered;
 
 // Connections that one scan opens at a time.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 /// Takes one look from here. It waits for the answer, at most as long as the look says.
 pub fn take_from_controller(look: &Look) -> LookAnswer {

@@ -311,6 +311,17 @@ fn is_network(text: &str) -> bool {
     length.is_none_or(|length| length.parse::<u8>().is_ok_and(|bits| bits <= most))
 }
 
+fn extra_line(text: &str) -> Result<(), String> {
+    if text.chars().any(|c| c.is_control() && c != '\t') || text.ends_with('\\') {
+        return Err("a line holds a control character, or joins the next one".into());
+    }
+    let word = text.split_whitespace().next().unwrap_or_default();
+    match ["http_access", "http_port", "include"].into_iter().find(|taken| *taken == word) {
+        Some(taken) => Err(format!("`{taken}` does not belong here")),
+        None => Ok(()),
+    }
+}
+
 impl Kind for Squid {
     const NAME: &'static str = "squid";
     const SUMMARY: &'static str = "Squid as a filtering proxy: a whole squid.conf that lets listed names pass and refuses all else, and its daemon.";
@@ -352,17 +363,9 @@ impl Kind for Squid {
             return Err(Fault::new("hostname", format!("`{}` is no name of a machine", hostname.escape_debug())));
         }
         for extra in &self.extra {
-            let one_line = extra.check(|text| {
-                let broken = text.chars().any(|c| c.is_control() && c != '\t') || text.ends_with('\\');
-                if broken { Err("a line holds a control character, or joins the next one".to_owned()) } else { Ok(()) }
-            });
-            one_line.map_err(|why| Fault::new("extra", why))?;
-            let masked = extra.masked();
-            let word = masked.split_whitespace().next().unwrap_or_default();
-            if ["http_access", "http_port", "include"].contains(&word) {
-                return Err(Fault::new("extra", format!("`{word}` does not belong here"))
-                    .fix("access comes from allow_domains, allow_ports, ssl_ports and clients; ports from `ports`"));
-            }
+            extra.check(extra_line).map_err(|why| {
+                Fault::new("extra", why).fix("access comes from allow_domains, allow_ports, ssl_ports and clients")
+            })?;
         }
         Ok(())
     }
@@ -449,5 +452,91 @@ impl Kind for Squid {
             steps.push(Step::new(title, script).expecting(expect).serving([*position]));
         }
         steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kinds::tests::{drift, made, recorded};
+
+    fn drifts(name: &str, spoil: impl Fn(String) -> String) -> String {
+        let (batch, seen) = recorded::<Squid>(name, spoil);
+        drift(&batch[0], &seen[0])
+    }
+
+    #[test]
+    fn the_file_the_daemon_and_the_sockets_are_told_apart() {
+        assert_eq!(drifts("changed", |text| text), "content enabled listening owner reload_pending");
+        assert_eq!(drifts("failed", |text| text), "active content enabled listening owner");
+        assert!(drifts("no_squid", |text| text).starts_with("NotYet"));
+    }
+
+    #[test]
+    fn a_garbled_answer_is_unknown() {
+        for spoil in [("  sl ", "x"), (":0C38 ", " 0C38 "), (":0C38 ", ":0Cxx "), ("LoadState=", "="), (" UTC\n", "\n")]
+        {
+            let seen = drifts("changed", |text| text.replace(spoil.0, spoil.1));
+            assert!(seen.starts_with("Unknown"), "{spoil:?}: {seen}");
+        }
+        assert!(drifts("changed", |text| text[..text.len() / 2].to_owned()).starts_with("Unknown"));
+    }
+
+    #[test]
+    fn addresses_are_read_as_the_kernel_writes_them() {
+        assert_eq!(kernel_address("0100007F"), Some("127.0.0.1".parse().unwrap()));
+        assert_eq!(kernel_address("0000000000000000FFFF00000100007F"), Some("127.0.0.1".parse().unwrap()));
+        assert_eq!(kernel_address("00000000000000000000000001000000"), Some("::1".parse().unwrap()));
+        assert_eq!(kernel_address("0100"), None);
+    }
+
+    #[test]
+    fn only_what_is_listed_passes() {
+        let squid: Squid = made("{ allow_domains: [.a.org, x.a.org, a.org, b.org, b.org] }").unwrap();
+        assert_eq!(squid.domains(), [".a.org", "b.org"]);
+        let text = squid.rendered().as_plain().unwrap();
+        let order: Vec<&str> = text.lines().filter(|line| line.starts_with("http_access")).collect();
+        assert_eq!(order.last(), Some(&"http_access deny all"));
+        assert_eq!(order.iter().filter(|line| line.contains("allow")).count(), 1);
+        let nothing: Squid = made("{ allow_domains: [] }").unwrap();
+        assert!(!nothing.rendered().as_plain().unwrap().contains("http_access allow"));
+    }
+
+    #[test]
+    fn what_squid_would_take_otherwise_than_meant_is_refused() {
+        for fields in [
+            "ports: []",
+            "ports: [0]",
+            "ports: [\"a:1\"]",
+            "allow_domains: [\"*.a.org\"]",
+            "clients: [all]",
+            "clients: [192.0.2.0/33]",
+            "extra: [\"http_access allow all\"]",
+            "extra: [!secret \"a\\nhttp_access allow all\"]",
+            "access_log: \"/var/log/x y\"",
+        ] {
+            assert!(made::<Squid>(&format!("{{ {fields} }}")).is_err(), "{fields}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_a_line_of_its_own(value in "[^\0]{1,30}") {
+            let lines = made::<Squid>("{ allow_domains: [a.org], clients: [192.0.2.1], extra: [x] }").unwrap();
+            let count = lines.rendered().as_plain().unwrap().lines().count();
+            let list = |field: &str, rest: &str| {
+                serde_json::json!({ "allow_domains": ["a.org"], "clients": ["192.0.2.1"], "extra": ["x"], field: [value] })
+                    .to_string() + rest
+            };
+            for field in ["allow_domains", "clients", "extra", "ports"] {
+                if let Ok(squid) = made::<Squid>(&list(field, "")) {
+                    prop_assert_eq!(squid.rendered().as_plain().unwrap().split('\n').count(), count + 1);
+                }
+            }
+            let log = serde_json::json!({ "access_log": value, "hostname": "h" }).to_string();
+            prop_assert!(made::<Squid>(&log).is_err() || !value.contains(char::is_whitespace));
+        }
     }
 }

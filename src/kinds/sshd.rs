@@ -432,7 +432,6 @@ impl Kind for Sshd {
         "Settings of sshd in a drop-in, compared with what sshd makes of its whole configuration.";
     const EXAMPLE: &'static str =
         "sshd: { settings: { PermitRootLogin: \"no\", PasswordAuthentication: false, AllowUsers: [admin] } }";
-
     const RISKY: bool = true;
 
     fn key(&self) -> String {

@@ -258,7 +258,14 @@ pub struct Ran {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit {} after {:.1} s\n--- out\n{}\n--- err\n{}", self.code, self.took.as_secs_f32(), self.out, self.err)
+        write!(
+            f,
+            "exit {} after {:.1} s\n--- out\n{}\n--- err\n{}",
+            self.code,
+            self.took.as_secs_f32(),
+            self.out,
+            self.err
+        )
     }
 }
 

@@ -163,6 +163,7 @@ fn without_a_guard_the_same_firewall_locks_out() {
     lab.apply().ends(0);
     lab.on("web1", "ufw --force enable");
     let ran = lab.rempart(&["drift", "playbook.yaml", "-T", "4"]).ends(3);
-    let told: Vec<&str> = ran.out.lines().filter(|line| line.contains("web1") && line.contains("192.0.2.11:22")).collect();
+    let told: Vec<&str> =
+        ran.out.lines().filter(|line| line.contains("web1") && line.contains("192.0.2.11:22")).collect();
     assert_eq!(told.len(), 1, "{ran}");
 }

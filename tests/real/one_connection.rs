@@ -79,9 +79,8 @@ fn processes(work: &dyn Fn()) -> u64 {
 #[test]
 fn processes_of_a_look_are_counted() {
     let Some(lab) = Lab::boot_one("processes of a look") else { return };
-    let items: String = (0..20)
-        .map(|number| format!("- file: {{ path: /srv/one/{number}, content: \"{number}\\n\" }}\n"))
-        .collect();
+    let items: String =
+        (0..20).map(|number| format!("- file: {{ path: /srv/one/{number}, content: \"{number}\\n\" }}\n")).collect();
     let bare = processes(&|| drop(lab.ssh(0, "sudo -n true").ends(0)));
     lab.playbook(ITEMS);
     lab.apply().ends(0);

@@ -68,7 +68,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { let _ = fs::copy(&path, &target).unwrap(); }
+        if path.is_dir() {
+            copy(&path, &target)
+        } else {
+            let _ = fs::copy(&path, &target).unwrap();
+        }
     }
 }
 
@@ -164,9 +168,9 @@ fn gaps(kind: &str, fields: &BTreeSet<String>, scripts: &[Script], exempt: &BTre
         let stem = &script.stem;
         // A second script of a field is `FIELD-more.sh`; one for what only the host knows is named as drift names it.
         let of_field = fields.contains(stem.split('-').next().unwrap_or(stem));
-        let of_host = script.header("field").is_some_and(|field| {
-            field.split('.').next() == stem.split('-').next() || field.replace('.', "_") == *stem
-        });
+        let of_host = script
+            .header("field")
+            .is_some_and(|field| field.split('.').next() == stem.split('-').next() || field.replace('.', "_") == *stem);
         if !of_field && !of_host {
             gaps.push(format!("{kind}/{stem}.sh: `{stem}` is no field, nor what its `# field:` says"));
         }
