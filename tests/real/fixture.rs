@@ -16,7 +16,7 @@ use serde_json::Value;
 pub const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
 
 /// Every variable that rempart reads; a test must not depend on who runs it.
-const VARIABLES: [&str; 4] = ["REMPART_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS"];
+const VARIABLES: [&str; 4] = ["REMPART_IN_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS"];
 
 /// What a lab needs of the machine.
 const TOOLS: [&str; 6] = ["systemd-nspawn", "debootstrap", "nsenter", "ip", "ssh", "ssh-keygen"];
@@ -288,14 +288,27 @@ impl Ran {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {self}"))
     }
 
-    /// The resource of a plan or a drift.
+    /// The resource of a plan, a drift or an apply.
     #[track_caller]
-    pub fn planned(&self, host: &str, id: &str) -> Value {
+    pub fn resource(&self, host: &str, id: &str) -> Value {
         let json = self.json();
         let hosts = json["hosts"].as_array().unwrap();
         let host = hosts.iter().find(|known| known["host"] == host).unwrap_or_else(|| panic!("no {host}: {self}"));
         let resources = host["resources"].as_array().unwrap();
         resources.iter().find(|known| known["id"] == id).unwrap_or_else(|| panic!("no {id}: {self}")).clone()
+    }
+
+    /// The word for how it went with a resource of an apply.
+    #[track_caller]
+    pub fn outcome(&self, host: &str, id: &str) -> String {
+        self.resource(host, id)["outcome"].as_str().unwrap().to_owned()
+    }
+
+    /// The lines of both streams that hold all of these words.
+    pub fn lines(&self, words: &[&str]) -> Vec<String> {
+        let text = self.text();
+        let holds = |line: &&str| words.iter().all(|word| line.contains(word));
+        text.lines().filter(holds).map(str::to_owned).collect()
     }
 
     /// The ids of all resources of a plan or a drift that are not as declared, with the word for it.
@@ -306,15 +319,6 @@ impl Ran {
             .filter(|known| known["act"] != "same")
             .map(|known| (known["id"].as_str().unwrap().to_owned(), known["act"].as_str().unwrap().to_owned()))
             .collect()
-    }
-
-    /// The outcome of a resource of an apply.
-    #[track_caller]
-    pub fn outcome(&self, host: &str, id: &str) -> Value {
-        let json = self.json();
-        let of_host = json["hosts"][host].as_array().unwrap_or_else(|| panic!("no {host}: {self}"));
-        let found = of_host.iter().find(|pair| pair[0] == id).unwrap_or_else(|| panic!("no {id}: {self}"));
-        found[1].clone()
     }
 }
 

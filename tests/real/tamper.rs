@@ -113,7 +113,7 @@ fn one(lab: &Lab, script: &Script) -> Result<(), String> {
     check(found.code == 2, "drift does not exit 2", &found)?;
     check(found.differing().iter().any(|(known, _)| known == id), &format!("drift does not name {id}"), &found)?;
     if let Some(field) = script.header("field") {
-        let told = names(&found.planned("web1", id), field);
+        let told = names(&found.resource("web1", id), field);
         check(told, &format!("drift names {id} but not its field {field}"), &found)?;
     }
     let mended = lab.apply();
