@@ -126,6 +126,8 @@ struct Log {
     read: usize,
     partial: Vec<u8>,
     number: usize,
+    /// Whether this batch's own lines have begun: all batches of a run share one log.
+    begun: bool,
     ended: bool,
     armed: bool,
     fired: bool,
@@ -142,6 +144,7 @@ impl Log {
             read: 0,
             partial: Vec::new(),
             number: batch.number,
+            begun: false,
             ended: false,
             armed: false,
             fired: false,
@@ -163,6 +166,10 @@ impl Log {
     }
 
     fn line(&mut self, line: &str, told: &mut dyn FnMut(Told)) {
+        self.begun |= line == format!("begin {}", self.number);
+        if !self.begun {
+            return;
+        }
         if let Some(printed) = line.strip_prefix("> ") {
             self.printed.push(printed.to_owned());
             return;
@@ -245,10 +252,13 @@ mod tests {
         let batch = batch(4);
         let mut log = Log::new(&batch);
         let mut began = Vec::new();
-        for piece in ["start 0 wri", "te\ndone 0\nend 2\nstart 1 x\n> bad", " thing\nfail 1 75\nskip 2 1\nend 3\n"] {
+        let earlier = "begin 2\nstart 1 other\nfail 1 1\narmed 30\nend 2\n";
+        for piece in
+            [earlier, "begin 3\nstart 0 wri", "te\ndone 0\nstart 1 x\n> bad", " thing\nfail 1 75\nskip 2 1\nend 3\n"]
+        {
             log.take(piece.as_bytes(), &mut |told| began.push(told));
         }
-        assert!(log.ended && began == [Told::Began(0), Told::Began(1)]);
+        assert!(log.ended && !log.armed && began == [Told::Began(0), Told::Began(1)]);
         let end = log.into_end(&batch, None);
         assert_eq!(end.steps[0], StepEnd::Done);
         let why = "it changed since it was read; plan again".to_owned();
