@@ -271,7 +271,8 @@ fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> 
         text.line(script::order(&wanted.declared.iter().map(Tuple::key).collect::<Vec<_>>()));
     }
     if on {
-        text.line(sh!("ufw --force enable\nrp_ufw_hooks"));
+        // The package's user6.rules lacks the logging and limit rules, and ufw writes them only after it has loaded it.
+        text.line(sh!("rp_ufw_rewrite\nufw --force enable\nrp_ufw_hooks"));
     }
     if wanted.enabled && differs("enabled.at_boot") {
         text.line(sh!("systemctl -q unmask ufw.service\nsystemctl -q enable ufw.service"));

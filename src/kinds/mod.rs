@@ -6,6 +6,7 @@
 mod assert;
 mod command;
 mod directory;
+mod docker_container;
 mod file;
 mod firewall_rule;
 mod firewall_ufw;
@@ -26,6 +27,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<assert::Assert>(),
     Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
+    Entry::of::<docker_container::DockerContainer>(),
     Entry::of::<file::File>(),
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),

@@ -82,7 +82,7 @@ impl UnitState {
     // `Mon 2026-11-23 00:40:05.309027 UTC`
     fn time(&self, property: &str) -> Result<u64, ProbeError> {
         let text = self.get(property);
-        timestamp_us(text)
+        stamp_us(text)
             .ok_or_else(|| ProbeError(format!("systemd's {property} `{}` was not understood", text.escape_debug())))
     }
 }
@@ -92,8 +92,15 @@ pub fn is_newer(changed: u64, since: u64) -> bool {
     changed + TICK > since
 }
 
-fn timestamp_us(text: &str) -> Option<u64> {
-    let [_, date, time, "UTC"] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
+fn stamp_us(text: &str) -> Option<u64> {
+    match text.split(' ').collect::<Vec<_>>()[..] {
+        [_, date, time, "UTC"] => timestamp_us(date, time),
+        _ => None,
+    }
+}
+
+/// A date and a time of day in UTC (`2026-11-23`, `00:40:05.309027`) in microseconds since 1970.
+pub fn timestamp_us(date: &str, time: &str) -> Option<u64> {
     let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
     let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
@@ -124,6 +131,16 @@ pub fn ask_clock(script: &mut ProbeScript) {
     script.section(CLOCK_SECTION, sh!("date +%s%6N"));
 }
 
+/// The host's time as asked for by [`ask_clock`], in microseconds since 1970.
+///
+/// # Errors
+/// The host did not say.
+pub fn clock_us(answer: &Answer) -> Result<u64, ProbeError> {
+    let clock = answer.section(CLOCK_SECTION)?;
+    let told = clock.text()?.trim().parse();
+    told.map_err(|_| ProbeError(format!("the host's clock was not understood: {}", clock.complaint())))
+}
+
 /// Whether a unit that runs at this very moment only does so between two crashes: systemd started it again by itself,
 /// and not long ago. Needs [`ask_clock`].
 ///
@@ -134,13 +151,7 @@ pub fn is_looping(answer: &Answer, unit: &UnitState) -> Result<bool, ProbeError>
     if restarts == 0 {
         return Ok(false);
     }
-    let clock = answer.section(CLOCK_SECTION)?;
-    let now: u64 = clock
-        .text()?
-        .trim()
-        .parse()
-        .map_err(|_| ProbeError(format!("the host's clock was not understood: {}", clock.complaint())))?;
-    Ok(now.saturating_sub(unit.started_us()?) < (10 * restarts).min(60) * 1_000_000)
+    Ok(clock_us(answer)?.saturating_sub(unit.started_us()?) < (10 * restarts).min(60) * 1_000_000)
 }
 
 // How a unit stands on disk: `enabled`, `masked`, ...; empty = there is no unit file.
@@ -196,11 +207,11 @@ mod tests {
 
     #[test]
     fn a_timestamp_is_read_to_the_microsecond_or_not_at_all() {
-        assert_eq!(timestamp_us("Mon 2026-11-23 00:40:05.309027 UTC"), Some(1_795_394_405_309_027));
-        assert_eq!(timestamp_us("Thu 1970-01-01 00:00:00 UTC"), Some(0));
-        assert_eq!(timestamp_us("Thu 2024-02-29 12:00:00.5 UTC"), Some(1_709_208_000_500_000));
+        assert_eq!(stamp_us("Mon 2026-11-23 00:40:05.309027 UTC"), Some(1_795_394_405_309_027));
+        assert_eq!(stamp_us("Thu 1970-01-01 00:00:00 UTC"), Some(0));
+        assert_eq!(stamp_us("Thu 2024-02-29 12:00:00.5 UTC"), Some(1_709_208_000_500_000));
         for garbled in ["", "n/a", "Mon 2026-11-23 00:40:05.309027 CET", "Mon 2026-13-23 00:40:05 UTC", "a b c UTC"] {
-            assert_eq!(timestamp_us(garbled), None, "{garbled}");
+            assert_eq!(stamp_us(garbled), None, "{garbled}");
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 pub const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
 
 /// Every variable that rempart reads; a test must not depend on who runs it.
-const VARIABLES: [&str; 4] = ["REMPART_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS"];
+const VARIABLES: [&str; 4] = ["REMPART_IN_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS"];
 
 /// What a lab needs of the machine.
 const TOOLS: [&str; 6] = ["systemd-nspawn", "debootstrap", "nsenter", "ip", "ssh", "ssh-keygen"];

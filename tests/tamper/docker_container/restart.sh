@@ -1,0 +1,3 @@
+# expect: docker_container:tamper-offline
+# field: restart
+docker update --restart=no tamper-offline

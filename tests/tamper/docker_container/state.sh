@@ -1,0 +1,3 @@
+# expect: docker_container:tamper-offline
+# field: state
+docker stop --time=0 tamper-offline
