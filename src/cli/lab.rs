@@ -20,7 +20,7 @@ use crate::transport::{Become, Target};
 use crate::yaml;
 
 /// Tells rempart that it runs inside of a lab, whose name this is.
-pub(super) const ENV_LAB: &str = "REMPART_LAB";
+pub(super) const ENV_LAB: &str = "REMPART_IN_LAB";
 
 /// Boot the hosts of an inventory as disposable machines (needs root)
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ files: ./lab-files}`, a folder that hosts can fetch from http://CONTROLLER:3142/
     Status(OfLab),
     /// Run a command inside of a lab's network, or on one of its machines
     #[command(after_help = "Examples:
-  rempart lab exec -i inventories/demo.yaml -- rempart plan playbooks/ollama-server.yaml -i inventories/demo.yaml
+  rempart lab exec -i inventories/demo.yaml -- rempart plan playbooks/site.yaml
   rempart lab exec -i inventories/demo.yaml --host web1 -- systemctl status ssh")]
     Exec(ExecArgs),
     /// Throw the machines of a lab away

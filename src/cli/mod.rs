@@ -95,6 +95,15 @@ pub fn main() -> Exit {
     run(std::env::args_os())
 }
 
+/// Whether this is a command line of the program; for the tests of what the documentation shows.
+///
+/// # Errors
+/// What the command line says about it.
+#[doc(hidden)]
+pub fn parses(arguments: impl IntoIterator<Item = String>) -> Result<(), String> {
+    Cli::try_parse_from(arguments).map(|_| ()).map_err(|error| error.to_string())
+}
+
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

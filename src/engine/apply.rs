@@ -1,25 +1,17 @@
-//! Owns applying a plan: each host walks its resources in order, batch by batch, and measures after each; hosts wait
-//! for one another only where an edge says so.
+//! Owns applying a plan to the fleet: one walk per host, what the walks share, and the gates between them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use super::batch::{Batch, BatchStep, LOGS};
-use super::follow::{StepEnd, run_batch};
-use super::guard::{self, GuardEnd};
-use super::probe::{is_check, nonce, probe};
-use super::segment::{next_segment, touches};
-use super::{Event, Links, Observer, Outcome, RunReport, Stop, WriteLinks};
-use crate::kinds;
+use super::probe::nonce;
+use super::walk::Walk;
+use super::{Event, Observer, Outcome, RunReport, Stop, WriteLinks};
 use crate::model::{HostName, Phase};
-use crate::plan::{Act, Delta, Graph, Rollout, delta};
-use crate::resource::{ErasedChange, Resource, Seen, Step};
-use crate::sh;
-use crate::transport::WriteScript;
+use crate::plan::{Act, Graph, Rollout};
+use crate::resource::Seen;
 
 /// How a run goes about it.
 #[derive(Clone, Debug)]
@@ -55,18 +47,19 @@ pub struct Approved {
     pub rollouts: Vec<Rollout>,
 }
 
-struct Run {
-    number: String,
-    graph: Arc<Graph>,
-    links: Arc<WriteLinks>,
-    options: ApplyOptions,
-    observer: Arc<Observer>,
-    stop: Arc<Stop>,
-    approved: HashMap<usize, Act>,
-    rollouts: Vec<Rollout>,
-    outcomes: Mutex<HashMap<usize, Outcome>>,
-    settled: Notify,
-    places: Semaphore,
+/// What all hosts of a run share.
+pub(super) struct Run {
+    pub number: String,
+    pub graph: Arc<Graph>,
+    pub links: Arc<WriteLinks>,
+    pub options: ApplyOptions,
+    pub observer: Arc<Observer>,
+    pub stop: Arc<Stop>,
+    pub approved: HashMap<usize, Act>,
+    pub rollouts: Vec<Rollout>,
+    pub outcomes: Mutex<HashMap<usize, Outcome>>,
+    pub settled: Notify,
+    pub places: Semaphore,
 }
 
 /// Brings the fleet to what was approved.
@@ -105,7 +98,23 @@ pub async fn apply(
             items.iter().filter_map(|item| Some((*item, seen.get(item)?.clone()))).collect();
         let run = run.clone();
         walks.spawn(async move {
-            Walk { run, host, pending: items, seen: mine, batches: 0, dirty: HashSet::new() }.go().await
+            let (run_of_walk, all) = (run.clone(), items.clone());
+            let walk = Walk {
+                run: run_of_walk,
+                host,
+                pending: items,
+                seen: mine,
+                batches: 0,
+                dirty: HashSet::new(),
+                waits_for: None,
+            };
+            // Other hosts wait for these outcomes, so a walk that dies must not leave any of them open.
+            if tokio::spawn(walk.go()).await.is_err() {
+                for item in all.into_iter().filter(|item| run.outcome(*item).is_none()) {
+                    let why = "the work on its host died; this is a bug in rempart".to_owned();
+                    run.settle(item, Outcome::Failed { why, output: Vec::new() });
+                }
+            }
         });
     }
     while walks.join_next().await.is_some() {}
@@ -127,11 +136,11 @@ pub async fn apply(
 }
 
 impl Run {
-    fn outcome(&self, item: usize) -> Option<Outcome> {
+    pub fn outcome(&self, item: usize) -> Option<Outcome> {
         self.outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&item).cloned()
     }
 
-    fn settle(&self, item: usize, outcome: Outcome) {
+    pub fn settle(&self, item: usize, outcome: Outcome) {
         let known = &self.graph.items[item];
         (self.observer)(Event::Settled { host: known.host.clone(), id: known.id(), outcome: outcome.clone() });
         self.outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(item, outcome);
@@ -139,7 +148,7 @@ impl Run {
     }
 
     // Rolling batches: a host's turn in a playbook comes when every earlier wave of it is done, and went well.
-    fn turn(&self, number: usize) -> Gate {
+    pub fn turn(&self, number: usize) -> Gate {
         let item = &self.graph.items[number];
         let Some(rollout) = self.rollouts.iter().find(|rollout| rollout.playbook == item.playbook) else {
             return Gate::Open;
@@ -165,7 +174,7 @@ impl Run {
     }
 
     // The gate: a host enters production when its own tests, and those of the hosts it needs, passed in this run.
-    fn gate(&self, host: &HostName) -> Gate {
+    pub fn gate(&self, host: &HostName) -> Gate {
         if self.graph.is_untested(host) {
             return Gate::Closed("its tests are not a part of this run".into());
         }
@@ -188,431 +197,9 @@ impl Run {
     }
 }
 
-enum Gate {
+/// Whether a host may go on with a resource.
+pub(super) enum Gate {
     Open,
     Wait(HostName),
     Closed(String),
-}
-
-struct Walk {
-    run: Arc<Run>,
-    host: HostName,
-    pending: Vec<usize>,
-    seen: HashMap<usize, Seen>,
-    batches: usize,
-    /// What must be measured again, because something before it was changed.
-    dirty: HashSet<usize>,
-}
-
-impl Walk {
-    async fn go(mut self) {
-        let mut changed = false;
-        while let Some(first) = self.pending.first().copied() {
-            if let Some(because) = self.blocked(first) {
-                self.take(first, Outcome::Skipped { because });
-                continue;
-            }
-            if self.run.stop.is_asked() {
-                self.take(first, Outcome::Skipped { because: "the user stopped the run".into() });
-                continue;
-            }
-            if self.wait_for_others(first).await {
-                continue;
-            }
-            let segment = self.segment();
-            let dirty: Vec<usize> = segment.iter().copied().filter(|item| self.dirty.contains(item)).collect();
-            let run = self.run.clone();
-            let Ok(place) = run.places.acquire().await else { break };
-            if is_check(self.run.graph.items[first].resource.kind()) {
-                self.check(&segment).await;
-            } else {
-                if !dirty.is_empty() {
-                    self.measure(&dirty).await;
-                }
-                changed |= self.change(&segment).await;
-            }
-            drop(place);
-        }
-        if changed {
-            self.close_log().await;
-        }
-        (self.run.observer)(Event::HostDone(self.host));
-    }
-
-    fn take(&mut self, item: usize, outcome: Outcome) {
-        self.pending.retain(|pending| *pending != item);
-        self.run.settle(item, outcome);
-    }
-
-    // Why a resource cannot be tried: something that it depends on is not good.
-    fn blocked(&self, item: usize) -> Option<String> {
-        let graph = &self.run.graph;
-        graph.dependencies(item).iter().find_map(|dependency| {
-            let outcome = self.run.outcome(dependency.on)?;
-            let on = &graph.items[dependency.on];
-            (!outcome.is_good()).then(|| {
-                if on.host == self.host {
-                    format!("{} failed", on.id())
-                } else {
-                    format!("{} on {} failed", on.id(), on.host)
-                }
-            })
-        })
-    }
-
-    // Whether something was waited for (or settled), so that the look at the next resource must begin anew.
-    async fn wait_for_others(&mut self, item: usize) -> bool {
-        // Registered before looking, so that nothing settles unheard in between.
-        let run = self.run.clone();
-        let settled = run.settled.notified();
-        tokio::pin!(settled);
-        settled.as_mut().enable();
-        let other = self
-            .run
-            .graph
-            .dependencies(item)
-            .iter()
-            .map(|dependency| dependency.on)
-            .find(|on| self.run.graph.items[*on].host != self.host && self.run.outcome(*on).is_none());
-        let on = match other {
-            Some(on) => self.run.graph.items[on].host.clone(),
-            None => match self.gates(item) {
-                Gate::Open => return false,
-                Gate::Closed(because) => {
-                    self.take(item, Outcome::Skipped { because });
-                    return true;
-                }
-                Gate::Wait(on) => on,
-            },
-        };
-        (self.run.observer)(Event::Waiting(self.host.clone(), on));
-        // Woken every so often, so that a stop of the user is seen.
-        let _ = tokio::time::timeout(Duration::from_secs(1), settled).await;
-        true
-    }
-
-    fn gates(&self, item: usize) -> Gate {
-        match self.run.turn(item) {
-            Gate::Open if self.run.graph.items[item].phase == Phase::Production => match self.run.gate(&self.host) {
-                Gate::Closed(because) => Gate::Closed(format!("production is closed: {because}")),
-                other => other,
-            },
-            other => other,
-        }
-    }
-
-    fn segment(&self) -> Vec<usize> {
-        let graph = &self.run.graph;
-        next_segment(
-            graph,
-            &self.host,
-            &self.pending,
-            &|item| self.run.outcome(item).is_some(),
-            &|item| self.run.approved.get(&item).is_some_and(Act::changes),
-            &|item| {
-                self.run.approved.get(&item).is_some_and(Act::changes) && is_risky(graph.items[item].resource.kind())
-            },
-        )
-    }
-
-    async fn measure(&mut self, items: &[usize]) {
-        let run = &self.run;
-        let links: Arc<dyn Links> = run.links.clone();
-        let quiet: Arc<Observer> = Arc::new(|_| {});
-        let mut probed = probe(run.graph.clone(), items.to_vec(), links, run.options.forks, quiet).await;
-        for item in items {
-            let seen = probed.seen.remove(item).unwrap_or_else(|| {
-                let why = probed.unreachable.get(&self.host).map_or("no answer".to_owned(), ToString::to_string);
-                Seen::Unknown(why)
-            });
-            self.seen.insert(*item, seen);
-            self.dirty.remove(item);
-        }
-    }
-
-    async fn check(&mut self, segment: &[usize]) {
-        let began = tokio::time::Instant::now();
-        let patience = Duration::from_secs(self.run.options.patience);
-        let mut open: Vec<usize> = segment.to_vec();
-        loop {
-            self.measure(&open).await;
-            let mut still = Vec::new();
-            for item in open {
-                match self.verdict(item) {
-                    Outcome::Passed => self.take(item, Outcome::Passed),
-                    bad if began.elapsed() >= patience || self.run.stop.is_asked() => self.take(item, bad),
-                    _ => still.push(item),
-                }
-            }
-            if still.is_empty() {
-                return;
-            }
-            open = still;
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    fn verdict(&self, item: usize) -> Outcome {
-        match self.delta(item) {
-            Delta::Same => Outcome::Passed,
-            Delta::Unknown(why) => Outcome::Unknown { why },
-            Delta::Create(fields) | Delta::Change(fields) => {
-                Outcome::Failed { why: "the check does not hold".into(), output: super::words_of(&fields) }
-            }
-            Delta::Remove | Delta::NotYet => {
-                Outcome::Failed { why: "the check does not hold".into(), output: Vec::new() }
-            }
-        }
-    }
-
-    fn delta(&self, item: usize) -> Delta {
-        match self.seen.get(&item) {
-            Some(seen) => delta(&self.run.graph.items[item].resource.desired(), seen),
-            None => Delta::Unknown("it was not measured".into()),
-        }
-    }
-
-    /// Works off one segment; says whether the host was changed.
-    async fn change(&mut self, segment: &[usize]) -> bool {
-        let mut work = Vec::new();
-        for item in segment.iter().copied() {
-            let approved = self.run.approved.get(&item);
-            match self.delta(item) {
-                Delta::Same => self.take(item, Outcome::Same),
-                Delta::Unknown(why) => self.take(item, Outcome::Unknown { why }),
-                Delta::NotYet => {
-                    let why = match self.seen.get(&item) {
-                        Some(Seen::NotYet { missing, .. }) => missing.clone(),
-                        _ => "it cannot be there yet".into(),
-                    };
-                    self.take(item, Outcome::Failed { why, output: Vec::new() });
-                }
-                _ if !approved.is_some_and(Act::changes) => {
-                    let why = "it differs now, which the approved plan did not show; plan again".to_owned();
-                    self.take(item, Outcome::Failed { why, output: Vec::new() });
-                }
-                Delta::Change(fields) => {
-                    work.push((item, fields.into_iter().map(|field| field.field).collect::<Vec<_>>()));
-                }
-                Delta::Create(_) | Delta::Remove => work.push((item, Vec::new())),
-            }
-        }
-        if work.is_empty() {
-            return false;
-        }
-        let (batch, owners) = self.batch(&work);
-        for (item, _) in &work {
-            if !owners.iter().flatten().any(|owner| owner == item) {
-                let why = "its kind has no step for this difference; this is a bug in rempart".to_owned();
-                self.take(*item, Outcome::Failed { why, output: Vec::new() });
-            }
-        }
-        if batch.steps.is_empty() {
-            return false;
-        }
-        self.batches += 1;
-        let end = self.execute(batch, &owners).await;
-        let (end, titles) = end;
-        let mut ran: Vec<(usize, Vec<String>)> = Vec::new();
-        for (item, _) in &work {
-            let steps: Vec<usize> = (0..owners.len()).filter(|step| owners[*step].contains(item)).collect();
-            if steps.is_empty() {
-                continue;
-            }
-            let bad = steps.iter().find_map(|step| match &end.steps[*step] {
-                StepEnd::Done => None,
-                StepEnd::Failed { why, output } => {
-                    Some(Outcome::Failed { why: format!("{}: {why}", titles[*step]), output: output.clone() })
-                }
-                StepEnd::NotRun(because) => Some(Outcome::Skipped { because: because.clone() }),
-            });
-            match (bad, &end.healed) {
-                (_, Some(why)) => self.take(*item, Outcome::Healed { why: why.clone() }),
-                (Some(Outcome::Skipped { because }), None) if end.lost => {
-                    self.take(*item, Outcome::Failed { why: because, output: Vec::new() });
-                }
-                (Some(bad), None) => self.take(*item, bad),
-                (None, None) => ran.push((*item, steps.iter().map(|step| titles[*step].clone()).collect())),
-            }
-        }
-        if end.healed.is_some() {
-            for item in self.pending.clone() {
-                self.take(item, Outcome::Skipped { because: "the host took a change back".into() });
-            }
-        }
-        self.verify(ran).await;
-        true
-    }
-
-    // Measures what was changed, and in the same script what must be measured again before its own steps.
-    async fn verify(&mut self, ran: Vec<(usize, Vec<String>)>) {
-        let graph = self.run.graph.clone();
-        for item in &self.pending {
-            let touched = graph.dependencies(*item).iter().any(|dependency| {
-                ran.iter().any(|(done, _)| *done == dependency.on)
-                    && touches(&graph, *item, dependency.on, &dependency.why)
-            });
-            let same_kind =
-                ran.iter().any(|(done, _)| graph.items[*done].resource.kind() == graph.items[*item].resource.kind());
-            let not_yet = matches!(self.seen.get(item), Some(Seen::NotYet { .. }));
-            if !ran.is_empty() && (touched || same_kind || not_yet) {
-                self.dirty.insert(*item);
-            }
-        }
-        if ran.is_empty() {
-            return;
-        }
-        let mut again: Vec<usize> = ran.iter().map(|(item, _)| *item).collect();
-        let ready = |item: &usize| {
-            graph
-                .dependencies(*item)
-                .iter()
-                .all(|dependency| again.contains(&dependency.on) || self.run.outcome(dependency.on).is_some())
-        };
-        let next: Vec<usize> = self
-            .pending
-            .iter()
-            .copied()
-            .filter(|item| !again.contains(item) && self.dirty.contains(item) && ready(item))
-            .filter(|item| !is_check(graph.items[*item].resource.kind()))
-            .collect();
-        again.extend(next);
-        self.measure(&again).await;
-        for (item, steps) in ran {
-            let outcome = match self.delta(item) {
-                Delta::Same => Outcome::Changed { steps },
-                Delta::Unknown(why) => Outcome::Unknown { why: format!("its steps ran, but afterwards: {why}") },
-                Delta::Create(fields) | Delta::Change(fields) => Outcome::Failed {
-                    why: "its steps ran, but it is still not as it should be".into(),
-                    output: super::words_of(&fields),
-                },
-                Delta::Remove => {
-                    Outcome::Failed { why: "its steps ran, but it is still there".into(), output: Vec::new() }
-                }
-                Delta::NotYet => {
-                    Outcome::Failed { why: "its steps ran, but it is not there".into(), output: Vec::new() }
-                }
-            };
-            self.take(item, outcome);
-        }
-    }
-
-    // The steps of the work, kind by kind in order, each with the items that it serves.
-    fn batch(&self, work: &[(usize, Vec<String>)]) -> (Batch, Vec<Vec<usize>>) {
-        let graph = &self.run.graph;
-        let mut steps: Vec<BatchStep> = Vec::new();
-        let mut owners: Vec<Vec<usize>> = Vec::new();
-        for run_of_kind in work.chunk_by(|a, b| graph.items[a.0].resource.kind() == graph.items[b.0].resource.kind()) {
-            let Some(entry) = run_of_kind.first().and_then(|(item, _)| kinds::find(graph.items[*item].resource.kind()))
-            else {
-                continue;
-            };
-            let changes: Vec<ErasedChange<'_>> = run_of_kind
-                .iter()
-                .filter_map(|(item, fields)| {
-                    let resource: &dyn Resource = graph.items[*item].resource.as_ref();
-                    Some((resource, self.seen.get(item)?, fields.as_slice()))
-                })
-                .collect();
-            let made: Vec<Step> = (entry.steps)(&changes);
-            for step in made {
-                let serves: Vec<usize> = step
-                    .serves
-                    .iter()
-                    .filter_map(|position| run_of_kind.get(*position))
-                    .map(|(item, _)| *item)
-                    .collect();
-                // A step waits for the earlier steps of its own items, and of those that its items depend on.
-                let requires = owners
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, earlier)| {
-                        earlier.iter().any(|other| {
-                            serves.contains(other)
-                                || serves.iter().any(|item| graph.dependencies(*item).iter().any(|d| d.on == *other))
-                        })
-                    })
-                    .map(|(at, _)| at)
-                    .collect();
-                steps.push(BatchStep { step, requires });
-                owners.push(serves);
-            }
-        }
-        let batch = Batch {
-            run: self.run.number.clone(),
-            number: self.batches,
-            steps,
-            confirm_within: self.run.options.confirm_within,
-            orphan_after: self.run.options.orphan_after,
-        };
-        (batch, owners)
-    }
-
-    async fn execute(&self, batch: Batch, owners: &[Vec<usize>]) -> (Executed, Vec<String>) {
-        let titles: Vec<String> = batch.steps.iter().map(|step| step.step.title.clone()).collect();
-        let ids: Vec<_> =
-            owners.iter().map(|items| items.first().map(|item| self.run.graph.items[*item].id())).collect();
-        let (run, host, count, shown) = (self.run.clone(), self.host.clone(), batch.steps.len(), titles.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |at| {
-                if let Some(Some(id)) = ids.get(at) {
-                    (run.observer)(Event::StepBegan { host: host.clone(), id: id.clone(), title: shown[at].clone() });
-                }
-            });
-            let healed = guard_end(&run, &host, &batch, &end);
-            Executed { steps: end.steps, lost: end.lost.is_some(), healed }
-        })
-        .await;
-        let died = || Executed {
-            steps: vec![StepEnd::NotRun("the work on its host died; this is a bug in rempart".into()); count],
-            lost: true,
-            healed: None,
-        };
-        (done.unwrap_or_else(|_| died()), titles)
-    }
-
-    // The run's log on the target is closed, so that the next run has nothing to tell about it.
-    async fn close_log(&self) {
-        let (links, host) = (self.run.links.clone(), self.host.clone());
-        let text = sh!(
-            "cd {} && echo closed >> {} && ls -t | tail -n +21 | while read -r old; do rm -f -- \"$old\"; done
-rm -rf -- {}",
-            LOGS,
-            format!("{}.log", self.run.number),
-            format!("/run/rempart/{}", self.run.number)
-        );
-        let script =
-            WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: Duration::from_secs(20) };
-        // Not closing it costs a note in the next run, nothing else.
-        let _ =
-            tokio::task::spawn_blocking(move || links.with(&host, |session| session.run(&script, &mut |_| {}))).await;
-    }
-}
-
-struct Executed {
-    steps: Vec<StepEnd>,
-    lost: bool,
-    healed: Option<String>,
-}
-
-fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &super::follow::BatchEnd) -> Option<String> {
-    if !batch.is_risky() || !end.armed {
-        return None;
-    }
-    let window = batch.confirm_within;
-    (run.observer)(Event::GuardArmed(host.clone(), window));
-    let how = if end.fired {
-        guard::wait_for_healing(&run.links, host, "a risky step failed")
-    } else {
-        guard::confirm(&run.links, host, window)
-    };
-    match how {
-        GuardEnd::Confirmed => None,
-        GuardEnd::Healed(why) => Some(why),
-        GuardEnd::Unknown(why) => Some(format!("nobody can say whether it healed: {why}")),
-    }
-}
-
-fn is_risky(kind: &str) -> bool {
-    kinds::find(kind).is_some_and(|entry| entry.risky)
 }

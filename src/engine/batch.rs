@@ -223,3 +223,51 @@ if [ \"$rp_now\" != {} ]; then rp_stale {} {} \"$rp_now\"; fi",
         output.trim_end_matches('\n')
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Undo;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    fn parses(text: &str) {
+        let mut shell = Command::new("sh").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+        shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(shell.wait().unwrap().success(), "{text}");
+    }
+
+    fn batch(title: &str, path: &str) -> Batch {
+        let undo = Undo { paths: vec![path.into(), path.into()], after: sh!("systemctl restart {}", title) };
+        let step = Step::new(title, sh!("printf %s {}", path))
+            .with_payload(Rendered::plain("content"))
+            .expecting(Expect::Prints { command: sh!("cat {}", path), output: format!("{title}\n") })
+            .undone_by(undo)
+            .within(900);
+        let steps = vec![
+            BatchStep { step, requires: vec![] },
+            BatchStep { step: Step::new("next", Sh::default()), requires: vec![0] },
+        ];
+        Batch { run: "abc".into(), number: 1, steps, confirm_within: 45, orphan_after: 60 }
+    }
+
+    #[test]
+    fn whatever_stands_in_titles_and_paths_the_program_stays_one_program() {
+        for hostile in ["plain", "it's \"x\" $(id) `id`", "a\nend 1\n;;", ") esac; rm -rf /", "\\", "{}"] {
+            let batch = batch(hostile, &format!("/etc/{hostile}"));
+            parses(&batch.program());
+            parses(&batch.delivery().text);
+            parses(&batch.follow(17, true).text);
+        }
+    }
+
+    #[test]
+    fn a_risky_step_ends_before_its_guard_fires_and_its_paths_are_kept_once() {
+        let batch = batch("restart", "/etc/ssh");
+        assert!(batch.is_risky());
+        let program = batch.program();
+        assert!(program.contains("rp_step 0 '' 40 1 restart\nrp_step 1 0 300 0 next\n"), "{program}");
+        assert!(program.contains("rp_guard_arm \"$RP_WINDOW\" \"$RP_DIR/after\" /etc/ssh\n"), "{program}");
+        assert_eq!(batch.delivery().payloads.len(), 2, "the program and one payload");
+    }
+}

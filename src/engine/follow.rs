@@ -36,6 +36,15 @@ pub(super) struct BatchEnd {
     pub lost: Option<String>,
 }
 
+/// What is told while a batch runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// A step began.
+    Began(usize),
+    /// The guard is armed.
+    Armed,
+}
+
 /// How long a broken link is tried to be made again before the batch is left to itself.
 const RECONNECT_FOR: Duration = Duration::from_secs(45);
 
@@ -45,14 +54,14 @@ pub(super) fn run_batch(
     host: &HostName,
     batch: &Batch,
     stop: &Stop,
-    began: &mut dyn FnMut(usize),
+    told: &mut dyn FnMut(Told),
 ) -> BatchEnd {
     let mut log = Log::new(batch);
     let mut script = batch.delivery();
     let mut delivered = false;
     let mut broken_since: Option<Instant> = None;
     loop {
-        match take(links, host, &script, &mut log, began) {
+        match take(links, host, &script, &mut log, told) {
             Ok(status) => {
                 broken_since = None;
                 if log.ended {
@@ -101,10 +110,10 @@ fn take(
     host: &HostName,
     script: &WriteScript,
     log: &mut Log,
-    began: &mut dyn FnMut(usize),
+    told: &mut dyn FnMut(Told),
 ) -> Result<i32, TransportError> {
     links.with(host, |session| {
-        let output = session.run(script, &mut |bytes| log.take(bytes, began))?;
+        let output = session.run(script, &mut |bytes| log.take(bytes, told))?;
         if output.status != 0 && output.status != 124 && log.read == 0 {
             log.complaint = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("").to_owned();
         }
@@ -117,6 +126,8 @@ struct Log {
     read: usize,
     partial: Vec<u8>,
     number: usize,
+    /// Whether this batch's own lines have begun: all batches of a run share one log.
+    begun: bool,
     ended: bool,
     armed: bool,
     fired: bool,
@@ -133,6 +144,7 @@ impl Log {
             read: 0,
             partial: Vec::new(),
             number: batch.number,
+            begun: false,
             ended: false,
             armed: false,
             fired: false,
@@ -144,16 +156,20 @@ impl Log {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], began: &mut dyn FnMut(usize)) {
+    fn take(&mut self, bytes: &[u8], told: &mut dyn FnMut(Told)) {
         self.partial.extend_from_slice(bytes);
         while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.partial.drain(..=end).collect();
             self.read += line.len();
-            self.line(String::from_utf8_lossy(&line).trim_end_matches('\n'), began);
+            self.line(String::from_utf8_lossy(&line).trim_end_matches('\n'), told);
         }
     }
 
-    fn line(&mut self, line: &str, began: &mut dyn FnMut(usize)) {
+    fn line(&mut self, line: &str, told: &mut dyn FnMut(Told)) {
+        self.begun |= line == format!("begin {}", self.number);
+        if !self.begun {
+            return;
+        }
         if let Some(printed) = line.strip_prefix("> ") {
             self.printed.push(printed.to_owned());
             return;
@@ -162,7 +178,7 @@ impl Log {
         let (number, tail) = rest.split_once(' ').unwrap_or((rest, ""));
         let step = number.parse::<usize>().ok().filter(|at| *at < self.steps.len());
         match (word, step) {
-            ("start", Some(at)) => began(at),
+            ("start", Some(at)) => told(Told::Began(at)),
             ("done", Some(at)) => self.steps[at] = Some(StepEnd::Done),
             ("fail", Some(at)) => {
                 let output = std::mem::take(&mut self.printed);
@@ -177,7 +193,10 @@ impl Log {
                 self.steps[at] = Some(StepEnd::NotRun("a step that it depends on failed".to_owned()));
             }
             ("hold", Some(at)) => self.steps[at] = Some(StepEnd::NotRun(tail.to_owned())),
-            ("armed", _) => self.armed = true,
+            ("armed", _) => {
+                self.armed = true;
+                told(Told::Armed);
+            }
             ("fired", _) => self.fired = true,
             ("busy", _) => self.busy = Some(rest.to_owned()),
             ("end", _) if number.parse() == Ok(self.number) => self.ended = true,
@@ -233,10 +252,13 @@ mod tests {
         let batch = batch(4);
         let mut log = Log::new(&batch);
         let mut began = Vec::new();
-        for piece in ["start 0 wri", "te\ndone 0\nend 2\nstart 1 x\n> bad", " thing\nfail 1 75\nskip 2 1\nend 3\n"] {
-            log.take(piece.as_bytes(), &mut |at| began.push(at));
+        let earlier = "begin 2\nstart 1 other\nfail 1 1\narmed 30\nend 2\n";
+        for piece in
+            [earlier, "begin 3\nstart 0 wri", "te\ndone 0\nstart 1 x\n> bad", " thing\nfail 1 75\nskip 2 1\nend 3\n"]
+        {
+            log.take(piece.as_bytes(), &mut |told| began.push(told));
         }
-        assert!(log.ended && began == [0, 1]);
+        assert!(log.ended && !log.armed && began == [Told::Began(0), Told::Began(1)]);
         let end = log.into_end(&batch, None);
         assert_eq!(end.steps[0], StepEnd::Done);
         let why = "it changed since it was read; plan again".to_owned();

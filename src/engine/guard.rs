@@ -24,7 +24,7 @@ pub(super) enum GuardEnd {
 pub(super) fn confirm(links: &WriteLinks, host: &HostName, window: u64) -> GuardEnd {
     let started = Instant::now();
     let window = Duration::from_secs(window);
-    let mut why;
+    let mut why = "the confirmation came too late".to_owned();
     let mut pause = Duration::from_secs(2);
     loop {
         match ask(links, host, "rp_guard_confirm") {
@@ -33,7 +33,7 @@ pub(super) fn confirm(links: &WriteLinks, host: &HostName, window: u64) -> Guard
                 return GuardEnd::Confirmed;
             }
             Ok(answer) if answer.starts_with("healed") => {
-                return healed(links, host, "the confirmation came too late");
+                return wait_for_healing(links, host, &why);
             }
             Ok(answer) => why = format!("the guard answers `{}`", answer.trim()),
             Err(error) => why = error,

@@ -76,6 +76,8 @@ ExecStart=/bin/sh $RP_GUARD/restore.sh boot
 [Install]
 WantedBy=sysinit.target
 UNIT
+  chmod 0644 /etc/systemd/system/rempart-guard.service /etc/systemd/system/rempart-guard.timer \
+    /etc/systemd/system/rempart-guard-boot.service
   systemctl daemon-reload
   systemctl enable --quiet rempart-guard-boot.service
   printf '%s\n' "$RP_RUN" > "$RP_GUARD/armed.tmp"

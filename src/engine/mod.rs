@@ -14,6 +14,7 @@ mod looks;
 mod outcome;
 mod probe;
 mod segment;
+mod walk;
 
 pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};

@@ -54,6 +54,7 @@ rp_step() {
 rp_main() {
   if [ "$1" = step ]; then rp_one_step "$2"; return; fi
   rp_failed=; rp_hold=; rp_armed=
+  rp_say "begin $RP_BATCH"
   exec 9>> /run/rempart/lease
   if flock -n 9; then
     printf '%s\n' "$RP_RUN" > /run/rempart/holder

@@ -39,5 +39,6 @@ rp_directory() {
     mkdir -- "$1"
   fi
   chown -- "$3" "$1"
-  chmod -- "$2" "$1"
+  # chmod keeps a directory's setuid and setgid bits unless the number has more than four digits.
+  chmod -- "00$2" "$1"
 }

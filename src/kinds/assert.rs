@@ -86,7 +86,7 @@ impl Assert {
         }
         let status = match ran.status == self.status {
             true => FieldValue::text(self.status.to_string()),
-            false => self.told(format!("{} ({})", ran.status, ran.complaint())),
+            false => self.told(format!("{}, {}", ran.status, ran.complaint())),
         };
         fields.insert("status".into(), status);
         if let Some(text) = &self.stdout_contains {
@@ -197,7 +197,7 @@ mod tests {
         let fine = told("{ name: fine, run: x, stdout_contains: Debian }", "ran");
         assert_eq!(fine, r#"{"status": Text("0"), "stdout_contains": Text("Debian")}"#);
         let odd = told("{ name: odd, run: x, stdout_contains: a, message: no }", "ran");
-        assert!(odd.contains("4 (it is odd): no") && odd.contains("not in the 0 bytes that it printed: no"), "{odd}");
+        assert!(odd.contains("4, it is odd: no") && odd.contains("not in the 0 bytes that it printed: no"), "{odd}");
         assert!(told("{ name: missing, run: x }", "ran").starts_with("not yet: "));
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::file::State;
 use super::firewall_ufw::host::{self, Host};
+use super::firewall_ufw::order::Order;
 use super::firewall_ufw::tuple::{Tuple, comment_hex, comment_text};
 use super::firewall_ufw::{script, spec};
 use crate::quote::Sh;
@@ -199,8 +200,9 @@ impl FirewallRule {
         fields
     }
 
-    // `order` = the keys of all declared rules, where adding this one at the end would not do.
-    fn seen(&self, host: &Host, order: Option<&[String]>) -> Seen {
+    // `order` = the keys in the order that must be, where adding this rule at the end would not do; `shadows` = rules
+    // of others that stand before it and leave it without effect.
+    fn seen(&self, host: &Host, order: Option<&[String]>, shadows: &[&Tuple]) -> Seen {
         if self.needs_ipv6() && !host.kernel_ipv6 && self.state == State::Present {
             return Seen::Unknown(
                 "the host's kernel has no IPv6, so a rule for an IPv6 address cannot be there".into(),
@@ -237,6 +239,7 @@ impl FirewallRule {
         if let Some(order) = order {
             put("order", FieldValue::list(order));
         }
+        put("shadowed_by", FieldValue::list(shadows.iter().map(|shadow| shadow.text())));
         if !found.is_empty() {
             put("action", FieldValue::Text(distinct(found.iter().map(|tuple| tuple.action.clone()))));
             put("comment", FieldValue::Text(distinct(found.iter().map(|tuple| comment_text(&tuple.comment)))));
@@ -366,6 +369,7 @@ impl Kind for FirewallRule {
         put("from", FieldValue::list(self.settled.sources.iter().map(|(source, _)| source)));
         put("log", FieldValue::Bool(self.log));
         put("loaded", FieldValue::text("yes"));
+        put("shadowed_by", FieldValue::List(Vec::new()));
         if let Some(comment) = &self.comment {
             put("comment", FieldValue::text(comment));
         }
@@ -388,19 +392,12 @@ impl Kind for FirewallRule {
                 return batch.iter().map(each).collect();
             }
         };
-        let declared: Vec<&Tuple> = batch.iter().flat_map(|rule| rule.tuples()).collect();
-        let places: HashMap<String, usize> =
-            declared.iter().enumerate().rev().map(|(place, tuple)| (tuple.key(), place)).collect();
-        let last = |v6: bool| {
-            let there = host.tuples.iter().filter(|tuple| tuple.v6 == v6);
-            there.filter_map(|tuple| places.get(&tuple.key()).copied()).max().unwrap_or(0)
-        };
-        let lasts = [last(false), last(true)];
-        let keys: Vec<String> = declared.iter().map(|tuple| tuple.key()).collect();
         let mut same_traffic: HashMap<String, Vec<&Self>> = HashMap::new();
         for rule in batch {
             rule.all_tuples().for_each(|tuple| same_traffic.entry(tuple.key()).or_default().push(rule));
         }
+        let declared = batch.iter().flat_map(|rule| rule.tuples());
+        let order = Order::of(declared, &host, |key| same_traffic.contains_key(key));
         let each = |rule: &&Self| {
             let others = rule.all_tuples().filter_map(|tuple| same_traffic.get(&tuple.key())).flatten();
             if let Some(other) = others.into_iter().find(|other| clash(rule, other)) {
@@ -410,11 +407,9 @@ impl Kind for FirewallRule {
                     other.key()
                 ));
             }
-            let early = rule.tuples().any(|tuple| {
-                let place = places.get(&tuple.key()).copied().unwrap_or(usize::MAX);
-                place < lasts[usize::from(tuple.v6)] && !host.tuples.iter().any(|seen| seen.key() == tuple.key())
-            });
-            rule.seen(&host, early.then_some(keys.as_slice()))
+            let shadows = order.shadows(rule.tuples());
+            let moves = !shadows.is_empty() || rule.tuples().any(|tuple| order.is_early(tuple, &host));
+            rule.seen(&host, moves.then_some(order.keys.as_slice()), &shadows)
         };
         batch.iter().map(each).collect()
     }
@@ -429,12 +424,13 @@ impl Kind for FirewallRule {
             text.line(sh!("rp_ufw_v6 || { rp_ufw_set /etc/default/ufw IPV6 yes; ! rp_ufw_on || rp_ufw_reload; }"));
         }
         text.line(sh!("rp_ufw_running"));
-        let (mut expects, mut order, mut rewrite) = (Vec::new(), None, false);
+        let (mut expects, mut order, mut rewrite, mut commands_at_most) = (Vec::new(), None, false, 0);
         // What lets through comes before what is taken away.
         for absent in [false, true] {
             for change in batch.iter().filter(|change| (change.wanted.state == State::Absent) == absent) {
                 let (commands, keys, lines) = change.wanted.changes(change.seen);
                 text.line(commands);
+                commands_at_most += keys.len() as u64;
                 expects.push(script::expect_tuples(&keys, &lines));
                 if let Seen::Present(fields) = change.seen {
                     rewrite |= matches!(fields.get("loaded"), Some(FieldValue::Text(loaded)) if loaded != "yes");
@@ -448,7 +444,8 @@ impl Kind for FirewallRule {
         if rewrite {
             text.line(sh!("rp_ufw_rewrite\n! rp_ufw_on || rp_ufw_reload"));
         }
-        let mut step = Step::new(title, text).within(120).undone_by(script::undo());
+        // ufw is Python: a few tenths of a second for each rule.
+        let mut step = Step::new(title, text).within(120 + 2 * commands_at_most).undone_by(script::undo());
         step.expects = expects;
         vec![step.serving(batch.iter().map(|change| change.position))]
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 pub(super) mod host;
 mod kernel;
+pub(super) mod order;
 pub(super) mod script;
 pub(super) mod spec;
 pub(super) mod tuple;
@@ -223,6 +224,10 @@ impl Kind for FirewallUfw {
     }
 }
 
+fn list_length(fields: &Fields, name: &str) -> usize {
+    if let Some(FieldValue::List(list)) = fields.get(name) { list.len() } else { 0 }
+}
+
 fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> Step {
     let empty = Fields::new();
     let was = if let Seen::Present(was) = seen { was } else { &empty };
@@ -266,7 +271,8 @@ fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> 
         text.line(script::order(&wanted.declared.iter().map(Tuple::key).collect::<Vec<_>>()));
     }
     if on {
-        text.line(sh!("ufw --force enable\nrp_ufw_hooks"));
+        // The package's user6.rules lacks the logging and limit rules, and ufw writes them only after it has loaded it.
+        text.line(sh!("rp_ufw_rewrite\nufw --force enable\nrp_ufw_hooks"));
     }
     if wanted.enabled && differs("enabled.at_boot") {
         text.line(sh!("systemctl -q unmask ufw.service\nsystemctl -q enable ufw.service"));
@@ -284,7 +290,8 @@ fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> 
         (_, true) => "set up ufw and switch it on",
         _ => "set up ufw",
     };
-    let mut step = Step::new(title, text).within(180).undone_by(script::undo());
+    let rules = (list_length(was, "extra") + wanted.declared.len()) as u64;
+    let mut step = Step::new(title, text).within(180 + 2 * rules).undone_by(script::undo());
     step.expects = expects;
     step.serving([*position])
 }

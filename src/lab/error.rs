@@ -59,7 +59,7 @@ pub enum LabError {
         host: String,
     },
     /// A running lab was asked to be something else.
-    #[error("lab `{lab}` is there with another {what}: run `rempart lab down {lab}` first")]
+    #[error("lab `{lab}` is there with another {what}: run `rempart lab down --name {lab}` first")]
     Changed {
         /// The lab.
         lab: String,

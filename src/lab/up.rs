@@ -22,6 +22,7 @@ pub fn up(spec: &LabSpec, report: &mut dyn FnMut(Event)) -> Result<LabStatus> {
     tool::check_machine()?;
     spec.check()?;
     sources::archives()?;
+    raise_watchers();
     let dir = LabDir::of(&spec.name);
     let _lock = dir.lock()?;
     let mut record = agreed_record(spec, &dir)?;
@@ -42,6 +43,17 @@ pub fn up(spec: &LabSpec, report: &mut dyn FnMut(Event)) -> Result<LabStatus> {
     write_known_hosts(&dir, &record)?;
     booted?;
     super::status(&spec.name)
+}
+
+// A booted systemd holds about ten inotify instances, and root may have 128 by default: the thirteenth host of a machine
+// would not boot. Where it cannot be raised, the boot's own error says so.
+fn raise_watchers() {
+    const WANTED: u64 = 4096;
+    let path = "/proc/sys/fs/inotify/max_user_instances";
+    let now = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    if now.is_some_and(|now| now < WANTED) {
+        let _ = std::fs::write(path, WANTED.to_string());
+    }
 }
 
 /// The lab's record as it is to be, without hosts that are yet to be added.

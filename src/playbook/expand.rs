@@ -2,22 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use minijinja::Value as Jinja;
-use minijinja::value::ValueKind;
-
 use super::fields::{self, Filled, Shape, fill};
 use super::link::{self, Drafts};
 use super::render::{Renderer, Stop};
-use super::scope::{Local, Root, Stage, World, holds_secret};
-use super::site::{Item, Playbook, Site, What, Words};
-use super::taint::Tainted;
+use super::root::{Local, Root};
+use super::scope::{Stage, World, holds_secret};
+use super::site::{Item, Playbook, Site, What};
+use super::words::{list, needs_facts};
 use super::{Body, Expansion, Fleet, Play};
 use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity};
 use crate::resource::{self, Context, Resource};
-use crate::yaml::{Node, Value};
+use crate::yaml::Node;
 
 /// How many resources one item may make on one host.
-const MOST_OF_ONE: usize = 10_000;
+pub(super) const MOST_OF_ONE: usize = 10_000;
 
 /// What an item says on a host, before it is linked with others.
 pub(super) struct Draft {
@@ -50,12 +48,12 @@ pub(super) enum Target {
 
 // What includes hand down to the items in them.
 #[derive(Clone, Default)]
-struct Around {
-    needs: Vec<Wanted>,
-    tags: Vec<String>,
-    controls: Vec<String>,
-    waiting: bool,
-    skipped: bool,
+pub(super) struct Around {
+    pub needs: Vec<Wanted>,
+    pub tags: Vec<String>,
+    pub controls: Vec<String>,
+    pub waiting: bool,
+    pub skipped: bool,
 }
 
 impl Site {
@@ -154,23 +152,23 @@ impl Faults {
     }
 }
 
-struct Spot<'a> {
-    host: &'a HostName,
-    phase: Phase,
-    playbook: &'a str,
+pub(super) struct Spot<'a> {
+    pub host: &'a HostName,
+    pub phase: Phase,
+    pub playbook: &'a str,
 }
 
-struct Walk<'a> {
-    site: &'a Site,
-    fleet: &'a dyn Fleet,
-    shapes: HashMap<&'static str, Shape>,
-    drafts: Drafts,
-    faults: Faults,
-    needs_facts: BTreeSet<HostName>,
+pub(super) struct Walk<'a> {
+    pub site: &'a Site,
+    pub fleet: &'a dyn Fleet,
+    pub shapes: HashMap<&'static str, Shape>,
+    pub drafts: Drafts,
+    pub faults: Faults,
+    pub needs_facts: BTreeSet<HostName>,
 }
 
 impl Walk<'_> {
-    fn fault(&mut self, mut told: Diagnostic, spot: &Spot<'_>) {
+    pub fn fault(&mut self, mut told: Diagnostic, spot: &Spot<'_>) {
         if told.subject.is_none() {
             told.subject = Some((spot.host.clone(), None));
         }
@@ -293,7 +291,9 @@ impl Walk<'_> {
         let loaded = self.load(kind, &filled.node, place, spot);
         if filled.pending {
             // A field that is missing may be one that waits.
-            return Some(Body::Pending { kind: kind.name, id: loaded.ok().map(|resource| resource.id()) });
+            let loaded = loaded.ok();
+            let part_of = loaded.as_ref().map(|resource| resource.part_of());
+            return Some(Body::Pending { kind: kind.name, id: loaded.map(|resource| resource.id()), part_of });
         }
         let resource = match loaded {
             Ok(resource) => resource,
@@ -309,7 +309,7 @@ impl Walk<'_> {
             return None;
         }
         Some(match waiting {
-            true => Body::Pending { kind: kind.name, id: Some(resource.id()) },
+            true => Body::Pending { kind: kind.name, id: Some(resource.id()), part_of: Some(resource.part_of()) },
             false => Body::Ready(resource),
         })
     }
@@ -354,181 +354,6 @@ impl Walk<'_> {
         };
         (kind.load)(node, &context)
     }
-
-    // `None` = wrong, and told; `Some(None)` = not known yet.
-    fn when(&mut self, words: &Words, root: &Root, spot: &Spot<'_>) -> Option<Option<bool>> {
-        let mut all = Some(true);
-        for node in &words.when {
-            match condition(root, node) {
-                Ok(true) => {}
-                Ok(false) => return Some(Some(false)),
-                Err(Stop::Pending) => {
-                    self.needs_facts.insert(spot.host.clone());
-                    all = None;
-                }
-                Err(Stop::Fault(told)) => {
-                    self.fault(*told, spot);
-                    return None;
-                }
-            }
-        }
-        Some(all)
-    }
-
-    // A name that a keyword gives: rendered, without facts.
-    fn name(&mut self, word: &str, node: &Node, root: &Root, spot: &Spot<'_>) -> Option<String> {
-        let ledger = &root.renderer().ledger;
-        ledger.notes().facts_read = false;
-        let value = root.evaluate(node, word);
-        if std::mem::take(&mut ledger.notes().facts_read) {
-            self.fault(needs_facts(&format!("`{word}`"), &node.place), spot);
-            return None;
-        }
-        let told = match value {
-            Ok(value) if matches!(value.kind(), ValueKind::String | ValueKind::Number) => {
-                let text = value.to_string();
-                if !text.is_empty() && !text.contains(char::is_control) {
-                    return Some(text);
-                }
-                Diagnostic::error("not a name").at(&node.place, format!("`{word}` takes a line of text"))
-            }
-            Ok(_) => Diagnostic::error("a value of the wrong type").at(&node.place, format!("`{word}` takes text")),
-            Err(Stop::Fault(told)) => *told,
-            Err(Stop::Pending) => needs_facts(&format!("`{word}`"), &node.place),
-        };
-        self.fault(told, spot);
-        None
-    }
-
-    fn label(&mut self, words: &Words, root: &Root, around: &Around, spot: &Spot<'_>) -> Option<String> {
-        let node = words.id.as_ref()?;
-        if around.skipped {
-            return root.evaluate(node, "id").ok().map(|value| value.to_string());
-        }
-        let label = self.name("id", node, root, spot)?;
-        if label.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-            return Some(label);
-        }
-        let told = Diagnostic::error("not an id").at(&node.place, "a colon would make it a `kind:key`");
-        self.fault(told.fix("use letters, digits and . _ -"), spot);
-        None
-    }
-
-    fn needs(&mut self, words: &Words, root: &Root, spot: &Spot<'_>) -> Vec<Wanted> {
-        let mut all = Vec::new();
-        for node in &words.needs {
-            let place = node.place.clone();
-            let Some(entries) = node.entries() else {
-                let Some(text) = self.name("needs", node, root, spot) else { continue };
-                match link::target(&text, self.site.kinds, &place) {
-                    Ok(target) => all.push(Wanted { target, on: None, place }),
-                    Err(told) => self.fault(told, spot),
-                }
-                continue;
-            };
-            let on = entries.iter().find(|entry| entry.key == "on");
-            let mut others = entries.iter().filter(|entry| entry.key != "on");
-            let (Some(what), None) = (others.next(), others.next()) else {
-                let told = Diagnostic::error("not an edge").at(&place, "expected one resource, and perhaps `on`");
-                self.fault(
-                    told.fix("write such as `{ file: /etc/x, on: proxies }` or `{ id: NAME, on: proxies }`"),
-                    spot,
-                );
-                continue;
-            };
-            let Some(key) = self.name("needs", &what.node, root, spot) else { continue };
-            let place = what.place.clone();
-            let target = match self.site.kinds.iter().find(|kind| kind.name == what.key) {
-                Some(kind) => Target::Resource(ResourceId::new(kind.name, key)),
-                None if what.key == "id" => Target::Label(key),
-                None => {
-                    let told = link::unknown_kind(&what.key, self.site.kinds, &what.place);
-                    self.fault(told, spot);
-                    continue;
-                }
-            };
-            let on = match on {
-                None => None,
-                Some(on) => match self.name("on", &on.node, root, spot) {
-                    Some(pattern) => Some(pattern),
-                    None => continue,
-                },
-            };
-            all.push(Wanted { target, on, place });
-        }
-        all
-    }
-}
-
-fn needs_facts(what: &str, place: &Place) -> Diagnostic {
-    Diagnostic::error("facts come too late for this")
-        .at(place, format!("{what} must be known before connecting"))
-        .fix("use a variable of the inventory, or put the facts into a field or `when`")
-}
-
-// The values of one name of `each`, with whether facts were read for them.
-fn list(root: &Root, node: &Node) -> Result<Vec<(Jinja, bool)>, Stop> {
-    let ledger = &root.renderer().ledger;
-    ledger.notes().facts_read = false;
-    let value = match &node.value {
-        Value::Text(text) => root.renderer().expression(root, text, &node.place)?,
-        _ => root.evaluate(node, "each")?,
-    };
-    if std::mem::take(&mut ledger.notes().facts_read) {
-        return Err(needs_facts("`each`", &node.place).into());
-    }
-    let wrong = |what: &str| {
-        Stop::from(
-            Diagnostic::error("`each` takes a list or a map")
-                .at(&node.place, format!("this is {what}"))
-                .fix("name a variable that holds a list, or write the list"),
-        )
-    };
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => {
-            let items = value.try_iter().map_err(|_| wrong("no list"))?;
-            Ok(items.take(MOST_OF_ONE + 1).map(|item| (item, false)).collect())
-        }
-        ValueKind::Map => {
-            let keys = value.try_iter().map_err(|_| wrong("no map"))?;
-            let pair = |key: Jinja| {
-                let inner = value.get_item(&key).unwrap_or_default();
-                (Jinja::from_pairs([("key", key), ("value", inner)]), false)
-            };
-            Ok(keys.take(MOST_OF_ONE + 1).map(pair).collect())
-        }
-        ValueKind::String => Err(wrong("text")),
-        ValueKind::Number => Err(wrong("a number")),
-        ValueKind::None => Err(wrong("nothing")),
-        _ => Err(wrong("something else")),
-    }
-}
-
-fn condition(root: &Root, node: &Node) -> Result<bool, Stop> {
-    let value = match &node.value {
-        Value::Bool(value) => return Ok(*value),
-        Value::Text(text) => root.renderer().expression(root, text, &node.place)?,
-        _ => {
-            let told =
-                Diagnostic::error("`when` takes an expression").at(&node.place, format!("this is {}", node.shape()));
-            return Err(told.fix("write such as `when: env == \"prod\"`").into());
-        }
-    };
-    if value.kind() == ValueKind::Bool {
-        return Ok(value.is_true());
-    }
-    let what = match value.kind() {
-        _ if value.downcast_object_ref::<Tainted>().is_some() => "a secret",
-        ValueKind::String => "text",
-        ValueKind::Number => "a number",
-        ValueKind::None => "nothing",
-        ValueKind::Seq | ValueKind::Iterable => "a list",
-        ValueKind::Map => "a map",
-        _ => "something else",
-    };
-    let told =
-        Diagnostic::error("a condition that is neither true nor false").at(&node.place, format!("this is {what}"));
-    Err(told.fix("compare it, such as `x != \"\"`, or ask `x is defined`").into())
 }
 
 /// Resources of a false `when`, for the expansion.

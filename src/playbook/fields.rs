@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::convert::{of_text, to_node};
 use super::item::marked;
 use super::render::Stop;
-use super::scope::Root;
+use super::root::Root;
 use crate::model::{Diagnostic, did_you_mean};
 use crate::quote::Format;
 use crate::resource;

@@ -1,8 +1,8 @@
 //! Owns what holds between resources: one per key on a host, edges, watched resources, and aggregates with their parts.
 
-use std::any::Any;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::aggregate::{aggregates, families};
 use super::expand::{Draft, Faults, Skipped, Target, Wanted};
 use super::{Body, Declared, Expansion, Fleet, Need};
 use crate::model::{Diagnostic, HostName, Place, ResourceId, did_you_mean};
@@ -86,9 +86,10 @@ pub(super) fn link(
         declared.needs = needs(declared, wanted, fleet, &lookup, faults);
     }
     let mut declared: Vec<Declared> = kept.into_iter().map(|(declared, _)| declared).collect();
+    let families = families(&declared, kinds);
     for group in declared.chunk_by_mut(|a, b| a.host == b.host) {
         watches(group, kinds, &lookup, faults);
-        aggregates(group, &lookup, &mut expansion.warnings);
+        aggregates(group, &families, &drafts.skipped, &mut expansion.warnings);
     }
     expansion.declared = declared;
     expansion.skipped = drafts.skipped;
@@ -345,46 +346,5 @@ fn watches(group: &mut [Declared], kinds: &[resource::Entry], lookup: &Lookup<'_
             });
         }
         resource.watched(all);
-    }
-}
-
-fn aggregates(group: &mut [Declared], lookup: &Lookup<'_>, warnings: &mut Vec<Diagnostic>) {
-    // Not before everything is known: an aggregate made of some of its parts would weaken the host.
-    if group.iter().any(Declared::pending_facts) {
-        return;
-    }
-    let parts: HashSet<&'static str> = group.iter().filter_map(|declared| declared.resource()?.part_of()).collect();
-    let mut names: Vec<&'static str> = parts.into_iter().collect();
-    names.sort_unstable();
-    for name in names {
-        let wholes: Vec<usize> = (0..group.len())
-            .filter(|at| group[*at].resource().is_some_and(|resource| resource.kind() == name))
-            .collect();
-        for at in &wholes {
-            let empty = Body::Pending { kind: name, id: None };
-            let mut body = std::mem::replace(&mut group[*at].body, empty);
-            if let Body::Ready(whole) = &mut body {
-                let parts: Vec<&dyn Any> = group
-                    .iter()
-                    .filter_map(Declared::resource)
-                    .filter(|resource| resource.part_of() == Some(name))
-                    .map(Resource::as_any)
-                    .collect();
-                whole.absorb(&parts);
-            }
-            group[*at].body = body;
-        }
-        let first = group.iter().find(|declared| declared.resource().is_some_and(|part| part.part_of() == Some(name)));
-        if let (true, Some(part)) = (wholes.is_empty(), first) {
-            let skipped = lookup.skipped.get(&part.host).is_some_and(|ids| ids.iter().any(|id| id.kind == name));
-            if !skipped {
-                warnings.push(
-                    Diagnostic::warning("a part without its whole")
-                        .at(&part.place, format!("it belongs to `{name}`, which nobody declares on {}", part.host))
-                        .on(&part.host, part.id().as_ref())
-                        .fix(format!("declare `{name}` for this host")),
-                );
-            }
-        }
     }
 }

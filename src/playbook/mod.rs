@@ -7,6 +7,7 @@
 //! Must not know the inventory (it sees a [`Fleet`]), single kinds (it sees the registry), connections or plans.
 //! Secrets stay marked from the variable to the field; nothing here can read one.
 
+mod aggregate;
 mod convert;
 mod expand;
 mod fault;
@@ -17,11 +18,13 @@ mod item;
 mod link;
 mod load;
 mod render;
+mod root;
 mod schema;
 mod scope;
 mod site;
 mod taint;
 mod weight;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,12 +91,14 @@ pub struct Declared {
 pub enum Body {
     /// Typed, settled and linked.
     Ready(Box<dyn Resource>),
-    /// A field or the `when` reads facts that are not known yet: fetch them, and expand again.
+    /// A field or the `when` reads facts that are not known yet, or those of a part do: fetch them, and expand again.
     Pending {
         /// The kind.
         kind: &'static str,
         /// The identity, where it can be computed without the fields that wait.
         id: Option<ResourceId>,
+        /// The aggregate it is a part of; `None` = not known.
+        part_of: Option<Option<&'static str>>,
     },
 }
 

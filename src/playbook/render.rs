@@ -11,7 +11,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 use super::fault::{self, INLINE, Origin};
 use super::filters;
 use super::inspect::{self, Found};
-use super::scope::Root;
+use super::root::Root;
 use super::taint::{Ledger, Refusal};
 use super::weight::{HEAVIEST, weight};
 use crate::model::{Diagnostic, Place, Source};

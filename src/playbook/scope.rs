@@ -5,17 +5,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, ErrorKind, Value as Jinja};
 
 use super::Fleet;
 use super::convert::{tainted, to_jinja, to_node};
-use super::item::marked;
 use super::render::{Renderer, Stop};
+use super::root::{HostVars, Root};
 use super::site::Playbook;
-use super::taint::Tainted;
 use crate::model::{Diagnostic, HostName, Phase, Place};
-use crate::quote::Format;
 use crate::yaml::{Entry, Node, Value};
 
 /// What every template knows beside the variables.
@@ -38,7 +35,8 @@ pub(super) struct World {
     hosts: HashMap<HostName, About>,
     groups: Jinja,
     order: Vec<HostName>,
-    secrets: bool,
+    /// Whether any value on the fleet is secret.
+    pub secrets: bool,
 }
 
 #[derive(Debug)]
@@ -81,6 +79,16 @@ impl World {
         Arc::new(Self { hosts, groups, order, secrets: any_secret })
     }
 
+    /// The names of the hosts, in order.
+    pub fn order(&self) -> &[HostName] {
+        &self.order
+    }
+
+    /// A host by its name.
+    pub fn host(&self, name: &str) -> Option<&HostName> {
+        self.hosts.get_key_value(name).map(|(host, _)| host)
+    }
+
     /// Whether a host has a variable in the inventory.
     pub fn has_var(&self, host: &HostName, name: &str) -> bool {
         self.hosts.get(host).is_some_and(|about| about.vars.contains_key(name))
@@ -99,8 +107,8 @@ pub(super) fn holds_secret(node: &Node) -> bool {
 
 /// A playbook in one of its phases, on all hosts.
 pub(super) struct Stage {
-    world: Arc<World>,
-    renderer: Arc<Renderer>,
+    pub world: Arc<World>,
+    pub renderer: Arc<Renderer>,
     playbook: String,
     phase: Phase,
     vars: Vec<Entry>,
@@ -151,7 +159,7 @@ enum Known {
 
 /// The variables of one host in one stage.
 pub(super) struct Scope {
-    stage: Arc<Stage>,
+    pub stage: Arc<Stage>,
     host: HostName,
     known: Mutex<HashMap<String, Known>>,
 }
@@ -162,7 +170,8 @@ impl fmt::Debug for Scope {
     }
 }
 
-fn invalid() -> Jinja {
+/// What a name is that has no value: any use of it is an error of the engine.
+pub(super) fn invalid() -> Jinja {
     Jinja::from(Error::new(ErrorKind::InvalidOperation, "a variable without a value"))
 }
 
@@ -176,7 +185,8 @@ impl Scope {
         inventory.or_else(|| self.stage.vars.iter().find(|entry| entry.key == name).map(|entry| &entry.node))
     }
 
-    fn names(&self) -> Vec<String> {
+    /// Its variables, sorted.
+    pub fn names(&self) -> Vec<String> {
         let inventory = self.about().into_iter().flat_map(|about| about.vars.keys().cloned());
         let playbook = self.stage.vars.iter().map(|entry| entry.key.clone());
         let mut names: Vec<String> = inventory.chain(playbook).collect();
@@ -185,7 +195,8 @@ impl Scope {
         names
     }
 
-    fn builtin(self: &Arc<Self>, name: &str) -> Option<Jinja> {
+    /// What every host has.
+    pub fn builtin(self: &Arc<Self>, name: &str) -> Option<Jinja> {
         let about = self.about();
         Some(match name {
             "host" => Jinja::from(self.host.as_str()),
@@ -209,7 +220,8 @@ impl Scope {
         })
     }
 
-    fn variable(self: &Arc<Self>, name: &str) -> Option<Jinja> {
+    /// A variable, evaluated now if it was not before.
+    pub fn variable(self: &Arc<Self>, name: &str) -> Option<Jinja> {
         let node = self.definition(name)?;
         let ledger = &self.stage.renderer.ledger;
         if let Some(known) = lock(&self.known).get(name) {
@@ -261,8 +273,7 @@ impl Scope {
     }
 
     fn evaluate(self: &Arc<Self>, node: &Node, name: &str) -> Result<Jinja, Stop> {
-        let root = Root { scope: self.clone(), locals: Arc::default() };
-        let value = root.evaluate(node, name)?;
+        let value = Root::new(self).evaluate(node, name)?;
         if !self.stage.secret.iter().any(|secret| secret == name) {
             return Ok(value);
         }
@@ -283,149 +294,4 @@ fn circle(open: &[(HostName, String, Place)], name: &str) -> Diagnostic {
         };
     }
     told.fix("give one of them a value of its own")
-}
-
-/// A name bound in an item.
-#[derive(Clone, Debug)]
-pub(super) enum Local {
-    /// To a value, with whether facts were read for it.
-    Known(Jinja, bool),
-    /// To something that reads facts which are not known yet.
-    Pending,
-}
-
-/// What a template of an item sees: the host's variables, and the names bound around it.
-#[derive(Clone, Debug)]
-pub(super) struct Root {
-    scope: Arc<Scope>,
-    locals: Arc<Vec<(String, Local)>>,
-}
-
-impl Root {
-    pub fn new(scope: &Arc<Scope>) -> Self {
-        Self { scope: scope.clone(), locals: Arc::default() }
-    }
-
-    /// With one more name.
-    pub fn with(&self, name: &str, local: Local) -> Self {
-        let mut locals = self.locals.as_ref().clone();
-        locals.push((name.to_owned(), local));
-        Self { scope: self.scope.clone(), locals: Arc::new(locals) }
-    }
-
-    pub fn renderer(&self) -> &Arc<Renderer> {
-        &self.scope.stage.renderer
-    }
-
-    /// The context for the engine.
-    pub fn value(&self) -> Jinja {
-        Jinja::from_object(self.clone())
-    }
-
-    /// Whether any value on the fleet is secret.
-    pub fn may_hold_secrets(&self) -> bool {
-        self.scope.stage.world.secrets
-    }
-
-    /// All names that are known here.
-    pub fn names(&self) -> Vec<String> {
-        let locals = self.locals.iter().map(|(name, _)| name.clone());
-        locals.chain(self.scope.names()).chain(BUILTINS.iter().map(|(name, _)| (*name).to_owned())).collect()
-    }
-
-    /// The value of a name.
-    pub fn get(&self, name: &str) -> Option<Jinja> {
-        if let Some((_, local)) = self.locals.iter().rev().find(|(known, _)| known == name) {
-            let mut notes = self.renderer().ledger.notes();
-            return Some(match local {
-                Local::Known(value, facts) => {
-                    notes.facts_read |= facts;
-                    value.clone()
-                }
-                Local::Pending => {
-                    (notes.facts_read, notes.now.facts_missing) = (true, true);
-                    invalid()
-                }
-            });
-        }
-        self.scope.builtin(name).or_else(|| self.scope.variable(name))
-    }
-
-    /// A tree as a value: its strings rendered, a lone `{{ x }}` with the type of `x`.
-    pub fn evaluate(&self, node: &Node, name: &str) -> Result<Jinja, Stop> {
-        let renderer = self.renderer();
-        Ok(match &node.value {
-            Value::Text(text) if marked(text) => match renderer.lone(text) {
-                Some(inner) => renderer.expression(self, inner, &node.place)?,
-                None => {
-                    let text = renderer.text(self, text, &node.place, Format::Text)?;
-                    match text.as_plain() {
-                        Some(text) => Jinja::from(text),
-                        None => Tainted::value(text, &renderer.ledger),
-                    }
-                }
-            },
-            Value::Tainted(text) => Tainted::value(text.renamed(name), &renderer.ledger),
-            Value::List(items) => {
-                Jinja::from(items.iter().map(|item| self.evaluate(item, name)).collect::<Result<Vec<_>, _>>()?)
-            }
-            Value::Map(entries) => {
-                let inner = |entry: &Entry| {
-                    let value = self.evaluate(&entry.node, &format!("{name}.{}", entry.key))?;
-                    Ok((entry.key.clone(), value))
-                };
-                Jinja::from_pairs(entries.iter().map(inner).collect::<Result<Vec<_>, Stop>>()?)
-            }
-            _ => to_jinja(node, &renderer.ledger),
-        })
-    }
-}
-
-impl Object for Root {
-    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        self.get(key.as_str()?)
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.names().into_iter().map(Jinja::from).collect())
-    }
-}
-
-/// `hostvars`.
-struct HostVars(Arc<Stage>);
-
-impl fmt::Debug for HostVars {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("hostvars")
-    }
-}
-
-impl Object for HostVars {
-    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        let host = self.0.world.hosts.get_key_value(key.as_str()?)?.0;
-        Some(Jinja::from_object(OneHost(self.0.host(host))))
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.world.order.iter().map(|host| Jinja::from(host.as_str())).collect())
-    }
-}
-
-/// The variables of a host in `hostvars`.
-#[derive(Debug)]
-struct OneHost(Arc<Scope>);
-
-impl Object for OneHost {
-    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        match key.as_str()? {
-            name @ ("host" | "address") => self.0.builtin(name),
-            name => self.0.variable(name),
-        }
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let mut names = self.0.names();
-        names.extend(["host".into(), "address".into()]);
-        Enumerator::Values(names.into_iter().map(Jinja::from).collect())
-    }
 }

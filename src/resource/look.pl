@@ -128,7 +128,7 @@ sub finish {
 }
 
 while (@waiting || %busy) {
-    attempt(shift @waiting) while @waiting && keys(%busy) < 200;
+    attempt(shift @waiting) while @waiting && keys(%busy) < 400;
     my ($read, $write) = ('', '');
     for my $c (values %busy) {
         if ($c->{state} eq 'reading') { vec($read, fileno $c->{socket}, 1) = 1 }

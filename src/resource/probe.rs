@@ -52,6 +52,13 @@ pub struct Question {
     pub(super) sections: Vec<String>,
 }
 
+impl Question {
+    /// The frame of each section with the section's name; for tests that play a host.
+    pub fn frames(&self) -> impl Iterator<Item = (String, &str)> {
+        self.sections.iter().enumerate().map(|(at, name)| (format!("s/{at}"), name.as_str()))
+    }
+}
+
 impl ProbeScript {
     /// Asks for owner, mode, size and the like of a path (of a symlink itself, not its target).
     pub fn stat(&mut self, path: &str) {

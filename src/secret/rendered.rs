@@ -101,6 +101,14 @@ impl Rendered {
         text
     }
 
+    /// Writes the whole text, secrets included, to where it is needed: a connection.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn send_to(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
+        to.write_all(self.reveal().as_bytes())
+    }
+
     /// Whether `bytes`, read from a host, are this very text.
     pub fn is(&self, bytes: &[u8]) -> bool {
         self.reveal().as_bytes() == bytes

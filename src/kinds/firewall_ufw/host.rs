@@ -290,8 +290,8 @@ fn saved(answer: &Answer, name: &str) -> Result<Table, ProbeError> {
 
 // The last one counts, for ufw and for the shell.
 fn setting<'a>(content: &'a str, name: &str) -> Option<&'a str> {
-    let values = content.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    values.last().map(|value| value.trim().trim_matches(['"', '\'']))
+    let mut values = content.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    values.next_back().map(|value| value.trim().trim_matches(['"', '\'']))
 }
 
 /// Prints what [`Host::settings`] holds.

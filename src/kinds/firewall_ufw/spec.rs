@@ -130,6 +130,35 @@ pub(in crate::kinds) fn address(field: &'static str, text: &str) -> Result<Optio
     Ok(Some((whole, address.is_ipv6())))
 }
 
+/// Whether all of `narrow`'s ports are among `wide`'s, both as ufw writes them.
+pub(super) fn ports_within(wide: &str, narrow: &str) -> bool {
+    let ranges = |text: &str| -> Option<Vec<(u16, u16)>> {
+        let range = |part: &str| {
+            let (low, high) = part.split_once(':').unwrap_or((part, part));
+            Some((low.parse().ok()?, high.parse().ok()?))
+        };
+        text.split(',').map(range).collect()
+    };
+    let (Some(wide_ranges), Some(narrow)) = (ranges(wide), ranges(narrow)) else { return wide == "any" };
+    narrow.iter().all(|(low, high)| wide_ranges.iter().any(|(first, last)| first <= low && high <= last))
+}
+
+/// Whether `narrow` lies within `wide`, both as ufw writes them.
+pub(super) fn network_within(wide: &str, narrow: &str) -> bool {
+    let network = |text: &str| -> Option<(IpAddr, u32)> {
+        let (address, length) = text.split_once('/').unwrap_or((text, "128"));
+        let address: IpAddr = address.parse().ok()?;
+        Some((address, length.parse::<u32>().ok()?.min(if address.is_ipv4() { 32 } else { 128 })))
+    };
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    let (Some((wide, most)), Some((narrow, least))) = (network(wide), network(narrow)) else { return wide == narrow };
+    let differing = (bits(wide) ^ bits(narrow)).checked_shr(128 - most).unwrap_or(0);
+    wide.is_ipv4() == narrow.is_ipv4() && most <= least && differing == 0
+}
+
 /// Reads one text or a list of texts.
 pub(in crate::kinds) fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct OneOrMore;

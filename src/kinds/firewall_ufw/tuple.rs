@@ -2,6 +2,7 @@
 //! command that makes or deletes it.
 
 use super::kernel::{Rule, rule};
+use super::spec;
 
 /// The words that a `### tuple ###` line begins with.
 const MARK: &str = "### tuple ### ";
@@ -214,6 +215,21 @@ impl Tuple {
             }
         }
         lines.iter().filter_map(|line| rule(line)).collect()
+    }
+
+    /// Whether it decides, otherwise than `later` would, about all that `later` is for: `later` behind it has no effect.
+    pub fn shadows(&self, later: &Tuple) -> bool {
+        let passes = |tuple: &Tuple| matches!(tuple.action.as_str(), "allow" | "limit");
+        let same_or_all = |wide: &str, narrow: &str, all: &str| wide == all || wide == narrow;
+        passes(self) != passes(later)
+            && (self.v6, self.route, self.out) == (later.v6, later.route, later.out)
+            && same_or_all(&self.interface_in, &later.interface_in, "")
+            && same_or_all(&self.interface_out, &later.interface_out, "")
+            && same_or_all(&self.protocol, &later.protocol, "any")
+            && spec::ports_within(&self.dport, &later.dport)
+            && spec::ports_within(&self.sport, &later.sport)
+            && spec::network_within(&self.src, &later.src)
+            && spec::network_within(&self.dst, &later.dst)
     }
 
     fn matches(&self, protocol: &str) -> String {

@@ -138,6 +138,9 @@ impl Kind for Whole {
 #[serde(deny_unknown_fields)]
 pub struct Part {
     pub name: String,
+    #[serde(default)]
+    #[allow(dead_code, reason = "there to read facts")]
+    pub size: Option<i64>,
 }
 
 impl Kind for Part {

@@ -2,8 +2,7 @@
 
 use super::kinds::Whole;
 use super::{TestFleet, expand_files, items, items_of, lines, resource};
-use crate::playbook::{Batch, KEYWORDS, schema};
-use crate::quote::fits;
+use crate::playbook::{Batch, KEYWORDS};
 
 #[test]
 fn kinds_and_keywords_are_disjoint() {
@@ -12,7 +11,6 @@ fn kinds_and_keywords_are_disjoint() {
         assert!(!super::super::load::PLAYBOOK_WORDS.contains(&kind.name), "`{}` is a word of playbooks", kind.name);
     }
     assert!(KEYWORDS.is_sorted());
-    let _ = (schema, fits);
 }
 
 #[test]
@@ -225,4 +223,23 @@ fn expanding_twice_gives_the_same() {
     let strip =
         |text: String| text.lines().map(|line| line.split("/tmp").next().unwrap().to_owned()).collect::<String>();
     assert_eq!(strip(show()), strip(show()));
+}
+
+#[test]
+fn an_aggregate_waits_for_the_facts_of_its_parts_and_of_nothing_else() {
+    let text = |extra: &str| format!("    - whole: {{}}\n    - part: {{ name: a }}\n{extra}");
+    let show = |extra: &str| lines(&items("", &text(extra)).unwrap()).join(", ");
+    assert_eq!(
+        show("    - note: { to: /x, content: \"{{ facts.a }}\" }"),
+        "s1 whole:it, s1 part:a, s1 note:/x (waits)"
+    );
+    for part in [
+        "    - part: { name: b, size: \"{{ facts.a }}\" }",
+        "    - part: { name: b }\n      when: facts.a == 1",
+        "    - part: { name: \"{{ facts.a }}\" }",
+    ] {
+        assert!(show(part).starts_with("s1 whole:it (waits), s1 part:a"), "{part}: {}", show(part));
+        let alone = items("", &format!("    - whole: {{}}\n{part}")).unwrap();
+        assert_eq!(lines(&alone)[0], "s1 whole:it (waits)", "{part}");
+    }
 }

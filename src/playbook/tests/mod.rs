@@ -1,5 +1,6 @@
 //! Tests of the language: a small fleet, a few kinds made for it, and files in a folder of their own.
 
+mod fixture;
 mod junk;
 mod kinds;
 mod language;

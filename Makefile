@@ -1,0 +1,44 @@
+# What a stranger needs: `make demo` and `make test`. Both say what they install, and install it only as root.
+
+CARGO ?= cargo
+SHELL := /bin/bash
+
+.PHONY: help demo verify test lint fmt docs packages
+
+help:
+	@echo "make demo   the whole way on real hosts that it makes itself (needs root)"
+	@echo "make verify what nmap, curl, docker and testinfra say about the machines of the demo"
+	@echo "make test   every test; those on real hosts need root, and say so where they are skipped"
+	@echo "make lint   formatting and clippy, warnings denied"
+	@echo "make fmt    format"
+	@echo "make docs   write docs/kinds.md, docs/cli.md and docs/playbook.schema.json anew"
+
+demo: packages
+	scripts/demo.sh
+
+verify:
+	@scripts/verify.sh
+
+test: packages
+	@if $(CARGO) nextest --version >/dev/null 2>&1 || { \
+	    echo "cargo-nextest is missing: it is built once now (some minutes)."; \
+	    $(CARGO) install --locked cargo-nextest; }; then \
+	  echo "$(CARGO) nextest run --locked"; $(CARGO) nextest run --locked; \
+	else \
+	  echo "NOTICE: cargo-nextest cannot be had, so cargo's own runner is used; real hosts compete for the machine then."; \
+	  echo "$(CARGO) test --locked --lib --bins --tests"; $(CARGO) test --locked --lib --bins --tests; \
+	fi
+	$(CARGO) test --locked --doc
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+fmt:
+	$(CARGO) fmt
+
+docs:
+	UPDATE_DOCS=1 $(CARGO) test --locked --test docs -- current
+
+packages:
+	@scripts/packages.sh

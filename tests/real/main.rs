@@ -1,0 +1,17 @@
+//! The main job on real hosts: rempart's own binary against disposable Debian machines, checked by other means.
+//!
+//! Each test boots a lab of its own (about two seconds). Without root they are skipped, and say so; where
+//! `REMPART_LAB=required`, a skipped test is a failed one. `REMPART_LAB_KEEP=1` keeps the machines for a look.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test says what it skips, and what it counted")]
+
+mod bad_files;
+mod clean;
+mod faults;
+mod fixture;
+mod guard;
+mod hostile;
+mod one_connection;
+mod tamper;
+mod twice;

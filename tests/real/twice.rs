@@ -1,0 +1,68 @@
+//! What is done is done: the second apply changes nothing, and planning twice gives the same bytes.
+
+use crate::fixture::{Lab, Machine};
+
+const PLAYBOOK: &str = r#"
+playbook: twice
+hosts: all
+vars: { names: [a, b, c] }
+phases:
+  preparation:
+    - package_apt: { names: [tree] }
+    - user: { name: rp-twice, system: true, home: /srv/twice, shell: /usr/sbin/nologin }
+    - directory: { path: /srv/twice, owner: rp-twice, mode: "0750" }
+    - file: { path: "/srv/twice/{{ n }}", content: "{{ n }} on {{ host }}\n", owner: rp-twice }
+      each: { n: names }
+  hardening:
+    - sysctl: { name: net.ipv4.conf.all.log_martians, value: 1 }
+    - systemd_unit:
+        name: rp-twice.service
+        content: |
+          [Service]
+          User=rp-twice
+          ExecStart=/bin/sleep infinity
+          [Install]
+          WantedBy=multi-user.target
+        enabled: true
+        active: true
+    - command: { name: once, run: "echo ran >> /srv/twice/log", creates: /srv/twice/log }
+"#;
+
+#[test]
+fn the_second_apply_changes_nothing_and_two_plans_are_the_same_bytes() {
+    let mut trixie = Machine::new("ws1");
+    trixie.release = "trixie";
+    let machines = [Machine::new("web1"), Machine::new("web2").with_password("p w'\"$1"), trixie];
+    let Some(lab) = Lab::boot("twice", &machines) else { return };
+    lab.write("playbook.yaml", PLAYBOOK);
+    let same = |args: &[&str]| {
+        let (first, second) = (lab.rempart(args), lab.rempart(args));
+        assert_eq!((first.code, &first.out), (second.code, &second.out), "{args:?}\n{first}\n{second}");
+        assert!(!first.out.is_empty(), "{args:?}: {first}");
+        first
+    };
+    // Before, so that there is much to say.
+    let plan = same(&["plan", "playbook.yaml", "--json"]);
+    assert_eq!(plan.differing().len(), 3 * 9, "{plan}");
+    same(&["plan", "playbook.yaml"]);
+    same(&["graph", "playbook.yaml"]);
+    lab.apply().ends(0);
+    let marks = "stat -c '%n %i %z' /srv/twice/* /etc/sysctl.d/* /etc/systemd/system/rp-*; cat /srv/twice/log; \
+                 systemctl show -P MainPID rp-twice; md5sum /var/lib/dpkg/status";
+    let before = machines.each_ref().map(|machine| lab.on(machine.name, marks));
+    let second = lab.apply().ends(0);
+    let totals = &second.json()["totals"];
+    assert_eq!((&totals["same"], &totals["changed"]), (&27.into(), &0.into()), "{second}");
+    for machine in &machines {
+        assert_eq!(second.outcome(machine.name, "package_apt:tree"), "same");
+    }
+    assert_eq!(before, machines.each_ref().map(|machine| lab.on(machine.name, marks)), "the second apply wrote");
+    let plan = same(&["plan", "playbook.yaml", "--json", "--detailed-exitcode"]);
+    assert_eq!(plan.ends(0).differing(), vec![]);
+    same(&["plan", "playbook.yaml"]);
+    // And with something to do again, on one host.
+    lab.on("web2", "echo other > /srv/twice/b");
+    let plan = same(&["plan", "playbook.yaml", "--json", "--detailed-exitcode"]);
+    assert_eq!(plan.ends(2).differing(), [("file:/srv/twice/b".to_owned(), "change".to_owned())]);
+    same(&["drift", "playbook.yaml"]);
+}

@@ -1,0 +1,3 @@
+# expect: assert:the file
+# field: status
+chmod 0600 /srv

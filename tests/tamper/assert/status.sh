@@ -1,0 +1,3 @@
+# expect: assert:readable
+# field: status
+chmod 0600 /srv/rp-assert

@@ -1,0 +1,3 @@
+# expect: assert:the file
+# field: stdout_contains
+echo all is lost >/srv/rp-assert

@@ -1,0 +1,3 @@
+# expect: directory:/srv/rp-tamper
+# field: group
+chgrp users /srv/rp-tamper

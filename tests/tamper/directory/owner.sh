@@ -1,0 +1,3 @@
+# expect: directory:/srv/rp-tamper
+# field: owner
+chown daemon /srv/rp-tamper

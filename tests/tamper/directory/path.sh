@@ -1,0 +1,3 @@
+# expect: directory:/srv/rp-tamper/inner
+# field: path
+rmdir /srv/rp-tamper/inner

@@ -1,0 +1,3 @@
+# expect: directory:/srv/rp-gone
+# field: state
+mkdir /srv/rp-gone

@@ -1,0 +1,3 @@
+# expect: file:/etc/rp-tamper
+# field: content
+echo third >>/etc/rp-tamper

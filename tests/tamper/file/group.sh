@@ -1,0 +1,3 @@
+# expect: file:/etc/rp-tamper
+# field: group
+chgrp users /etc/rp-tamper

@@ -1,0 +1,3 @@
+# expect: file:/etc/rp-tamper
+# field: owner
+chown daemon /etc/rp-tamper

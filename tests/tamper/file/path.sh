@@ -1,0 +1,3 @@
+# expect: file:/etc/rp-tamper
+# field: path
+rm /etc/rp-tamper

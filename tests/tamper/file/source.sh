@@ -1,0 +1,3 @@
+# expect: file:/etc/rp-taken
+# field: content
+: >/etc/rp-taken

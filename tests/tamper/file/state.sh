@@ -1,0 +1,3 @@
+# expect: file:/etc/rp-gone
+# field: state
+echo back >/etc/rp-gone

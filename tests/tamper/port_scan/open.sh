@@ -1,0 +1,3 @@
+# expect: port_scan:what listens
+# field: open
+systemctl stop rp-web.socket
