@@ -86,6 +86,8 @@ impl RunReport {
         if self.interrupted {
             exit = exit.and(Exit::Interrupted);
         }
-        exit
+        // Skipped, and nothing above says why: another run holds the host, or production is closed to this part of it.
+        let refused = self.outcomes().any(|outcome| matches!(outcome, Outcome::Skipped { .. }));
+        if exit == Exit::Done && refused { Exit::Refused } else { exit }
     }
 }
