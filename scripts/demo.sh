@@ -76,13 +76,13 @@ expect 0 rempart lab exec -- rempart plan playbooks/site.yaml --detailed-exitcod
 
 tell "Somebody changes things by hand on the server: Ollama for everybody"
 expect 0 rempart lab exec --host server1 -- sh -c "sed -i s/OLLAMA_HOST=127.0.0.1/OLLAMA_HOST=0.0.0.0/ /etc/systemd/system/ollama.service \
-&& systemctl daemon-reload && systemctl restart ollama && ufw insert 1 allow 11434/tcp && chmod -R o+rX /srv/ollama"
+&& systemctl daemon-reload && systemctl restart ollama && ufw allow 11434/tcp && chmod o+rwx /srv/ollama/models"
 
 tell "Drift: who, what, and how it differs"
 keep=$(mktemp)
 [ -z "$bold" ] || colour='--color always'
 expect 2 rempart lab exec -- rempart drift playbooks/site.yaml
-for word in server1 ollama.service 0.0.0.0 firewall_ufw /srv/ollama/models; do
+for word in server1 ollama.service 0.0.0.0 'deny 11434/tcp' /srv/ollama/models; do
   grep -q -- "$word" "$keep" || stop "drift does not name $word"
 done
 rm -f "$keep"; keep=''

@@ -1,4 +1,5 @@
 """How the demo's machines are reached, and what the controller may ask about them. No line of rempart's is used."""
+import glob
 import os
 import subprocess
 
@@ -34,36 +35,34 @@ def out(name, command):
 
 @pytest.fixture(scope="session")
 def namespaces():
-    """The network namespace of each machine, as the process number of somebody in it."""
+    """The network namespace of each machine, as the process number of its init."""
     found = {}
-    listing = subprocess.run(["lsns", "-t", "net", "-n", "-r", "-o", "PID"], capture_output=True, text=True, check=True)
-    for pid in listing.stdout.split():
-        seen = subprocess.run(["nsenter", "-n", "-t", pid, "ip", "-4", "-o", "addr"], capture_output=True, text=True, check=False)
+    for comm in glob.glob("/proc/[0-9]*/comm"):
+        pid = comm.split("/")[2]
+        try:
+            with open(comm, encoding="utf-8") as file:
+                if pid == "1" or file.read().strip() != "systemd":
+                    continue
+        except OSError:
+            continue
+        seen = run("nsenter", "-n", "-t", pid, "ip", "-4", "-o", "addr")
         for name, address in ADDRESS.items():
-            if f" {address}/" in seen.stdout and name not in found and is_of_this_lab(pid):
+            if f" {address}/" in seen and is_of_this_lab(pid, address):
                 found[name] = pid
     assert set(found) == set(ADDRESS), f"machines whose network was found: {found}"
     return found
 
 
-def is_of_this_lab(pid):
-    """Other labs may use the same addresses: ours is the one whose SSH host key is in this lab's known hosts."""
-    return fingerprint(["nsenter", "-n", "-t", pid]) in known()
-
-
-def fingerprint(prefix):
-    """A host key as the sshd in a namespace shows it."""
-    own = subprocess.run([*prefix, "ip", "-4", "-o", "addr", "show", "scope", "global"], capture_output=True, text=True, check=False)
-    address = own.stdout.split(" inet ")[1].split("/")[0]
-    keys = subprocess.run([*prefix, "ssh-keyscan", "-T", "3", "-t", "ed25519", address], capture_output=True, text=True, check=False)
-    return keys.stdout.split()[-1] if keys.stdout.split() else "none"
-
-
-def known():
+def is_of_this_lab(pid, address):
+    """Other labs may use the same addresses: ours has the SSH host key that this lab's known hosts name."""
+    key = run("nsenter", "-n", "-t", pid, "ssh-keyscan", "-T", "3", "-t", "ed25519", address).split()
     with open(os.environ["REMPART_KNOWN_HOSTS"], encoding="utf-8") as file:
-        return {line.split()[-1] for line in file if line.strip() and not line.startswith("#")} | {
-            word for line in open(os.environ["REMPART_KNOWN_HOSTS"], encoding="utf-8") for word in line.split()
-        }
+        return len(key) == 3 and key[2] in file.read().split()
+
+
+def run(*command):
+    """What a command prints, whatever its end."""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def request(pid, proxy, line, timeout=30):
