@@ -3,10 +3,11 @@
 CARGO ?= cargo
 SHELL := /bin/bash
 
-.PHONY: help demo test lint fmt docs packages
+.PHONY: help demo verify test lint fmt docs packages
 
 help:
 	@echo "make demo   the whole way on real hosts that it makes itself (needs root)"
+	@echo "make verify what nmap, curl, docker and testinfra say about the machines of the demo"
 	@echo "make test   every test; those on real hosts need root, and say so where they are skipped"
 	@echo "make lint   formatting and clippy, warnings denied"
 	@echo "make fmt    format"
@@ -14,6 +15,9 @@ help:
 
 demo: packages
 	scripts/demo.sh
+
+verify:
+	@scripts/verify.sh
 
 test: packages
 	@if $(CARGO) nextest --version >/dev/null 2>&1 || { \

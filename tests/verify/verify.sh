@@ -1,0 +1,19 @@
+#!/bin/sh
+# Runs inside of the lab's network, with the lab's key and known hosts in the environment. $1: a Python with pytest and testinfra.
+set -eu
+cd "$(dirname "$0")"
+VERIFY_SSH=$(mktemp)
+trap 'rm -f "$VERIFY_SSH"' EXIT
+cat > "$VERIFY_SSH" <<END
+Host *
+  User admin
+  IdentityFile $REMPART_PRIVATE_KEY
+  IdentitiesOnly yes
+  UserKnownHostsFile $REMPART_KNOWN_HOSTS
+  StrictHostKeyChecking yes
+  ControlMaster auto
+  ControlPath /tmp/verify-%C
+  ControlPersist 30
+END
+export VERIFY_SSH
+"$1" -m pytest -p no:cacheprovider -q -rA --tb=short . || exit $?
