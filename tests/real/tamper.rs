@@ -25,7 +25,8 @@ macro_rules! tampered {
 }
 
 tampered! {
-    command directory file firewall_rule firewall_ufw package_apt sshd sysctl systemd_unit template user
+    assert command directory docker_container file firewall_rule firewall_ufw http_probe package_apt port_scan squid sshd sysctl
+    systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.
