@@ -158,11 +158,15 @@ fn a_held_apt_lock_is_named() {
         >/tmp/holder.log 2>&1 </dev/null & echo $! > /run/holder; sleep 0.5; kill -0 $(cat /run/holder)",
     );
     lab.playbook(&format!("- package_apt: {{ names: [tree] }}\n{FILE}"));
-    // Its patience of two minutes would be ours: of two settings apt takes the last.
+    // Its patience of two minutes would be ours.
     lab.on(
         "held1",
-        "printf '#!/bin/sh\\nexec /usr/bin/apt-get \"$@\" -o DPkg::Lock::Timeout=4\\n' > /usr/local/sbin/apt-get; \
-         chmod 0755 /usr/local/sbin/apt-get",
+        r#"cat > /usr/local/sbin/apt-get <<'END'
+#!/bin/sh
+for a; do shift; [ "$a" != DPkg::Lock::Timeout=120 ] || a=DPkg::Lock::Timeout=4; set -- "$@" "$a"; done
+exec /usr/bin/apt-get "$@"
+END
+chmod 0755 /usr/local/sbin/apt-get"#,
     );
     let ran = lab.rempart(&["apply", "playbook.yaml", "--yes"]).ends(1);
     is_readable(&ran);

@@ -14,7 +14,6 @@ const ITEMS: &str = r#"
 "#;
 
 const RISKY: &str = r#"
-- sysctl: { name: net.ipv4.conf.all.log_martians, value: 1 }
 - user: { name: rp-one, system: true }
 - file: { path: /srv/one/late, content: "late\n" }
 - sshd: { drop_in: /etc/ssh/sshd_config.d/10-one.conf, settings: { X11Forwarding: false } }
