@@ -23,10 +23,10 @@ test: packages
 	@if $(CARGO) nextest --version >/dev/null 2>&1 || { \
 	    echo "cargo-nextest is missing: it is built once now (some minutes)."; \
 	    $(CARGO) install --locked cargo-nextest; }; then \
-	  echo "$(CARGO) nextest run --locked"; $(CARGO) nextest run --locked; \
+	  echo "$(CARGO) nextest run --locked --no-fail-fast"; $(CARGO) nextest run --locked --no-fail-fast; \
 	else \
 	  echo "NOTICE: cargo-nextest cannot be had, so cargo's own runner is used; real hosts compete for the machine then."; \
-	  echo "$(CARGO) test --locked --lib --bins --tests"; $(CARGO) test --locked --lib --bins --tests; \
+	  echo "$(CARGO) test --locked --no-fail-fast --lib --bins --tests"; $(CARGO) test --locked --no-fail-fast --lib --bins --tests; \
 	fi
 	$(CARGO) test --locked --doc
 

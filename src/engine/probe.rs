@@ -140,8 +140,10 @@ fn script(graph: &Graph, items: &[usize]) -> ProbeScript {
         sh!(
             "cat /var/lib/rempart/guard/healed 2>/dev/null; echo
 cd {} 2>/dev/null || exit 0
-for log in *.log; do [ -e \"$log\" ] || exit 0; done
-tail -n 1 \"$log\" | grep -q '^closed' || { printf '%s\\n' \"$log\"; tail -n 60 \"$log\"; }",
+set -- $(grep -L '^closed' -- *.log 2>/dev/null)
+[ \"$#\" -gt 0 ] || exit 0
+log=$(ls -t -- \"$@\" | head -n 1)
+printf '%s\\n' \"$log\"; tail -n 60 -- \"$log\"",
             LOGS
         ),
     );

@@ -316,8 +316,12 @@ impl Ran {
         let json = self.json();
         let resources = json["hosts"].as_array().unwrap().iter().flat_map(|host| host["resources"].as_array().unwrap());
         resources
-            .filter(|known| known["act"] != "same")
-            .map(|known| (known["id"].as_str().unwrap().to_owned(), known["act"].as_str().unwrap().to_owned()))
+            .map(|known| {
+                let word = known.get("act").or(known.get("state")).and_then(Value::as_str);
+                let word = word.unwrap_or_else(|| panic!("neither act nor state: {known}"));
+                (known["id"].as_str().unwrap().to_owned(), word.to_owned())
+            })
+            .filter(|(_, word)| word != "same" && word != "as_declared")
             .collect()
     }
 }

@@ -78,7 +78,10 @@ fn a_firewall_that_drops_ssh_heals_and_a_good_one_is_confirmed() {
     let drift = lab.rempart(&["drift", "playbook.yaml", "--limit", "good1", "--json"]).ends(0);
     assert_eq!(drift.json()["notes"], serde_json::json!([]), "{drift}");
     // A good change on a host that healed: confirmed, cleaned up, and told no more.
-    lab.playbook("- package_apt: { names: [ufw] }\n- firewall_rule: { allow: 22/tcp }\n- firewall_ufw: { enabled: true, incoming: deny }\n");
+    lab.playbook(
+        "- package_apt: { names: [ufw] }\n- firewall_rule: { allow: 22/tcp }\n\
+         - firewall_ufw: { enabled: true, incoming: deny, logging: high }\n",
+    );
     lab.rempart(&["apply", "playbook.yaml", "--yes", "--limit", "web1:pass1"]).ends(0);
     for host in ["web1", "pass1"] {
         no_guard(&lab, host);

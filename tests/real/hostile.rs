@@ -23,8 +23,13 @@ const VALUES: [&str; 16] = [
     "ünïcödé 😀 \u{0}end",
 ];
 
+/// As JSON, and so as YAML, in which no control character may stand as it is.
 fn json(value: &str) -> String {
-    serde_json::to_string(value).unwrap()
+    let escape = |c: char| match u16::try_from(u32::from(c)) {
+        Ok(unit @ (0x7f..0xa0 | 0x2000..0x2070)) => format!("\\u{unit:04x}"),
+        _ => c.to_string(),
+    };
+    serde_json::to_string(value).unwrap().chars().map(escape).collect()
 }
 
 fn is_clean(text: &str) {

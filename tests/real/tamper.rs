@@ -25,7 +25,8 @@ macro_rules! tampered {
 }
 
 tampered! {
-    command directory file firewall_rule firewall_ufw package_apt sshd sysctl systemd_unit template user
+    assert command directory docker_container file firewall_rule firewall_ufw http_probe package_apt port_scan squid sshd sysctl
+    systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.
@@ -78,7 +79,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Whether what drift says of a resource names the field. A resource that is gone, or back, is its `state`.
 fn names(planned: &Value, field: &str) -> bool {
-    let whole = matches!(planned["act"].as_str(), Some("create" | "remove"));
+    let whole = matches!(planned["state"].as_str(), Some("missing" | "unwanted"));
     let fields = planned["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
     let named = fields.iter().filter_map(|known| known["field"].as_str());
     whole || named.into_iter().any(|known| known == field || known.starts_with(&format!("{field}.")))

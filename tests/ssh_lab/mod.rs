@@ -1,4 +1,4 @@
-//! Owns the real sshd's of `tests/ssh.rs`: a Debian root filesystem, made once and cached under the target folder, in
+//! Owns the real sshd's of `tests/ssh.rs`: a Debian root filesystem, made once and cached beside the lab's images, in
 //! which each test starts an sshd of its own on a loopback address, with sudo, users and shells as they come.
 //!
 //! Must not be trusted as a boundary: it is a chroot with mounts of its own, on this machine's network.
@@ -63,8 +63,10 @@ fn make() -> Result<Lab, String> {
     if !run("id", &["-u"]).is_ok_and(|uid| uid.trim() == "0") {
         return Err("real sshd's need root".to_owned());
     }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
-    let target = fs::canonicalize(target).map_err(|error| error.to_string())?;
+    // Beside the lab's images, so that a clean clone on the same machine finds it made.
+    let cache = std::env::var_os("REMPART_LAB_CACHE").unwrap_or_else(|| "/var/cache/rempart/lab".into());
+    let target = Path::new(&cache).join("ssh-tests");
+    fs::create_dir_all(&target).map_err(|error| error.to_string())?;
     let lab = Lab { root: target.join("ssh-rootfs"), keys: target.join("ssh-rootfs-keys") };
     let lock = File::create(target.join("ssh-rootfs.lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;

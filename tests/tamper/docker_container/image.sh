@@ -1,4 +1,6 @@
 # expect: docker_container:tamper-offline
 # field: image
 # The name moves to another image; the container still runs the old one.
-docker tag tamper:2 tamper:1
+docker create --name tamper-other tamper:1
+docker commit -m "$(date +%s.%N)" tamper-other tamper:1
+docker rm tamper-other
