@@ -31,17 +31,22 @@ expect() {
 
 # What must be there.
 [ "$(id -u)" = 0 ] || stop "it makes real machines (namespaces, mounts), which needs root: sudo -E make demo"
-command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
-command -v cargo >/dev/null \
-  || stop "there is no cargo. Rust 1.89 or newer comes with rustup: https://rustup.rs (Debian's own is older)"
-version=$(rustc --version | sed 's/^rustc 1\.\([0-9]*\).*/\1/')
-[ "$version" -ge 89 ] 2>/dev/null || stop "$(rustc --version) is too old: 1.89 or newer is needed; try: rustup update stable"
-scripts/packages.sh
-
-tell "Build"
-expect 0 cargo build --locked --quiet
-PATH=$PWD/${CARGO_TARGET_DIR:-target}/debug:$PATH
-case ${CARGO_TARGET_DIR:-} in /*) PATH=$CARGO_TARGET_DIR/debug:$PATH ;; esac
+if [ -n "${DEMO_BIN:-}" ]; then
+  # Tests bring the program along.
+  PATH=$DEMO_BIN:$PATH
+else
+  command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+  command -v cargo >/dev/null \
+    || stop "there is no cargo. Rust 1.89 or newer comes with rustup: https://rustup.rs (Debian's own is older)"
+  version=$(rustc --version | sed 's/^rustc 1\.\([0-9]*\).*/\1/')
+  [ "$version" -ge 89 ] 2>/dev/null || stop "$(rustc --version) is too old: 1.89 or newer is needed; try: rustup update stable"
+  scripts/packages.sh
+  tell "Build (some minutes the first time)"
+  expect 0 cargo build --locked --quiet
+  built=${CARGO_TARGET_DIR:-target}
+  case $built in /*) ;; *) built=$PWD/$built ;; esac
+  PATH=$built/debug:$PATH
+fi
 export PATH
 # So that `-i inventories/demo.yaml` need not be said each time.
 REMPART_INVENTORY=inventories/demo.yaml

@@ -4,12 +4,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 inventory=${1:-inventories/demo.yaml}
-target=${CARGO_TARGET_DIR:-target}
-venv=$PWD/target/verify-venv
+program=${DEMO_BIN:-${CARGO_TARGET_DIR:-target}/debug}/rempart
+venv=${VERIFY_VENV:-$PWD/target/verify-venv}
 [ "$(id -u)" = 0 ] || { echo "This looks into the lab's network, which needs root." >&2; exit 1; }
 if ! "$venv/bin/python" -c 'import pytest, testinfra' 2>/dev/null; then
   echo "Installing pytest and testinfra into $venv"
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/verify/requirements.txt
 fi
-exec "$target/debug/rempart" lab exec -i "$inventory" -- tests/verify/verify.sh "$venv/bin/python"
+exec "$program" lab exec -i "$inventory" -- tests/verify/verify.sh "$venv/bin/python"

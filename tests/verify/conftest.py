@@ -1,6 +1,7 @@
 """How the demo's machines are reached, and what the controller may ask about them. No line of rempart's is used."""
 import glob
 import os
+import re
 import subprocess
 
 import pytest
@@ -37,14 +38,16 @@ def out(name, command):
 def namespaces():
     """The network namespace of each machine, as the process number of its init."""
     found = {}
-    for comm in glob.glob("/proc/[0-9]*/comm"):
-        pid = comm.split("/")[2]
+    for status in glob.glob("/proc/[0-9]*/status"):
         try:
-            with open(comm, encoding="utf-8") as file:
-                if pid == "1" or file.read().strip() != "systemd":
-                    continue
+            with open(status, encoding="utf-8") as file:
+                numbers = re.search(r"^NSpid:\s+(.*)$", file.read(), re.M).group(1).split()
         except OSError:
             continue
+        # The first process of a machine has the number 1 in there, and another one here.
+        if len(numbers) < 2 or numbers[-1] != "1":
+            continue
+        pid = numbers[0]
         seen = run("nsenter", "-n", "-t", pid, "ip", "-4", "-o", "addr")
         for name, address in ADDRESS.items():
             if f" {address}/" in seen and is_of_this_lab(pid, address):

@@ -181,5 +181,5 @@ def test_the_secret_is_where_it_belongs_and_nowhere_else():
 def test_squid_runs_from_a_file_of_root():
     host = connect("proxy1")
     assert host.service("squid").is_running and host.service("squid").is_enabled
-    assert out("proxy1", "stat -c '%a %U:%G' /etc/squid/squid.conf") == "640 root:proxy"
+    assert out("proxy1", "stat -c '%a %U:%G' /etc/squid/squid.conf") == "640 root:root"
     assert "http_access deny all" in out("proxy1", "cat /etc/squid/squid.conf")
