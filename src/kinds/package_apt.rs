@@ -61,8 +61,9 @@ if [ ! -e "$rp_policy" ] || grep -q '^# rempart: temporary' "$rp_policy"; then
     "printf '%s\n' \"\$1\" >>'$rp_d/denied'" 'exit 101' >"$rp_policy"
   chmod 0755 "$rp_policy"
 fi
+rp_patience=${RP_LOCK_PATIENCE:-120}
 rp_run() {
-  rp_until=$(($(date +%s) + 120))
+  rp_until=$(($(date +%s) + rp_patience))
   while :; do
     rp_status=0
     "$@" >"$rp_d/log" 2>&1 || rp_status=$?
@@ -70,7 +71,7 @@ rp_run() {
     rp_lock=$(grep -h -e 'Could not get lock' -e 'lock was locked by' "$rp_d/log" | tail -n 1)
     [ -n "$rp_lock" ] || return "$rp_status"
     if [ "$(date +%s)" -ge "$rp_until" ]; then
-      echo "another program held the package lock for over 120 s: $rp_lock" >&2
+      echo "another program held the package lock for over $rp_patience s: $rp_lock" >&2
       rp_pid=$(printf '%s' "$rp_lock" | sed -n 's/.*\(process\|pid\) \([0-9]*\).*/\2/p')
       echo "process $rp_pid is: $(tr '\0' ' ' 2>/dev/null <"/proc/$rp_pid/cmdline" || echo gone)" >&2
       rp_held=1
@@ -81,7 +82,7 @@ rp_run() {
 }
 rp_fail() { [ -z "$rp_held" ] || exit 1; grep -e '^E: ' -e '^dpkg: ' -e '^W: ' "$rp_d/log" >&2 || :; tail -n 15 "$rp_d/log" >&2; exit 1; }
 rp_get() {
-  rp_run apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
+  rp_run apt-get -q -y -o DPkg::Lock::Timeout="$rp_patience" -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
     -o Dpkg::Options::=--force-confold -o APT::Install-Recommends="$rp_recommends" "$@"
 }
 rp_lacking() {

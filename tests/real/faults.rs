@@ -158,16 +158,8 @@ fn a_held_apt_lock_is_named() {
         >/tmp/holder.log 2>&1 </dev/null & echo $! > /run/holder; sleep 0.5; kill -0 $(cat /run/holder)",
     );
     lab.playbook(&format!("- package_apt: {{ names: [tree] }}\n{FILE}"));
-    // Its patience of two minutes would be ours.
-    lab.on(
-        "held1",
-        r#"cat > /usr/local/sbin/apt-get <<'END'
-#!/bin/sh
-for a; do shift; [ "$a" != DPkg::Lock::Timeout=120 ] || a=DPkg::Lock::Timeout=4; set -- "$@" "$a"; done
-exec /usr/bin/apt-get "$@"
-END
-chmod 0755 /usr/local/sbin/apt-get"#,
-    );
+    // Its patience of two minutes would be ours; a unit inherits what the host's systemd is told.
+    lab.on("held1", "systemctl set-environment RP_LOCK_PATIENCE=4");
     let ran = lab.rempart(&["apply", "playbook.yaml", "--yes"]).ends(1);
     is_readable(&ran);
     assert!(!told(&ran, "held1", &["package_apt:tree"]).is_empty(), "{ran}");
@@ -195,8 +187,9 @@ fn a_hung_command_is_ended_in_time() {
     lab.wait_on("hung1", 20, "! pgrep -f '[s]leep 33[34]' > /dev/null");
 }
 
-// Two steps: a long one, and one after it that depends on it.
+// A long step, one after it in the same batch, and one that depends on it and so comes in a batch of its own.
 const LONG: &str = "- command: { name: long, run: \"echo began > /srv/began; sleep 6; echo ended > /srv/ended\", creates: /srv/ended }\n  id: long\n\
+                    - command: { name: beside, run: \"echo beside > /srv/beside\", creates: /srv/beside }\n\
                     - command: { name: later, run: \"echo later > /srv/later\", creates: /srv/later }\n  needs: [{ id: long }]";
 
 fn starts_long(lab: &Lab) -> crate::fixture::Running {
@@ -274,10 +267,11 @@ fn one_interrupt_stops_at_the_next_step() {
     apply.signal(Signal::INT);
     let ran = apply.end(Duration::from_secs(40)).ends(130);
     is_readable(&ran);
-    lab.on("web1", "test -e /srv/ended && ! test -e /srv/later");
+    lab.on("web1", "test -e /srv/ended && ! test -e /srv/beside && ! test -e /srv/later");
     assert!(!told(&ran, "", &["command:later"]).is_empty(), "what was left out is not told: {ran}");
     assert!(ran.text().contains("stopped"), "{ran}");
     let plan = lab.plan().ends(2);
-    assert_eq!(plan.differing(), [("command:later".to_owned(), "change".to_owned())], "{plan}");
+    let left = ["command:beside", "command:later"].map(|id| (id.to_owned(), "change".to_owned()));
+    assert_eq!(plan.differing(), left, "{plan}");
     lab.apply().ends(0);
 }
