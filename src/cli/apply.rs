@@ -11,6 +11,7 @@ use super::show::Listener;
 use super::{Ended, Stopped, show};
 use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
 use crate::model::{Diagnostic, Exit};
+use crate::plan::Judge;
 use crate::report::{self, RunView, Screen};
 use crate::transport::SshTransport;
 
@@ -65,7 +66,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         let assembled = project::assemble(&fleet, &site, &args.selection, Some((links.clone(), forks)), screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
-        let looked = look(assembled, links.clone(), forks, progress.observer()).await;
+        let looked = look(assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
         listener.set(None);
         Ok::<_, Stopped>(looked)
     })?;

@@ -7,6 +7,7 @@ use super::options::{Connection, Inventories, Selection};
 use super::plan::{Parts, look_only};
 use super::{Ended, show};
 use crate::model::Exit;
+use crate::plan::Judge;
 use crate::report::{self, Screen};
 
 /// Report what was changed behind the playbook's back; cannot write
@@ -40,6 +41,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             selection: &args.selection,
             connection: &args.connection,
         },
+        Judge::Now,
         screen,
     )?;
     if args.json {
@@ -49,7 +51,6 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     let totals = looked.outlook.totals();
     let mut exit = Exit::Done;
-    // A check that waits for a change is not judged, but then the change itself is the drift.
     if totals.add + totals.change + totals.remove + totals.findings > 0 {
         exit = exit.and(Exit::Differs);
     }

@@ -148,8 +148,8 @@ fn after_help() -> String {
     }
     text.push_str("\nFirst steps:\n");
     text.push_str("  rempart inventory -i inventories/demo.yaml\n");
-    text.push_str("  rempart plan playbooks/ollama-server.yaml -i inventories/demo.yaml\n");
-    text.push_str("  rempart lab test playbooks/ollama-server.yaml -i inventories/demo.yaml\n");
+    text.push_str("  rempart plan playbooks/site.yaml -i inventories/demo.yaml\n");
+    text.push_str("  rempart lab test playbooks/site.yaml -i inventories/demo.yaml\n");
     text
 }
 

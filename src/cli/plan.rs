@@ -11,7 +11,7 @@ use super::{Ended, Stopped, show};
 use crate::engine::{HostNote, Links, Observer, ReadLinks, probe};
 use crate::kinds;
 use crate::model::{Exit, HostName};
-use crate::plan::{Graph, Outlook, Rollout, outlook};
+use crate::plan::{Graph, Judge, Outlook, Rollout, outlook};
 use crate::report::{self, Screen};
 use crate::resource::Seen;
 use crate::transport::{SshTransport, TransportError};
@@ -66,19 +66,26 @@ impl Looked {
 }
 
 /// Asks the selected part of the fleet, over connections that `links` holds.
-pub(super) async fn look(assembled: Assembled, links: Arc<dyn Links>, forks: usize, observer: Arc<Observer>) -> Looked {
+pub(super) async fn look(
+    assembled: Assembled,
+    links: Arc<dyn Links>,
+    forks: usize,
+    observer: Arc<Observer>,
+    judge: Judge,
+) -> Looked {
     let Assembled { graph, silent, rollouts } = assembled;
     let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
     let mut probed = probe(graph.clone(), items, links, forks, observer).await;
     probed.unreachable.extend(silent);
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
-    let outlook = outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check));
+    let outlook =
+        outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check), judge);
     Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let looked = look_only(args.parts(), screen)?;
+    let looked = look_only(args.parts(), Judge::AfterChanges, screen)?;
     if args.json {
         show::json(screen, &report::plan_json(&looked.outlook, &looked.notes));
     } else {
@@ -121,7 +128,7 @@ impl Args {
 }
 
 /// Looks over connections that cannot write: all that `plan` and `drift` do.
-pub(super) fn look_only(parts: Parts<'_>, screen: &Arc<Screen>) -> Result<Looked, Stopped> {
+pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) -> Result<Looked, Stopped> {
     let fleet = Fleet::load(parts.inventories, &project::overrides(parts.connection)?, screen)?;
     let site = project::load_site(parts.playbooks)?;
     let listener = Listener::new();
@@ -132,7 +139,7 @@ pub(super) fn look_only(parts: Parts<'_>, screen: &Arc<Screen>) -> Result<Looked
         let assembled = project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
-        let looked = look(assembled, links, forks, progress.observer()).await;
+        let looked = look(assembled, links, forks, progress.observer(), judge).await;
         listener.set(None);
         Ok(looked)
     })

@@ -78,12 +78,15 @@ impl Walk {
         graph.dependencies(item).iter().find_map(|dependency| {
             let outcome = self.run.outcome(dependency.on)?;
             let on = &graph.items[dependency.on];
-            (!outcome.is_good()).then(|| {
-                if on.host == self.host {
-                    format!("{} failed", on.id())
-                } else {
-                    format!("{} on {} failed", on.id(), on.host)
-                }
+            let what = match outcome {
+                _ if outcome.is_good() => return None,
+                Outcome::Skipped { .. } => "was skipped",
+                _ => "failed",
+            };
+            Some(if on.host == self.host {
+                format!("{} {what}", on.id())
+            } else {
+                format!("{} on {} {what}", on.id(), on.host)
             })
         })
     }

@@ -376,7 +376,7 @@ impl Kind for Squid {
 
     fn uses(&self) -> Vec<Provision> {
         let packages = ["squid", "squid-openssl"].map(|name| Provision::Package(name.into()));
-        packages.into_iter().chain([Provision::Path(self.path.clone()), Provision::Unit(UNIT.into())]).collect()
+        packages.into_iter().chain([Provision::Path(self.path.clone())]).collect()
     }
 
     fn desired(&self) -> Desired {

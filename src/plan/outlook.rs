@@ -141,6 +141,15 @@ impl Outlook {
     }
 }
 
+/// When checks are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// As things stand now: nothing will be changed.
+    Now,
+    /// Once the changes of the plan are made: a check of what will be changed says nothing yet.
+    AfterChanges,
+}
+
 /// Joins the graph with what was seen. An item without an answer is on a host that could not be asked.
 ///
 /// `is_check` tells which kinds only look; `unreachable` names the hosts that could not be asked, and why.
@@ -149,6 +158,7 @@ pub fn outlook(
     seen: &HashMap<usize, Seen>,
     unreachable: &HashMap<HostName, String>,
     is_check: &dyn Fn(&str) -> bool,
+    judge: Judge,
 ) -> Outlook {
     let mut acts: HashMap<usize, Act> = HashMap::new();
     let mut afters: HashMap<usize, ResourceId> = HashMap::new();
@@ -164,8 +174,9 @@ pub fn outlook(
         let act = match delta(&desired, answer) {
             _ if is_check(item.resource.kind()) => {
                 // What is changed before it may be what it looks at, on its own host and on those it needs.
-                let pending = acts.iter().any(|(other, act)| act.changes() && graph.items[*other].host == item.host)
-                    || graph.upstream(*number).into_iter().any(changing);
+                let pending = judge == Judge::AfterChanges
+                    && (acts.iter().any(|(other, act)| act.changes() && graph.items[*other].host == item.host)
+                        || graph.upstream(*number).into_iter().any(changing));
                 match delta(&desired, answer) {
                     _ if pending => Act::CheckLater,
                     Delta::Same => Act::Same,
