@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Some(pattern) => fleet.limit(pattern)?,
         None => fleet.inventory.hosts().iter().map(|host| host.name.clone()).collect(),
     };
+    fleet.check_targets(&hosts)?;
     screen.print(&report::inventory(&fleet.inventory, &hosts, &fleet.targets, &screen.out_paint()));
     Ok(Exit::Done)
 }

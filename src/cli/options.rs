@@ -80,7 +80,7 @@ pub(super) struct Selection {
 #[derive(Debug, Args)]
 pub(super) struct Connection {
     /// How many hosts at once
-    #[arg(short, long, default_value_t = 50, value_name = "N", help_heading = "Connection")]
+    #[arg(short, long, default_value_t = 50, value_name = "N", value_parser = forks, help_heading = "Connection")]
     pub forks: usize,
 
     /// Log in as this user
@@ -152,6 +152,11 @@ impl Connection {
             ..Overrides::default()
         })
     }
+}
+
+fn forks(text: &str) -> Result<usize, String> {
+    // Each host that is worked on holds a thread; more than this is slower, not faster.
+    text.parse().ok().filter(|forks| (1..=500).contains(forks)).ok_or_else(|| "it takes a number from 1 to 500".into())
 }
 
 fn phase(text: &str) -> Result<Phase, String> {

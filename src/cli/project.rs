@@ -10,9 +10,10 @@ use crate::engine::{self, Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::lab;
 use crate::model::{Diagnostic, HostName, Place, Source, did_you_mean};
-use crate::plan::{Graph, Item, Need, Rollout, WaveSize, check_rollouts};
+use crate::plan::{Graph, Item, Need, Rollout, Unread, WaveSize, check_rollouts};
 use crate::playbook::{self, Body, Expansion, Site};
 use crate::report::Screen;
+use crate::resource::Resource;
 use crate::transport::{Target, TransportError};
 use crate::yaml::{Dialect, Node};
 
@@ -82,7 +83,8 @@ impl Fleet {
         self.inventory.select(pattern, &place).map_err(Stopped::from)
     }
 
-    fn check_targets<'a>(&self, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<(), Stopped> {
+    /// Refuses a host to which no way can be made of its connection variables.
+    pub fn check_targets<'a>(&self, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<(), Stopped> {
         let faults: Vec<Diagnostic> =
             hosts.into_iter().filter_map(|host| self.faults.get(host)).flatten().cloned().collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
@@ -166,7 +168,12 @@ pub(super) async fn assemble(
     if !expansion.needs_facts.is_empty()
         && let Some((links, forks)) = links
     {
-        let hosts: Vec<HostName> = expansion.needs_facts.iter().cloned().collect();
+        let hosts: Vec<HostName> = expansion
+            .needs_facts
+            .iter()
+            .filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(*host)))
+            .cloned()
+            .collect();
         fleet.check_targets(&hosts)?;
         let facts = engine::gather_facts(hosts, links, forks).await;
         for (host, answer) in &facts {
@@ -180,36 +187,38 @@ pub(super) async fn assemble(
     show::diagnostics(screen, &expansion.warnings);
     check_tags(selection, &expansion)?;
     let mut items = Vec::new();
-    let mut pending = BTreeSet::new();
+    let mut nameless = BTreeSet::new();
     for declared in expansion.declared {
-        match declared.body {
-            Body::Ready(resource) => items.push(Item {
-                host: declared.host,
-                phase: declared.phase,
-                resource,
-                place: declared.place,
-                label: declared.label,
-                needs: declared
-                    .needs
-                    .into_iter()
-                    .map(|need| Need { host: need.host, what: need.target.to_string(), place: need.place })
-                    .collect(),
-                tags: declared.tags,
-                controls: declared.controls,
-                playbook: declared.playbook,
-            }),
-            Body::Pending { .. } => {
-                pending.insert(declared.host);
+        let resource: Box<dyn Resource> = match declared.body {
+            Body::Ready(resource) => resource,
+            Body::Pending { id: Some(id), .. } => Box::new(Unread(id)),
+            Body::Pending { id: None, .. } => {
+                nameless.insert(declared.host.to_string());
+                continue;
             }
-        }
+        };
+        items.push(Item {
+            host: declared.host,
+            phase: declared.phase,
+            resource,
+            place: declared.place,
+            label: declared.label,
+            needs: declared
+                .needs
+                .into_iter()
+                .map(|need| Need { host: need.host, what: need.target.to_string(), place: need.place })
+                .collect(),
+            tags: declared.tags,
+            controls: declared.controls,
+            playbook: declared.playbook,
+        });
     }
-    let unasked: Vec<String> =
-        pending.iter().filter(|host| !silent.contains_key(*host)).map(ToString::to_string).collect();
-    if !unasked.is_empty() {
+    if !nameless.is_empty() {
+        let names: Vec<String> = nameless.into_iter().collect();
         show::diagnostics(
             screen,
             &[Diagnostic::warning("resources that depend on facts are left out")
-                .because(format!("nothing is known about {} without connecting", unasked.join(", ")))],
+                .because(format!("without facts of {} they have no name yet", names.join(", ")))],
         );
     }
     let graph = Graph::build(items)?;

@@ -218,7 +218,10 @@ impl Graph {
                 item.needs.iter().cloned().map(|need| (need, false)).chain(watches).collect();
             for (need, watched) in needs {
                 let Some(on) = named.get(&(need.host.clone(), need.what.clone())).copied() else {
-                    faults.push(self.no_such(&need));
+                    // What is watched was checked when it was loaded; a condition may have left it out.
+                    if !watched {
+                        faults.push(self.no_such(&need));
+                    }
                     continue;
                 };
                 if on == number {

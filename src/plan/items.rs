@@ -1,7 +1,9 @@
 //! Owns what the graph is made of: resources with their place in the deployment.
 
+use std::any::Any;
+
 use crate::model::{HostName, Phase, Place, ResourceId};
-use crate::resource::Resource;
+use crate::resource::{Desired, Provision, Resource};
 
 /// One resource on one host, as declared.
 #[derive(Debug)]
@@ -42,4 +44,51 @@ pub struct Need {
     pub what: String,
     /// Where it is written.
     pub place: Place,
+}
+
+/// Stands in the graph for a resource whose fields wait for facts that nobody could fetch, so that what needs it still
+/// waits for it. It is of no kind, so it is never asked about, never judged, and never fine.
+#[derive(Debug)]
+pub struct Unread(pub ResourceId);
+
+impl Resource for Unread {
+    fn kind(&self) -> &'static str {
+        "(waits for facts)"
+    }
+
+    fn id(&self) -> ResourceId {
+        self.0.clone()
+    }
+
+    fn provides(&self) -> Vec<Provision> {
+        Vec::new()
+    }
+
+    fn uses(&self) -> Vec<Provision> {
+        Vec::new()
+    }
+
+    fn watches(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn watched(&mut self, _provisions: Vec<Vec<Provision>>) {}
+
+    fn reaction(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn part_of(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn absorb(&mut self, _parts: &[&dyn Any]) {}
+
+    fn desired(&self) -> Desired {
+        Desired::Absent
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }

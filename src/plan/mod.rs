@@ -13,6 +13,6 @@ mod tests;
 
 pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
 pub use graph::{Dependency, Graph, Why};
-pub use items::{Item, Need};
+pub use items::{Item, Need, Unread};
 pub use outlook::{Act, HostOutlook, Judge, Outlook, Planned, Totals, outlook};
 pub use rollout::{Rollout, WaveSize, check_rollouts};

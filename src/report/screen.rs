@@ -176,6 +176,9 @@ impl Screen {
         if !answer.ends_with('\n') {
             self.tell("\n");
         }
+        if !answer.ends_with('\n') {
+            self.tell("\n");
+        }
         Ok(read.is_ok() && answer.trim() == "yes")
     }
 
