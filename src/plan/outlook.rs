@@ -164,7 +164,13 @@ pub fn outlook(
     let mut afters: HashMap<usize, ResourceId> = HashMap::new();
     for number in &graph.order {
         let item = &graph.items[*number];
-        let Some(answer) = seen.get(number) else { continue };
+        let Some(answer) = seen.get(number) else {
+            // A host that was not reached says so as a whole; anything else without an answer must not vanish.
+            if !unreachable.contains_key(&item.host) {
+                acts.insert(*number, Act::Unknown { why: "it was not measured".into() });
+            }
+            continue;
+        };
         let changing = |on: usize| acts.get(&on).is_some_and(Act::changes);
         let after = graph
             .dependencies(*number)

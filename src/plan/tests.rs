@@ -144,6 +144,13 @@ fn a_host_without_an_answer_is_not_fine() {
 }
 
 #[test]
+fn what_has_no_answer_on_a_host_that_was_reached_is_unknown_and_does_not_vanish() {
+    let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
+    let outlook = outlook(&graph, &HashMap::new(), &HashMap::new(), &|_| false, Judge::Now);
+    assert_eq!(outlook.totals().unknown, 1);
+}
+
+#[test]
 fn a_diff_masks_the_new_secret_and_every_line_that_may_hold_the_old_one() {
     let new = Rendered::from_pieces(vec![
         Piece::Plain("user=a\ntoken=".into()),
