@@ -261,7 +261,8 @@ impl Walk {
                 StepEnd::NotRun(because) => Some(Outcome::Skipped { because: because.clone() }),
             });
             match (bad, &end.healed) {
-                (_, Some(why)) => self.take(*item, Outcome::Healed { why: why.clone() }),
+                (_, Some(Taken::Back(why))) => self.take(*item, Outcome::Healed { why: why.clone() }),
+                (_, Some(Taken::NobodyKnows(why))) => self.take(*item, Outcome::Unknown { why: why.clone() }),
                 (Some(Outcome::Skipped { because }), None) if end.lost => {
                     self.take(*item, Outcome::Failed { why: because, output: Vec::new() });
                 }
@@ -271,7 +272,7 @@ impl Walk {
         }
         if end.healed.is_some() {
             for item in self.pending.clone() {
-                self.take(item, Outcome::Skipped { because: "the host took a change back".into() });
+                self.take(item, Outcome::Skipped { because: "a risky change on this host was not confirmed".into() });
             }
         }
         self.verify(ran).await;
@@ -438,10 +439,18 @@ rm -rf -- {}",
 struct Executed {
     steps: Vec<StepEnd>,
     lost: bool,
-    healed: Option<String>,
+    healed: Option<Taken>,
 }
 
-fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &BatchEnd) -> Option<String> {
+/// How a guard that was not confirmed ended.
+enum Taken {
+    /// The host took the change back and said so; why nobody confirmed.
+    Back(String),
+    /// The host could not be asked; that is no healing.
+    NobodyKnows(String),
+}
+
+fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &BatchEnd) -> Option<Taken> {
     if !batch.is_risky() || !end.armed {
         return None;
     }
@@ -453,8 +462,8 @@ fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &BatchEnd) -> Optio
     };
     match how {
         GuardEnd::Confirmed => None,
-        GuardEnd::Healed(why) => Some(why),
-        GuardEnd::Unknown(why) => Some(format!("nobody can say whether it healed: {why}")),
+        GuardEnd::Healed(why) => Some(Taken::Back(why)),
+        GuardEnd::Unknown(why) => Some(Taken::NobodyKnows(format!("nobody can say whether it healed: {why}"))),
     }
 }
 
