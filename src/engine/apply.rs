@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::probe::nonce;
 use super::walk::Walk;
-use super::{Event, Observer, Outcome, RunReport, Stop, WriteLinks};
+use super::{Event, Observer, Origin, Outcome, RunReport, Stop, WriteLinks};
 use crate::model::{HostName, Phase};
 use crate::plan::{Act, Graph, Rollout};
 use crate::resource::Seen;
@@ -24,11 +24,22 @@ pub struct ApplyOptions {
     pub orphan_after: u64,
     /// How long a check may take to come true after the changes before it, in seconds.
     pub patience: u64,
+    /// Whether a risky change waits for a person's `commit` in the place of a fresh connection.
+    pub checkpoint: bool,
+    /// Who began the run, and why.
+    pub origin: Origin,
 }
 
 impl Default for ApplyOptions {
     fn default() -> Self {
-        Self { forks: 50, confirm_within: 45, orphan_after: 60, patience: 15 }
+        Self {
+            forks: 50,
+            confirm_within: 45,
+            orphan_after: 60,
+            patience: 15,
+            checkpoint: false,
+            origin: Origin::default(),
+        }
     }
 }
 

@@ -3,11 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::batch::{GUARD, library};
 use super::{Event, WriteLinks};
 use crate::model::HostName;
 use crate::transport::WriteScript;
-
-const GUARD: &str = include_str!("guard.sh");
 
 /// How a guard ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +85,7 @@ fn healed(links: &WriteLinks, host: &HostName, why: &str) -> GuardEnd {
 // Always over a connection of its own, with the host's own way to root: that is what is to be proved.
 fn ask(links: &WriteLinks, host: &HostName, function: &str) -> Result<String, String> {
     let script = WriteScript {
-        text: format!("{GUARD}\n[ \"$(id -u)\" = 0 ] || exit 1\n{function}\n"),
+        text: format!("{}{GUARD}\n[ \"$(id -u)\" = 0 ] || exit 1\n{function}\n", library()),
         payloads: Vec::new(),
         timeout: Duration::from_secs(15),
     };

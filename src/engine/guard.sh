@@ -1,47 +1,51 @@
-# The dead-man guard, on the target. Before a step that can lock people out, what it touches is copied and a unit is
-# armed that puts it back unless somebody confirms over a fresh connection. The unit stands on disk: a transient one
-# would not survive a reboot. Confirming and firing both rename `armed`; whoever renames first wins.
+# The dead-man guard, on the target. Before a step that can lock people out, what it touches is kept and a unit is armed
+# that puts it back unless somebody confirms over a fresh connection. The unit stands on disk: a transient one would not
+# survive a reboot. Confirming and firing both rename `armed`; whoever renames first wins.
 RP_GUARD=/var/lib/rempart/guard
 
-# rp_guard_arm SECONDS AFTER_FILE PATH...: copies each PATH (or notes that it is absent), arms, and syncs it all.
+# rp_guard_arm RUN BATCH SECONDS TOUCHES AFTER LIBRARY [PERSON]: keeps what the file TOUCHES names, arms, and syncs it all.
+# LIBRARY holds the functions with which the guard works. With PERSON, nobody confirms but `rempart commit`.
 rp_guard_arm() {
   [ -d /run/systemd/system ] || rp_fail "no systemd here, so no guard can be armed: a risky step is refused"
-  [ ! -e "$RP_GUARD/armed" ] && [ ! -e "$RP_GUARD/firing" ] || rp_fail "another guard is armed on this host"
-  rp_window=$1; rp_after=$2; shift 2
+  if [ -e "$RP_GUARD/armed" ] || [ -e "$RP_GUARD/firing" ]; then
+    [ ! -e "$RP_GUARD/person" ] || rp_fail "a checkpoint waits on this host for \`rempart commit\` or \`rempart rollback\`"
+    rp_fail "another guard is armed on this host"
+  fi
   rm -rf -- "$RP_GUARD"
-  mkdir -p -m 0700 /var/lib/rempart "$RP_GUARD" "$RP_GUARD/copy"
-  : > "$RP_GUARD/paths"
-  for rp_path in "$@"; do
-    printf '%s\n' "$rp_path" >> "$RP_GUARD/paths"
-    if [ -e "$rp_path" ] || [ -L "$rp_path" ]; then
-      cp -a --parents -- "$rp_path" "$RP_GUARD/copy"
-    fi
-  done
-  cp -- "$rp_after" "$RP_GUARD/after.sh"
+  mkdir -p -m 0700 /var/lib/rempart "$RP_GUARD"
+  cp -- "$4" "$RP_GUARD/touches"
+  cp -- "$5" "$RP_GUARD/after.sh"
+  cp -- "$6" "$RP_GUARD/library.sh"
+  ( RP_SECRET=; rp_keep "$RP_GUARD" )
+  [ -z "${7:-}" ] || printf '%s\n' "$7" > "$RP_GUARD/person"
   cat > "$RP_GUARD/restore.sh" <<'RESTORE'
 #!/bin/sh
-# Written by rempart: puts back what a change that nobody confirmed has touched. $1 is `boot` or `timer`.
-LC_ALL=C; export LC_ALL
+# Written by rempart: puts back what a change that nobody confirmed has touched. $1 is `boot`, `timer`, `step` or `person`.
+LC_ALL=C; export LC_ALL; umask 077
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 cd /var/lib/rempart/guard || exit 1
+. ./library.sh
+# A failed step and the timer may both want to: one at a time.
+exec 5>> lock && flock 5 || exit 1
 mv -T armed firing 2>/dev/null || [ -e firing ] || exit 0
-while IFS= read -r path; do
-  case "$path" in /?*) ;; *) continue ;; esac
-  rm -rf -- "$path"
-  [ -e "copy$path" ] || [ -L "copy$path" ] || continue
-  cp -a -- "copy$path" "$path"
-done < paths
-sync
-systemctl daemon-reload 2>/dev/null
+sync -- .
+read -r run batch < firing
 status=0
-if [ "$1" != boot ]; then
-  sh after.sh > after.log 2>&1 || status=$?
-fi
-printf '%s %s %s\n' "$(date +%s)" "$1" "$status" > healed.tmp
-cat firing >> healed.tmp
+rp_put_back /var/lib/rempart/guard "$1" > restore.log 2>&1 5>&- || status=$?
+# Is it as it was? A restart may take a moment to be seen.
+tries=0
+while rp_differs /var/lib/rempart/guard before > differs; [ "$1" != boot ] && [ -s differs ] && [ "$tries" -lt 5 ]; do
+  tries=$((tries + 1)); sleep 1
+done
+if [ "$1" = boot ]; then grep -v -e '^unit ' -e '^kernel ' -e '^packages ' differs > differs.tmp; mv -T differs.tmp differs; fi
+[ ! -s differs ] || status=1
+sync -f .
+rp_journal "$run" "$batch" healed - "$1 $status"
+{ printf '%s %s %s\n' "$(date +%s)" "$1" "$status"; cat firing; sed 's/^/differs /' differs; } > healed.tmp
 sync -- healed.tmp
 mv -T healed.tmp healed
 rm -f firing
+rm -rf copy lines
 sync -- .
 systemctl disable --quiet rempart-guard-boot.service 2>/dev/null
 exit 0
@@ -58,7 +62,7 @@ UNIT
 [Unit]
 Description=Waits for the confirmation of a change of rempart
 [Timer]
-OnActiveSec=$rp_window
+OnActiveSec=$3
 AccuracySec=1s
 UNIT
   cat > /etc/systemd/system/rempart-guard-boot.service <<UNIT
@@ -68,7 +72,7 @@ DefaultDependencies=no
 ConditionPathExists=|$RP_GUARD/armed
 ConditionPathExists=|$RP_GUARD/firing
 After=local-fs.target
-Before=network-pre.target sysinit.target nftables.service ufw.service ssh.service ssh.socket
+Before=network-pre.target sysinit.target systemd-sysctl.service nftables.service ufw.service ssh.service ssh.socket
 Wants=network-pre.target
 [Service]
 Type=oneshot
@@ -80,8 +84,8 @@ UNIT
     /etc/systemd/system/rempart-guard-boot.service
   systemctl daemon-reload
   systemctl enable --quiet rempart-guard-boot.service
-  printf '%s\n' "$RP_RUN" > "$RP_GUARD/armed.tmp"
-  find "$RP_GUARD" /etc/systemd/system/rempart-guard* /etc/systemd/system/sysinit.target.wants -exec sync -- {} + 
+  printf '%s %s\n' "$1" "$2" > "$RP_GUARD/armed.tmp"
+  find "$RP_GUARD" /etc/systemd/system/rempart-guard* /etc/systemd/system/sysinit.target.wants -exec sync -- {} +
   mv -T "$RP_GUARD/armed.tmp" "$RP_GUARD/armed"
   sync -- "$RP_GUARD" /etc/systemd/system
   systemctl start rempart-guard.timer
@@ -90,16 +94,20 @@ UNIT
 # Counts the window anew, before each risky step.
 rp_guard_wind() { systemctl restart rempart-guard.timer; }
 
-# Takes the change back now, because a risky step failed.
+# rp_guard_fire BY: takes the change back now: a risky step failed, or a person said so.
 rp_guard_fire() {
-  systemctl stop rempart-guard.timer
-  systemctl start rempart-guard.service
+  # The timer goes on until the change is taken back: were this to fail, it would do it.
+  systemd-run --quiet --wait --collect /bin/sh "$RP_GUARD/restore.sh" "$1"
+  [ -e "$RP_GUARD/armed" ] || systemctl stop rempart-guard.timer
 }
 
-# Says `confirmed`, or how the guard stands.
+# rp_guard_confirm [committed]: says `confirmed`, or how the guard stands.
 rp_guard_confirm() {
   if mv -T "$RP_GUARD/armed" "$RP_GUARD/confirmed" 2>/dev/null; then
+    sync -- "$RP_GUARD"
     systemctl stop rempart-guard.timer
+    read -r rp_run rp_batch < "$RP_GUARD/confirmed"
+    rp_journal "$rp_run" "$rp_batch" "${1:-confirmed}" -
     systemctl disable --quiet rempart-guard-boot.service
     rm -rf -- "$RP_GUARD"
     rm -f /etc/systemd/system/rempart-guard.service /etc/systemd/system/rempart-guard.timer \

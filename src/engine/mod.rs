@@ -11,6 +11,7 @@ mod guard;
 mod links;
 mod look;
 mod looks;
+mod memory;
 mod outcome;
 mod probe;
 mod segment;
@@ -20,10 +21,20 @@ pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
 pub use facts::gather_facts;
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};
+pub use memory::{Healed, Holder, HostNote, PastLine, PastRun};
 pub use outcome::{Outcome, RunReport};
-pub use probe::{HostNote, Probed, probe};
+pub use probe::{Probed, probe};
 
 use crate::plan::{FieldDelta, Shown};
+
+/// Who began a run, and why; written into journals, and told to whoever finds the host held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `user@controller`.
+    pub who: String,
+    /// What is run, and a person's message.
+    pub why: String,
+}
 
 /// What differs, one short line a field, masked; for the end of a step or check.
 fn words_of(fields: &[FieldDelta]) -> Vec<String> {

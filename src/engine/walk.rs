@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::apply::{Gate, Run};
-use super::batch::{Batch, BatchStep, LOGS};
+use super::batch::{Batch, BatchStep};
 use super::follow::{BatchEnd, StepEnd, Told, run_batch};
 use super::guard::{self, GuardEnd};
 use super::probe::{is_check, probe};
 use super::segment::{next_segment, touches, touches_others};
-use super::{Event, Links, Observer, Outcome};
+use super::{Event, Links, Observer, Outcome, memory};
 use crate::kinds;
 use crate::model::{HostName, Phase};
 use crate::plan::{Act, Delta, delta};
 use crate::resource::{ErasedChange, Resource, Seen, Step};
-use crate::sh;
 use crate::transport::WriteScript;
 
 /// One host on its way through its resources.
@@ -62,7 +61,7 @@ impl Walk {
             drop(place);
         }
         if changed {
-            self.close_log().await;
+            self.close().await;
         }
         (self.run.observer)(Event::HostDone(self.host));
     }
@@ -143,9 +142,7 @@ impl Walk {
             &self.pending,
             &|item| self.run.outcome(item).is_some(),
             &|item| self.run.approved.get(&item).is_some_and(Act::changes),
-            &|item| {
-                self.run.approved.get(&item).is_some_and(Act::changes) && is_risky(graph.items[item].resource.kind())
-            },
+            &|item| self.run.approved.get(&item).is_some_and(Act::changes) && graph.items[item].resource.is_risky(),
         )
     }
 
@@ -372,15 +369,18 @@ impl Walk {
                     })
                     .map(|(at, _)| at)
                     .collect();
-                steps.push(BatchStep { step, requires });
+                let ids = serves.iter().map(|item| graph.items[*item].id()).collect();
+                steps.push(BatchStep { step, requires, ids });
                 owners.push(serves);
             }
         }
         let batch = Batch {
             run: self.run.number.clone(),
+            origin: self.run.options.origin.clone(),
             number: self.batches,
             steps,
             confirm_within: self.run.options.confirm_within,
+            checkpoint: self.run.options.checkpoint,
             orphan_after: self.run.options.orphan_after,
         };
         (batch, owners)
@@ -416,20 +416,11 @@ impl Walk {
         (done.unwrap_or_else(|_| died()), titles)
     }
 
-    // The run's log on the target is closed, so that the next run has nothing to tell about it.
-    async fn close_log(&self) {
+    // The target hears that its run was seen to the end, so that the next one has nothing to tell about it.
+    async fn close(&self) {
         let (links, host) = (self.run.links.clone(), self.host.clone());
-        let text = sh!(
-            "cd {} && echo closed >> {} && ls -t | tail -n +21 | while read -r old; do rm -f -- \"$old\"; done
-# What earlier runs left open was told in this run's plan; but one that still runs holds the lease.
-flock -n /run/rempart/lease grep -L '^closed' -- *.log | while read -r old; do echo closed >> \"$old\"; done
-rm -rf -- {}",
-            LOGS,
-            format!("{}.log", self.run.number),
-            format!("/run/rempart/{}", self.run.number)
-        );
-        let script =
-            WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: Duration::from_secs(20) };
+        let text = memory::close(&self.run.number).text().to_owned();
+        let script = WriteScript { text, payloads: Vec::new(), timeout: Duration::from_secs(20) };
         // Not closing it costs a note in the next run, nothing else.
         let _ =
             tokio::task::spawn_blocking(move || links.with(&host, |session| session.run(&script, &mut |_| {}))).await;
@@ -465,8 +456,4 @@ fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &BatchEnd) -> Optio
         GuardEnd::Healed(why) => Some(Taken::Back(why)),
         GuardEnd::Unknown(why) => Some(Taken::NobodyKnows(format!("nobody can say whether it healed: {why}"))),
     }
-}
-
-fn is_risky(kind: &str) -> bool {
-    kinds::find(kind).is_some_and(|entry| entry.risky)
 }

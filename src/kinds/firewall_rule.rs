@@ -445,7 +445,7 @@ impl Kind for FirewallRule {
             text.line(sh!("rp_ufw_rewrite\n! rp_ufw_on || rp_ufw_reload"));
         }
         // ufw is Python: a few tenths of a second for each rule.
-        let mut step = Step::new(title, text).within(120 + 2 * commands_at_most).undone_by(script::undo());
+        let mut step = Step::new(title, text).within(120 + 2 * commands_at_most).undone_by(script::undo()).risky();
         step.expects = expects;
         vec![step.serving(batch.iter().map(|change| change.position))]
     }

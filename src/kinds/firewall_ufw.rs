@@ -291,7 +291,7 @@ fn step(Change { position, wanted, seen, fields }: &Change<'_, FirewallUfw>) -> 
         _ => "set up ufw",
     };
     let rules = (list_length(was, "extra") + wanted.declared.len()) as u64;
-    let mut step = Step::new(title, text).within(180 + 2 * rules).undone_by(script::undo());
+    let mut step = Step::new(title, text).within(180 + 2 * rules).undone_by(script::undo()).risky();
     step.expects = expects;
     step.serving([*position])
 }

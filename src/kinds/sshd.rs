@@ -10,7 +10,7 @@ use crate::model::did_you_mean;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, Seen, Step, Undo, absolute_path, is_newer, show_units, unit_state,
+    Provision, Seen, Step, Touch, Undo, absolute_path, is_newer, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -542,7 +542,8 @@ impl Kind for Sshd {
 fn step(change: &Change<'_, Sshd>) -> Step {
     let Change { position, wanted, seen, fields } = change;
     let file = wanted.file();
-    let undo = Undo { paths: vec!["/etc/ssh".into(), SOCKET_DROP_IN.into()], after: Sh::program_of_the_user(AFTER) };
+    let touches = [Touch::Tree("/etc/ssh".into()), Touch::Tree(SOCKET_DROP_IN.into())];
+    let undo = Undo::of(touches).then(Sh::program_of_the_user(AFTER));
     let path = &wanted.drop_in;
     let mut script = Sh::program_of_the_user(TRY);
     if wanted.state == State::Absent {
@@ -553,12 +554,12 @@ fn step(change: &Change<'_, Sshd>) -> Step {
         script.line(sh!("fi"));
         script.line(sh!("rp_reload"));
         let step = Step::new(format!("remove {path} and reload sshd"), script).expecting(file.expect(seen));
-        return step.undone_by(undo).serving([*position]);
+        return step.undone_by(undo).risky().serving([*position]);
     }
     if !fields.is_empty() && fields.iter().all(|field| field == "reload_pending") {
         script.line(sh!("sshd -t\nrp_reload"));
         let expect = Expect::Nothing("sshd itself says whether the files are good");
-        return Step::new("reload sshd", script).expecting(expect).undone_by(undo).serving([*position]);
+        return Step::new("reload sshd", script).expecting(expect).undone_by(undo).risky().serving([*position]);
     }
     let keywords: Vec<String> = wanted.settings.keys().map(|keyword| keyword.to_lowercase()).collect();
     script.line(sh!("RP_USER={}", wanted.login_user.as_deref().unwrap_or("")));
@@ -573,6 +574,7 @@ fn step(change: &Change<'_, Sshd>) -> Step {
         .with_payload(file.content.clone().unwrap_or_default())
         .expecting(file.expect(seen))
         .undone_by(undo)
+        .risky()
         .serving([*position])
 }
 

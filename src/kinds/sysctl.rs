@@ -7,7 +7,7 @@ use super::file::State;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, Seen, Step, Undo,
+    Provision, Seen, Step, Touch, Undo,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -190,7 +190,8 @@ impl Sysctl {
         if !self.name.starts_with("net.") || !differs("value") {
             return step;
         }
-        step.undone_by(Undo { paths, after: sh!("printf '%s\\n' {} >{}", old, path) })
+        let touches = paths.into_iter().map(Touch::Path);
+        step.undone_by(Undo::of(touches).then(sh!("printf '%s\\n' {} >{}", old, path))).risky()
     }
 }
 

@@ -9,7 +9,7 @@ use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, Seen, Step, Undo, UnitState, ask_clock, is_looping, is_newer, plain_name, show_units, unit_state,
+    Provision, Seen, Step, Touch, Undo, UnitState, ask_clock, is_looping, is_newer, plain_name, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -335,15 +335,15 @@ impl SystemdUnit {
             return step;
         }
         let name = &self.name;
-        let mut paths = vec![self.path(), self.folder()];
+        let mut touches = vec![Touch::Path(self.path()), Touch::Tree(self.folder())];
         for target in ["sysinit", "network-pre", "network", "multi-user", "sockets"] {
-            paths.push(format!("{FOLDER}/{target}.target.wants/{name}"));
+            touches.push(Touch::Path(format!("{FOLDER}/{target}.target.wants/{name}")));
         }
         let verb = match seen {
             Seen::Present(fields) if matches!(fields.get("active"), Some(FieldValue::Bool(true))) => "restart",
             _ => "stop",
         };
-        step.undone_by(Undo { paths, after: sh!("systemctl daemon-reload; systemctl {} -- {}", verb, name) })
+        step.undone_by(Undo::of(touches).then(sh!("systemctl daemon-reload; systemctl {} -- {}", verb, name))).risky()
     }
 
     fn remove_step(&self, seen: &Seen) -> Step {
@@ -620,7 +620,7 @@ mod tests {
         let seen = Seen::Present(Fields::from([("active".to_owned(), FieldValue::Bool(false))]));
         let fields = ["active".to_owned()];
         let steps = SystemdUnit::steps(&[Change { position: 0, wanted: &ssh, seen: &seen, fields: &fields }]);
-        assert!(steps.len() == 1 && steps[0].undo.is_some());
+        assert!(steps.len() == 1 && steps[0].risky);
     }
 
     proptest! {

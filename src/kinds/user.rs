@@ -7,7 +7,7 @@ use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Undo, absolute_path,
+    Seen, Step, Touch, Undo, absolute_path,
 };
 use crate::sh;
 
@@ -178,8 +178,8 @@ impl User {
         if !self.is_login {
             return step;
         }
-        let paths = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"].map(str::to_owned).to_vec();
-        step.undone_by(Undo { paths, after: sh!(":") })
+        let touches = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"].map(|file| Touch::Path(file.into()));
+        step.undone_by(Undo::of(touches)).risky()
     }
 }
 
@@ -377,7 +377,7 @@ mod tests {
         assert!(load::<User>("{ name: admin, shell: /bin/false }").is_err());
         assert!(load::<User>("{ name: root, state: absent }").is_err());
         let wanted = load::<User>("{ name: admin, shell: /bin/zsh }").unwrap();
-        assert!(wanted.modify(&["shell".to_owned()]).undo.is_some());
+        assert!(wanted.modify(&["shell".to_owned()]).risky);
     }
 
     proptest! {

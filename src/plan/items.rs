@@ -60,6 +60,10 @@ impl Resource for Unread {
         self.0.clone()
     }
 
+    fn is_risky(&self) -> bool {
+        false
+    }
+
     fn provides(&self) -> Vec<Provision> {
         Vec::new()
     }

@@ -233,7 +233,7 @@ mod tests {
         let text = shown(&samples::outlook(), &samples::notes(), false, &Paint::PLAIN);
         assert!(!text.chars().any(|c| is_unseen(c) && c != '\n'));
         insta::assert_snapshot!(text, @r#"
-        ! db1: took a change back by itself on 2026-03-01 12:30:45 UTC: nobody confirmed the change in time, or a risky step failed
+        ! db1: took a change back by itself on 2026-03-01 12:30:45 UTC: nobody confirmed the change in time
 
         + create   ~ change   - remove   ↻ react   ! finding   … check later   ? unknown
 

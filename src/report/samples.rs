@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::notes::Notes;
-use crate::engine::HostNote;
+use crate::engine::{Healed, HostNote};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::plan::{Act, DiffLine, FieldDelta, HostOutlook, Outlook, Planned, Shown};
 
@@ -100,6 +100,9 @@ pub fn outlook() -> Outlook {
 pub fn notes() -> Notes {
     BTreeMap::from([(
         HostName::new("db1"),
-        HostNote { unfinished: None, healed: Some((1_772_368_245, "timer".into())) },
+        HostNote {
+            healed: Some(Healed { at: 1_772_368_245, by: "timer".into(), differs: Vec::new() }),
+            ..HostNote::default()
+        },
     )])
 }

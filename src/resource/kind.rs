@@ -47,8 +47,14 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// so, what depends on it is measured again before its own steps.
     const TOUCHES_OTHERS: bool = true;
 
-    /// Whether a change of it can lock people out; its steps carry an `Undo`, and the guard is armed before them.
+    /// Whether any change of this kind can lock people out.
     const RISKY: bool = false;
+
+    /// Whether a change of this very resource can lock people out. Its steps are `risky`, and the guard is armed
+    /// before them.
+    fn is_risky(&self) -> bool {
+        Self::RISKY
+    }
 
     /// What tells it from others of its kind on the host. Made from values known before connecting.
     fn key(&self) -> String;
@@ -111,6 +117,8 @@ pub trait Resource: Debug + Send + Sync {
     fn kind(&self) -> &'static str;
     /// See [`Kind`] for each of these.
     fn id(&self) -> ResourceId;
+    /// See [`Kind::is_risky`].
+    fn is_risky(&self) -> bool;
     /// See [`Kind::provides`].
     fn provides(&self) -> Vec<Provision>;
     /// See [`Kind::uses`].
@@ -138,6 +146,10 @@ impl<K: Kind> Resource for K {
 
     fn id(&self) -> ResourceId {
         ResourceId::new(K::NAME, self.key())
+    }
+
+    fn is_risky(&self) -> bool {
+        Kind::is_risky(self)
     }
 
     fn provides(&self) -> Vec<Provision> {

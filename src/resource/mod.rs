@@ -32,5 +32,5 @@ pub use probe::{ProbeScript, Question};
 pub use provision::Provision;
 pub use sandbox::{UserCommand, ask_user_commands, user_command};
 pub use seen::Seen;
-pub use step::{Expect, Step, Undo};
+pub use step::{Expect, Reversal, Step, Touch, Undo};
 pub use systemd::{UnitState, ask_clock, clock_us, is_looping, is_newer, show_units, timestamp_us, unit_state};

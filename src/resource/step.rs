@@ -23,8 +23,10 @@ pub struct Step {
     pub script: Sh,
     /// What it reads from `"$P/0"`, `"$P/1"`, ...
     pub payloads: Vec<Rendered>,
-    /// How to take it back, for steps that can lock people out; the guard is armed before such a step.
-    pub undo: Option<Undo>,
+    /// How it is taken back, by `rempart rollback` or by the guard.
+    pub reversal: Reversal,
+    /// Whether it can lock people out; the guard is armed before such a step.
+    pub risky: bool,
     /// How long it may take, in seconds.
     pub timeout: u64,
 }
@@ -38,7 +40,8 @@ impl Step {
             expects: Vec::new(),
             script,
             payloads: Vec::new(),
-            undo: None,
+            reversal: Reversal::Never("its kind does not say what it touches"),
+            risky: false,
             timeout: 300,
         }
     }
@@ -64,11 +67,33 @@ impl Step {
         self
     }
 
-    /// Says how to take it back; this makes it a risky step.
+    /// Says what it touches, and how that is taken back.
     #[must_use]
     pub fn undone_by(mut self, undo: Undo) -> Self {
-        self.undo = Some(undo);
+        self.reversal = Reversal::Undo(undo);
         self
+    }
+
+    /// Says that nobody can take it back, and why.
+    #[must_use]
+    pub fn permanent(mut self, why: &'static str) -> Self {
+        self.reversal = Reversal::Never(why);
+        self
+    }
+
+    /// Says that it can lock people out. It must say how it is undone: the guard has nothing to put back otherwise.
+    #[must_use]
+    pub fn risky(mut self) -> Self {
+        self.risky = true;
+        self
+    }
+
+    /// How it is taken back, if it can be.
+    pub fn undo(&self) -> Option<&Undo> {
+        match &self.reversal {
+            Reversal::Undo(undo) => Some(undo),
+            Reversal::Never(_) => None,
+        }
     }
 
     /// Sets how long it may take, in seconds.
@@ -100,11 +125,81 @@ pub enum Expect {
     Nothing(&'static str),
 }
 
-/// How a risky step is taken back by the target itself.
+/// Whether a step can be taken back.
 #[derive(Clone, Debug)]
+pub enum Reversal {
+    /// The target copies what it touches beforehand, and can put it back.
+    Undo(Undo),
+    /// Nobody can; why, for people.
+    Never(&'static str),
+}
+
+/// What a step touches, and so what the target keeps before it and can put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undo {
-    /// Files and directories (whole trees) to copy before the step and to put back.
-    pub paths: Vec<String>,
+    /// Everything it may touch; put back in this order, but units last.
+    pub touches: Vec<Touch>,
     /// What makes the restored state effective, such as restarting a service; it must not depend on the network.
     pub after: Sh,
+}
+
+impl Undo {
+    /// What puts these back, with nothing to be done afterwards.
+    pub fn of(touches: impl IntoIterator<Item = Touch>) -> Self {
+        Self { touches: touches.into_iter().collect(), after: Sh::default() }
+    }
+
+    /// Says what makes the restored state effective.
+    #[must_use]
+    pub fn then(mut self, after: Sh) -> Self {
+        self.after = after;
+        self
+    }
+}
+
+/// One thing that a step may touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// One file or symlink; of a directory its own owner and mode, not what it holds.
+    Path(String),
+    /// A directory with all that it holds, or a file.
+    Tree(String),
+    /// In a file that others own: the lines that begin with `KEY:`, as in /etc/passwd.
+    Line {
+        /// The file.
+        file: String,
+        /// What stands before the first colon.
+        key: String,
+    },
+    /// In /etc/group and the like: one user among the members of one group.
+    Member {
+        /// The file.
+        file: String,
+        /// The group.
+        group: String,
+        /// The user.
+        user: String,
+    },
+    /// Debian packages: which are there, at which version, held or not. Whatever apt brings along is found out.
+    Packages,
+    /// A systemd unit: enabled or masked, and running or not.
+    Unit(String),
+    /// A kernel setting by its path below /proc/sys.
+    Kernel(String),
+}
+
+impl Touch {
+    /// The line that tells the target about it: a word and what it is about. Holds no control characters, which
+    /// loading refuses in each of its parts; where one slipped through, the target refuses the line.
+    pub fn line(&self) -> String {
+        match self {
+            Touch::Path(path) => format!("path {path}"),
+            Touch::Tree(path) => format!("tree {path}"),
+            Touch::Line { file, key } => format!("line {file} {key}"),
+            Touch::Member { file, group, user } => format!("member {file} {group} {user}"),
+            Touch::Packages => "packages all".to_owned(),
+            Touch::Unit(name) => format!("unit {name}"),
+            Touch::Kernel(path) => format!("kernel {path}"),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::tuple::Tuple;
 use crate::quote::Sh;
-use crate::resource::{Expect, Undo};
+use crate::resource::{Expect, Touch, Undo};
 use crate::sh;
 
 /// Functions for steps and for the way back. `rp_ufw_hooks` is there because `ufw reload` does not bring back the jumps
@@ -134,8 +134,6 @@ pub(in crate::kinds) fn expect_tuples(keys: &[String], lines: &[String]) -> Expe
 
 /// How every step is taken back: ufw's files, and the kernel according to them. Works at boot, before ufw's own unit.
 pub(in crate::kinds) fn undo() -> Undo {
-    Undo {
-        paths: vec!["/etc/ufw".into(), "/etc/default/ufw".into()],
-        after: Sh::lines([Sh::program_of_the_user(FUNCTIONS), Sh::program_of_the_user(AFTER)]),
-    }
+    let after = Sh::lines([Sh::program_of_the_user(FUNCTIONS), Sh::program_of_the_user(AFTER)]);
+    Undo::of([Touch::Tree("/etc/ufw".into()), Touch::Path("/etc/default/ufw".into())]).then(after)
 }
