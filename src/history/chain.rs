@@ -148,7 +148,7 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Changed => f.write_str("it was changed: its hash does not follow from the line before"),
+            Fault::Changed => f.write_str("it was changed or moved: its hash does not follow from the line before"),
             Fault::Gap { wanted, found } if *found == wanted + 1 => {
                 write!(f, "a line was removed before it: number {wanted} should stand here, and it is {found}")
             }

@@ -132,7 +132,30 @@ fn findings_say_what_is_wrong() {
         told(&|lines| lines.push(seal(&lines[4][..64], "6\t6\tmore"))),
         told(&|lines| lines.clear()),
     ]
-    .join("\n--\n"), @"");
+    .join("\n--\n"), @r"
+    line 3: it was changed or moved: its hash does not follow from the line before
+    --
+    line 1: a line was removed before it: number 1 should stand here, and it is 2
+    --
+    line 2: 3 lines were removed before it: number 2 should stand here, and it is 5
+    --
+    line 4: the end was cut off: journal.head knows line 5, and the last one here is 3
+    --
+    line 2: 2 lines were removed before it: number 2 should stand here, and it is 4
+    line 3: it was changed or moved: its hash does not follow from the line before
+    line 4: it was moved or doubled: number 4 should stand here, and it is 2
+    line 5: it was changed or moved: its hash does not follow from the line before
+    --
+    line 4: it was moved or doubled: number 4 should stand here, and it is 3
+    --
+    line 2: it was changed: it cannot be read as a line of a journal
+    --
+    line 5: it was rewritten: journal.head knows another line here
+    --
+
+    --
+    line 1: the end was cut off: journal.head knows line 5, and the last one here is 0
+    ");
 }
 
 #[test]
