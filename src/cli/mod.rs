@@ -5,6 +5,7 @@
 mod apply;
 mod drift;
 mod graph;
+mod history;
 mod inventory;
 mod kinds;
 mod lab;
@@ -44,6 +45,7 @@ enum Verb {
     Apply(apply::Args),
     Drift(drift::Args),
     Graph(graph::Args),
+    History(history::Args),
     Trust(trust::Args),
     Lab(lab::Args),
     Kinds(kinds::Args),
@@ -122,6 +124,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Apply(args) => apply::run(&args, &screen),
         Verb::Drift(args) => drift::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
+        Verb::History(args) => history::run(&args, &screen),
         Verb::Trust(args) => trust::run(&args, &screen),
         Verb::Lab(args) => lab::run(&args, &screen),
         Verb::Kinds(args) => kinds::run(&args, &screen),

@@ -12,6 +12,7 @@ pub mod escape;
 mod excerpt;
 mod fields;
 mod graph;
+mod history;
 mod inventory;
 mod json;
 mod kinds;
@@ -33,6 +34,10 @@ mod words;
 pub use diagnostics::diagnostics;
 pub use drift::{drift, drift_json};
 pub use graph::{Format, graph};
+pub use history::{
+    HostJournals, Proof, history, history_json, history_run, history_run_json, proofs, proofs_json, target_run,
+    target_run_json, target_runs, target_runs_json,
+};
 pub use inventory::{host_names, inventory};
 pub use json::json_text;
 pub use kinds::{kinds, kinds_markdown};
