@@ -1,17 +1,21 @@
 //! `rempart apply`: plan, approval, change, proof.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::change::{self, Change, Record, absolute};
 use super::options::{Connection, Inventories, Selection};
-use super::plan::{hosts_of, look};
+use super::plan::{Looked, hosts_of, look};
 use super::project::{self, Fleet};
+use super::resume::Resumed;
 use super::show::Listener;
 use super::{Ended, Stopped, show};
 use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
-use crate::model::{Diagnostic, Exit};
-use crate::plan::Judge;
+use crate::history::{ApprovedChange, RunSelection, RunVerb};
+use crate::model::Exit;
+use crate::plan::{Act, Judge};
 use crate::report::{self, RunView, Screen};
 use crate::transport::SshTransport;
 
@@ -20,13 +24,16 @@ use crate::transport::SshTransport;
 #[command(after_help = "Examples:
   rempart apply playbooks/ollama-server.yaml -i inventories/demo.yaml
   rempart apply site.yaml --yes --limit web1
+  rempart apply site.yaml --yes --message 'ticket 4711'
+  rempart apply site.yaml --yes --no-confirm    then: rempart commit, or rempart rollback
+  rempart apply --resume                        goes on with the last run that has no end
   rempart apply site.yaml --yes --json > run.json
 
-A risky change (firewall, sshd) arms a guard on the host: unless a fresh connection confirms it in time, the host takes
-it back by itself, and the exit code is 4.")]
+A risky change (firewall, sshd, sudo, PAM, keys, network) arms a guard on the host: unless a fresh connection confirms it
+in time, the host takes it back by itself, and the exit code is 4.")]
 pub(super) struct Args {
     /// Playbook or site files
-    #[arg(required = true, value_name = "PLAYBOOK")]
+    #[arg(required_unless_present = "resume", value_name = "PLAYBOOK")]
     playbooks: Vec<PathBuf>,
     #[command(flatten)]
     inventories: Inventories,
@@ -34,62 +41,55 @@ pub(super) struct Args {
     selection: Selection,
     #[command(flatten)]
     connection: Connection,
+    #[command(flatten)]
+    change: Change,
 
-    /// Do not ask for approval
-    #[arg(short, long, help_heading = "Apply")]
-    yes: bool,
-
-    /// Seconds in which a fresh connection must confirm a risky change
-    #[arg(long, default_value_t = 45, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(15..=3600), help_heading = "Apply")]
-    confirm_within: u64,
+    /// Go on with a run that was broken off (the last one, unless named): what it had approved and not done, no more
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["playbooks", "inventory", "limit", "tags", "skip_tags", "phase"], help_heading = "Change")]
+    resume: Option<String>,
 
     /// Seconds that a check may take to come true after the changes before it
-    #[arg(long, default_value_t = 15, value_name = "SECONDS", help_heading = "Apply")]
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", help_heading = "Change")]
     patience: u64,
-
-    /// Print the outcome as JSON on standard output
-    #[arg(long, help_heading = "Output")]
-    json: bool,
 }
 
 /// A person who read the plan for longer than this read something that may be stale.
 const FRESH: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
-    let site = project::load_site(&args.playbooks)?;
+    let resumed = args.resume.as_deref().map(|run| Resumed::find(run, &args.inventories.set)).transpose()?;
+    let (playbooks, inventories, selection) = match &resumed {
+        Some(resumed) => resumed.input(&args.inventories)?,
+        None => (args.playbooks.clone(), args.inventories.clone(), args.selection.clone()),
+    };
+    let fleet = Fleet::load(&inventories, &project::overrides(&args.connection)?, screen)?;
+    let site = project::load_site(&playbooks)?;
     let listener = Listener::new();
     let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
-    let looked = runtime.block_on(async {
-        let assembled = project::assemble(&fleet, &site, &args.selection, Some((links.clone(), forks)), screen).await?;
+    let mut looked = runtime.block_on(async {
+        let assembled = project::assemble(&fleet, &site, &selection, Some((links.clone(), forks)), screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
         let looked = look(assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
         listener.set(None);
         Ok::<_, Stopped>(looked)
     })?;
+    if let Some(resumed) = &resumed {
+        resumed.tell(screen);
+        resumed.keep_to(&mut looked.outlook);
+    }
     let totals = looked.outlook.totals();
     let changes = totals.add + totals.change + totals.remove;
-    if !args.json {
+    if !args.change.json {
         show::plan(screen, &looked.outlook, &looked.notes, false);
     }
     let mut seen = looked.seen.clone();
-    if changes > 0 && !args.yes {
+    if changes > 0 {
         let shown = Instant::now();
-        match screen.ask("Apply this plan? Only `yes` will do") {
-            Ok(true) => {}
-            Ok(false) => return Err(Stopped::refused(Diagnostic::error("not approved: nothing was changed"))),
-            Err(why) => {
-                return Err(Stopped::refused(
-                    Diagnostic::error("not approved: nothing was changed")
-                        .because(why.to_string())
-                        .fix("approve with --yes"),
-                ));
-            }
-        }
-        if shown.elapsed() > FRESH {
+        args.change.approve(screen, "Apply this plan? Only `yes` will do")?;
+        if !args.change.yes && shown.elapsed() > FRESH {
             // The fleet is measured again; what differs from what was approved is then refused, item by item.
             for host in fleet.targets.keys() {
                 links.close(host);
@@ -102,42 +102,62 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             seen = again.seen;
         }
     }
+    let names: Vec<String> = playbooks.iter().map(|path| path.display().to_string()).collect();
+    let options =
+        ApplyOptions { patience: args.patience, ..args.change.options(&format!("apply {}", names.join(" ")), forks) };
+    let record = Record::open(&options.run)?;
+    if changes > 0 {
+        let mut event = change::run_event(RunVerb::Apply, &options);
+        event.playbooks = absolute(&playbooks);
+        event.inventories = absolute(&inventories.inventory);
+        event.selection = RunSelection {
+            limit: selection.limit.clone(),
+            tags: selection.tags.clone(),
+            skip_tags: selection.skip_tags.clone(),
+            phase: selection.phase.iter().map(|phase| phase.name().to_owned()).collect(),
+        };
+        event.set_names = inventories.set.iter().filter_map(|set| Some(set.split_once('=')?.0.to_owned())).collect();
+        event.approved = approved_changes(&looked);
+        event.resumes = resumed.as_ref().map(|resumed| resumed.run().to_owned());
+        record.begin(event)?;
+    }
     let progress = report::progress(screen, &hosts_of(&looked.graph));
     listener.set(Some(progress.observer()));
     let stop = Arc::new(Stop::default());
     let unreachable = looked.unreachable_words();
-    let acts = looked
+    let acts: HashMap<usize, Act> = looked
         .outlook
         .hosts
         .iter()
         .flat_map(|host| host.resources.iter().map(|planned| (planned.item, planned.act.clone())))
         .collect();
     let approved = Approved { graph: looked.graph.clone(), seen, acts, unreachable, rollouts: looked.rollouts.clone() };
-    let options =
-        ApplyOptions { forks, confirm_within: args.confirm_within, patience: args.patience, ..ApplyOptions::default() };
-    let observer = progress.observer();
-    let report_of_run = runtime.block_on(async {
-        tokio::spawn({
-            let stop = stop.clone();
-            async move {
-                while tokio::signal::ctrl_c().await.is_ok() {
-                    stop.ask();
-                }
-            }
-        });
-        engine::apply(approved, links, options, observer, stop).await
-    });
+    let work = engine::apply(approved, links, options, progress.observer(), stop.clone(), record.journal.clone());
+    let report_of_run = change::until_done(&runtime, &stop, work);
     listener.set(None);
     let (took, times) = (progress.took(), progress.times());
     drop(progress);
-    let view = RunView { report: &report_of_run, took: Some(took), times: &times };
-    if args.json {
-        show::json(screen, &report::run_json(&view));
-    } else {
-        screen.print(&report::run(&view, &screen.out_paint()));
-    }
+    change::told(screen, &RunView { report: &report_of_run, took: Some(took), times: &times }, args.change.json);
     // Threads that follow a host are not waited for once the user let go of it twice.
     runtime.shutdown_background();
     let exit = report_of_run.exit();
-    Ok(if totals.unreachable > 0 { exit.and(Exit::Unreachable) } else { exit })
+    let exit = if totals.unreachable > 0 { exit.and(Exit::Unreachable) } else { exit };
+    if changes > 0 { record.end(&report_of_run, exit) } else { Ok(exit) }
+}
+
+fn approved_changes(looked: &Looked) -> Vec<ApprovedChange> {
+    let of_host = |host: &crate::plan::HostOutlook| {
+        let name = host.host.clone();
+        host.resources
+            .iter()
+            .filter(|planned| planned.act.changes())
+            .map(|planned| ApprovedChange {
+                host: name.clone(),
+                id: planned.id.to_string(),
+                act: planned.act.word().to_owned(),
+                fields: planned.act.fields().iter().map(|field| field.field.clone()).collect(),
+            })
+            .collect::<Vec<_>>()
+    };
+    looked.outlook.hosts.iter().flat_map(of_host).collect()
 }

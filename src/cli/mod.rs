@@ -3,6 +3,7 @@
 //! Must not hold rules of the domain; it may see every other module.
 
 mod apply;
+mod change;
 mod drift;
 mod graph;
 mod history;
@@ -12,6 +13,9 @@ mod lab;
 mod options;
 mod plan;
 mod project;
+mod resume;
+mod rollback;
+mod commit;
 mod schema;
 mod show;
 mod trust;
@@ -43,6 +47,8 @@ enum Verb {
     Validate(validate::Args),
     Plan(plan::Args),
     Apply(apply::Args),
+    Commit(commit::Args),
+    Rollback(rollback::Args),
     Drift(drift::Args),
     Graph(graph::Args),
     History(history::Args),
@@ -122,6 +128,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Validate(args) => validate::run(&args, &screen),
         Verb::Plan(args) => plan::run(&args, &screen),
         Verb::Apply(args) => apply::run(&args, &screen),
+        Verb::Commit(args) => commit::run(&args, &screen),
+        Verb::Rollback(args) => rollback::run(&args, &screen),
         Verb::Drift(args) => drift::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::History(args) => history::run(&args, &screen),

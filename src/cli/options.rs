@@ -45,7 +45,7 @@ pub(super) struct Output {
 }
 
 /// Which inventory.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Inventories {
     /// Inventory file or folder, in Ansible's YAML shape; may be given several times
     #[arg(short, long = "inventory", value_name = "PATH", env = "REMPART_INVENTORY", help_heading = "Fleet")]
@@ -57,7 +57,7 @@ pub(super) struct Inventories {
 }
 
 /// Which part of it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Selection {
     /// Only these hosts: `web`, `web:&prod`, `all:!db1`, `~regex`, `@file`
     #[arg(short, long, value_name = "PATTERN", help_heading = "Fleet")]

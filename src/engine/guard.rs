@@ -1,12 +1,14 @@
 //! Owns the controller's half of the dead-man guard: confirming over a fresh connection, or waiting for the target to
 //! heal itself.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batch::{GUARD, library};
-use super::{Event, WriteLinks};
+use super::{Event, WriteLinks, each_host};
 use crate::model::HostName;
-use crate::transport::WriteScript;
+use crate::transport::{TransportError, WriteScript};
 
 /// How a guard ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,66 @@ pub(super) fn wait_for_healing(links: &WriteLinks, host: &HostName, why: &str) -
         std::thread::sleep(Duration::from_secs(3));
     }
     GuardEnd::Unknown(format!("{why}; afterwards: {last}"))
+}
+
+/// What became of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// There is none.
+    None,
+    /// It was confirmed.
+    Confirmed,
+    /// The host took it back; what is not as before, if anything.
+    TakenBack {
+        /// Whether all of it is as before.
+        whole: bool,
+    },
+    /// A guard stands that is not for a person: a run is at work. Its state.
+    Busy(String),
+}
+
+/// Confirms the checkpoints of these hosts, or has them taken back at once; each over a fresh connection.
+pub async fn settle_checkpoints(
+    hosts: Vec<HostName>,
+    links: Arc<WriteLinks>,
+    forks: usize,
+    commit: bool,
+) -> BTreeMap<HostName, Result<Checkpoint, TransportError>> {
+    let ends = each_host(hosts, forks, move |host| settle(&links, host, commit)).await;
+    let died = |host: &HostName| {
+        let reason = "the work on it died; this is a bug in rempart".to_owned();
+        Err(TransportError::Broken { host: host.clone(), reason })
+    };
+    ends.into_iter().map(|(host, end)| (host.clone(), end.unwrap_or_else(|| died(&host)))).collect()
+}
+
+fn settle(links: &WriteLinks, host: &HostName, commit: bool) -> Result<Checkpoint, TransportError> {
+    let work = if commit { "rp_guard_confirm committed" } else { "rp_guard_fire person; rp_guard_state" };
+    let script = WriteScript {
+        text: format!(
+            "{}{GUARD}\nif [ ! -e \"$RP_GUARD/armed\" ]; then echo none; exit 0; fi
+if [ ! -e \"$RP_GUARD/person\" ]; then echo busy; exit 0; fi\n{work}\n",
+            library()
+        ),
+        payloads: Vec::new(),
+        timeout: Duration::from_secs(120),
+    };
+    let output = links.with_fresh(host, |session| session.run(&script, &mut |_| {}))?;
+    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(match answer.lines().next().unwrap_or("") {
+        "none" => Checkpoint::None,
+        "confirmed" => Checkpoint::Confirmed,
+        "healed" => {
+            // The second line: when, by whom, and how the way back ended.
+            let status = answer.lines().nth(1).and_then(|line| line.split(' ').nth(2));
+            Checkpoint::TakenBack { whole: status == Some("0") }
+        }
+        "busy" => Checkpoint::Busy("a run is at work on it, and its own guard stands".into()),
+        other => {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            Checkpoint::Busy(format!("the guard says `{}` {}", other.escape_debug(), complaint.trim()))
+        }
+    })
 }
 
 fn healed(links: &WriteLinks, host: &HostName, why: &str) -> GuardEnd {

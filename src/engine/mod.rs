@@ -4,6 +4,7 @@
 
 mod apply;
 mod batch;
+mod deliver;
 mod event;
 mod facts;
 mod follow;
@@ -15,6 +16,7 @@ mod looks;
 mod memory;
 mod outcome;
 mod probe;
+mod rollback;
 mod segment;
 mod walk;
 
@@ -22,10 +24,12 @@ pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
 pub use facts::gather_facts;
 pub use journals::{JournalPart, JournalText, read_journals};
+pub use guard::{Checkpoint, settle_checkpoints};
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};
 pub use memory::{Healed, Holder, HostNote, PastLine, PastRun};
 pub use outcome::{Outcome, RunReport};
 pub use probe::{Probed, probe};
+pub use rollback::{BackStep, Past, PastWork, WayBack, look_back, roll_back};
 
 use crate::plan::{FieldDelta, Shown};
 
@@ -36,6 +40,11 @@ pub struct Origin {
     pub who: String,
     /// What is run, and a person's message.
     pub why: String,
+}
+
+/// A number for a run: twelve random hexadecimal digits.
+pub fn new_run() -> String {
+    probe::nonce()[..12].to_owned()
 }
 
 /// What differs, one short line a field, masked; for the end of a step or check.

@@ -251,3 +251,28 @@ rp_back_packages() {
     if [ "$rp_hold" = hold ]; then apt-mark hold -- "$rp_name"; else apt-mark unhold -- "$rp_name"; fi >/dev/null || exit 1
   done
 }
+
+# rp_unroll FOLDER: puts back what FOLDER keeps, and insists that all of it stands as before; a service may take a moment.
+rp_unroll() {
+  rp_put_back "$1" || exit 1
+  for rp_try in 1 2 3 4 5 6; do
+    rp_left=$(rp_differs "$1" before)
+    [ -n "$rp_left" ] || return 0
+    sleep 1
+  done
+  printf 'not as before: %s\n' "$rp_left" >&2
+  exit 1
+}
+
+# rp_tell_back FOLDER: what is known of a step's before-image, for the plan of a rollback; `RUN/B.S` as FOLDER.
+rp_tell_back() {
+  printf 'step %s\ntitle %s\n' "${1##*/}" "$(head -n 1 "$1/title")"
+  [ ! -e "$1/risky" ] || echo risky
+  if [ -e "$1/permanent" ]; then printf 'permanent %s\n' "$(head -n 1 "$1/permanent")"; return; fi
+  [ -e "$1/before" ] || { echo 'permanent nothing was kept of it'; return; }
+  RP_SECRET=; [ ! -e "$1/secret" ] || { RP_SECRET=1; echo secret; }
+  sed 's/^/touch /' "$1/touches"
+  sed 's/^/after /' "$1/after.sh"
+  rp_differs "$1" before | sed 's/^/open /'
+  if [ -e "$1/after" ]; then rp_differs "$1" after | sed 's/^/changed /'; else echo interrupted; fi
+}

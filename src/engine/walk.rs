@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use super::apply::{Gate, Run};
 use super::batch::{Batch, BatchStep};
-use super::follow::{BatchEnd, StepEnd, Told, run_batch};
-use super::guard::{self, GuardEnd};
+use super::deliver::{Delivered, Guarded, close, deliver};
+use super::follow::StepEnd;
 use super::probe::{is_check, probe};
 use super::segment::{next_segment, touches, touches_others};
-use super::{Event, Links, Observer, Outcome, memory};
+use super::{Event, Links, Observer, Outcome};
 use crate::kinds;
 use crate::model::{HostName, Phase};
 use crate::plan::{Act, Delta, delta};
 use crate::resource::{ErasedChange, Resource, Seen, Step};
-use crate::transport::WriteScript;
 
 /// One host on its way through its resources.
 pub(super) struct Walk {
@@ -39,7 +38,7 @@ impl Walk {
                 self.take(first, Outcome::Skipped { because });
                 continue;
             }
-            if self.run.stop.is_asked() {
+            if self.run.course.stop.is_asked() {
                 self.take(first, Outcome::Skipped { because: "the user stopped the run".into() });
                 continue;
             }
@@ -63,7 +62,7 @@ impl Walk {
         if changed {
             self.close().await;
         }
-        (self.run.observer)(Event::HostDone(self.host));
+        (self.run.course.observer)(Event::HostDone(self.host));
     }
 
     fn take(&mut self, item: usize, outcome: Outcome) {
@@ -116,7 +115,7 @@ impl Walk {
             },
         };
         if self.waits_for.as_ref() != Some(&on) {
-            (self.run.observer)(Event::Waiting(self.host.clone(), on.clone()));
+            (self.run.course.observer)(Event::Waiting(self.host.clone(), on.clone()));
             self.waits_for = Some(on);
         }
         // Woken every so often, so that a stop of the user is seen.
@@ -148,7 +147,7 @@ impl Walk {
 
     async fn measure(&mut self, items: &[usize]) {
         let run = &self.run;
-        let links: Arc<dyn Links> = run.links.clone();
+        let links: Arc<dyn Links> = run.course.links.clone();
         let quiet: Arc<Observer> = Arc::new(|_| {});
         let mut probed = probe(run.graph.clone(), items.to_vec(), links, run.options.forks, quiet).await;
         for item in items {
@@ -171,7 +170,7 @@ impl Walk {
             for item in open {
                 match self.verdict(item) {
                     Outcome::Passed => self.take(item, Outcome::Passed),
-                    bad if began.elapsed() >= patience || self.run.stop.is_asked() => self.take(item, bad),
+                    bad if began.elapsed() >= patience || self.run.course.stop.is_asked() => self.take(item, bad),
                     _ => still.push(item),
                 }
             }
@@ -242,8 +241,8 @@ impl Walk {
             return false;
         }
         self.batches += 1;
-        let end = self.execute(batch, &owners).await;
-        let (end, titles) = end;
+        let titles: Vec<String> = batch.steps.iter().map(|step| step.step.title.clone()).collect();
+        let end = self.execute(batch).await;
         let mut ran: Vec<(usize, Vec<String>)> = Vec::new();
         for (item, _) in &work {
             let steps: Vec<usize> = (0..owners.len()).filter(|step| owners[*step].contains(item)).collect();
@@ -257,22 +256,31 @@ impl Walk {
                 }
                 StepEnd::NotRun(because) => Some(Outcome::Skipped { because: because.clone() }),
             });
-            match (bad, &end.healed) {
-                (_, Some(Taken::Back(why))) => self.take(*item, Outcome::Healed { why: why.clone() }),
-                (_, Some(Taken::NobodyKnows(why))) => self.take(*item, Outcome::Unknown { why: why.clone() }),
-                (Some(Outcome::Skipped { because }), None) if end.lost => {
+            match (bad, &end.guard) {
+                (_, Guarded::TakenBack(why)) => self.take(*item, Outcome::Healed { why: why.clone() }),
+                (_, Guarded::NobodyKnows(why)) => self.take(*item, Outcome::Unknown { why: why.clone() }),
+                (Some(Outcome::Skipped { because }), _) if end.lost => {
                     self.take(*item, Outcome::Failed { why: because, output: Vec::new() });
                 }
-                (Some(bad), None) => self.take(*item, bad),
-                (None, None) => ran.push((*item, steps.iter().map(|step| titles[*step].clone()).collect())),
+                (Some(bad), _) => self.take(*item, bad),
+                (None, _) => ran.push((*item, steps.iter().map(|step| titles[*step].clone()).collect())),
             }
         }
-        if end.healed.is_some() {
-            for item in self.pending.clone() {
-                self.take(item, Outcome::Skipped { because: "a risky change on this host was not confirmed".into() });
+        let stays = match end.guard {
+            Guarded::Fine => None,
+            Guarded::TakenBack(_) | Guarded::NobodyKnows(_) => Some("a risky change on this host was not confirmed"),
+            Guarded::Waits => Some("a checkpoint on this host waits for `rempart commit` or `rempart rollback`"),
+        };
+        let waits = matches!(end.guard, Guarded::Waits);
+        if let Some(because) = stays {
+            for item in self.pending.clone().into_iter().filter(|item| !ran.iter().any(|(done, _)| done == item)) {
+                self.take(item, Outcome::Skipped { because: because.into() });
             }
         }
         self.verify(ran).await;
+        if waits {
+            self.run.wait_for_person(&self.host);
+        }
         true
     }
 
@@ -386,74 +394,18 @@ impl Walk {
         (batch, owners)
     }
 
-    async fn execute(&self, batch: Batch, owners: &[Vec<usize>]) -> (Executed, Vec<String>) {
-        let titles: Vec<String> = batch.steps.iter().map(|step| step.step.title.clone()).collect();
-        let ids: Vec<_> =
-            owners.iter().map(|items| items.first().map(|item| self.run.graph.items[*item].id())).collect();
-        let (run, host, count, shown) = (self.run.clone(), self.host.clone(), batch.steps.len(), titles.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |told| match told {
-                Told::Armed => (run.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),
-                Told::Began(at) => {
-                    if let Some(Some(id)) = ids.get(at) {
-                        (run.observer)(Event::StepBegan {
-                            host: host.clone(),
-                            id: id.clone(),
-                            title: shown[at].clone(),
-                        });
-                    }
-                }
-            });
-            let healed = guard_end(&run, &host, &batch, &end);
-            Executed { steps: end.steps, lost: end.lost.is_some(), healed }
-        })
-        .await;
-        let died = || Executed {
-            steps: vec![StepEnd::NotRun("the work on its host died; this is a bug in rempart".into()); count],
-            lost: true,
-            healed: None,
-        };
-        (done.unwrap_or_else(|_| died()), titles)
+    async fn execute(&self, batch: Batch) -> Delivered {
+        let (course, host) = (self.run.course.clone(), self.host.clone());
+        let batch = Arc::new(batch);
+        let done = tokio::task::spawn_blocking({
+            let batch = batch.clone();
+            move || deliver(&course, &host, &batch)
+        });
+        done.await.unwrap_or_else(|_| Delivered::nothing(&batch, "the work on its host died; this is a bug in rempart"))
     }
 
-    // The target hears that its run was seen to the end, so that the next one has nothing to tell about it.
     async fn close(&self) {
-        let (links, host) = (self.run.links.clone(), self.host.clone());
-        let text = memory::close(&self.run.number).text().to_owned();
-        let script = WriteScript { text, payloads: Vec::new(), timeout: Duration::from_secs(20) };
-        // Not closing it costs a note in the next run, nothing else.
-        let _ =
-            tokio::task::spawn_blocking(move || links.with(&host, |session| session.run(&script, &mut |_| {}))).await;
-    }
-}
-
-struct Executed {
-    steps: Vec<StepEnd>,
-    lost: bool,
-    healed: Option<Taken>,
-}
-
-/// How a guard that was not confirmed ended.
-enum Taken {
-    /// The host took the change back and said so; why nobody confirmed.
-    Back(String),
-    /// The host could not be asked; that is no healing.
-    NobodyKnows(String),
-}
-
-fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &BatchEnd) -> Option<Taken> {
-    if !batch.is_risky() || !end.armed {
-        return None;
-    }
-    let window = batch.confirm_within;
-    let how = if end.fired {
-        guard::wait_for_healing(&run.links, host, "a risky step failed")
-    } else {
-        guard::confirm(&run.links, host, window)
-    };
-    match how {
-        GuardEnd::Confirmed => None,
-        GuardEnd::Healed(why) => Some(Taken::Back(why)),
-        GuardEnd::Unknown(why) => Some(Taken::NobodyKnows(format!("nobody can say whether it healed: {why}"))),
+        let (course, host, run) = (self.run.course.clone(), self.host.clone(), self.run.number.clone());
+        let _ = tokio::task::spawn_blocking(move || close(&course, &host, &run)).await;
     }
 }

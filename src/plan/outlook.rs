@@ -116,6 +116,28 @@ impl Act {
     pub fn changes(&self) -> bool {
         matches!(self, Act::Create { .. } | Act::Change { .. } | Act::Remove | Act::React { .. })
     }
+
+    /// The word for it, as in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Act::Same => "same",
+            Act::Create { .. } => "create",
+            Act::Change { .. } => "change",
+            Act::Remove => "remove",
+            Act::React { .. } => "react",
+            Act::CheckLater => "check_later",
+            Act::Finding { .. } => "finding",
+            Act::Unknown { .. } => "unknown",
+        }
+    }
+
+    /// The fields that differ.
+    pub fn fields(&self) -> &[FieldDelta] {
+        match self {
+            Act::Create { fields } | Act::Change { fields } | Act::Finding { fields } => fields,
+            _ => &[],
+        }
+    }
 }
 
 impl Outlook {

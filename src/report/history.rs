@@ -10,7 +10,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::escape::{cut, padded, visible};
 use super::json::to_json;
-use super::words::{count, some_of, utc};
+use super::words::{count, some_of};
+use crate::model::utc;
 use super::{Paint, Tone};
 use crate::history::{ApprovedChange, BatchRecord, GuardEnd, History, Run, RunSelection, RunVerb, StepEnd, StepRecord};
 use crate::model::Exit;

@@ -21,6 +21,7 @@ mod paint;
 mod picture;
 mod plan;
 mod progress;
+mod rollback;
 mod run;
 #[cfg(test)]
 mod samples;
@@ -45,5 +46,6 @@ pub use notes::Notes;
 pub use paint::{Paint, Tone};
 pub use plan::{PlanView, plan, plan_json};
 pub use progress::{Progress, progress};
+pub use rollback::{checkpoints, checkpoints_json, rollback, rollback_json};
 pub use run::{RunView, run, run_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};

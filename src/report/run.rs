@@ -236,8 +236,18 @@ fn ending(view: &RunView<'_>, paint: &Paint) -> String {
         (false, true) => ("Done:", Tone::Good),
         (false, false) => ("Not all is done:", Tone::Bad),
     };
-    let parts: Vec<String> = bad.into_iter().chain(good).collect();
-    format!("{} {}{time}{run}.\n", paint.tone(tone, word), parts.join(", "))
+    let parts: Vec<String> = bad.iter().cloned().chain(good).collect();
+    let mut text = format!("{} {}{time}{run}.\n", paint.tone(tone, word), parts.join(", "));
+    let name = visible(&report.run);
+    for host in &report.checkpoints {
+        let host = visible(host.as_str());
+        let told = format!("{host} waits for a person: `rempart commit` keeps the change, `rempart rollback` takes it back");
+        text.push_str(&format!("{}\n", paint.tone(Tone::Change, &format!("! {told}"))));
+    }
+    if changed + failed + healed > 0 && (!bad.is_empty() || report.interrupted) && !report.run.is_empty() {
+        text.push_str(&format!("What was done: rempart history show {name}. To take it back: rempart rollback {name}.\n"));
+    }
+    text
 }
 
 #[cfg(test)]

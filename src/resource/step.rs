@@ -202,4 +202,45 @@ impl Touch {
             Touch::Kernel(path) => format!("kernel {path}"),
         }
     }
+
+    /// Reads such a line; `None` = a word that this version does not know.
+    pub fn read(line: &str) -> Option<Self> {
+        let (word, what) = line.split_once(' ')?;
+        let two = || what.split_once(' ').map(|(file, rest)| (file.to_owned(), rest.to_owned()));
+        Some(match word {
+            "path" => Touch::Path(what.to_owned()),
+            "tree" => Touch::Tree(what.to_owned()),
+            "line" => two().map(|(file, key)| Touch::Line { file, key })?,
+            "member" => {
+                let (file, rest) = two()?;
+                let (group, user) = rest.split_once(' ')?;
+                Touch::Member { file, group: group.to_owned(), user: user.to_owned() }
+            }
+            "packages" => Touch::Packages,
+            "unit" => Touch::Unit(what.to_owned()),
+            "kernel" => Touch::Kernel(what.to_owned()),
+            _ => return None,
+        })
+    }
+
+    /// Whether putting one back may change how the other stands.
+    pub fn overlaps(&self, other: &Touch) -> bool {
+        let inside = |tree: &str, path: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
+        match (self.path(), other.path()) {
+            (Some(a), Some(b)) => match (self, other) {
+                (Touch::Line { .. }, Touch::Line { .. }) | (Touch::Member { .. }, Touch::Member { .. }) => self == other,
+                _ => inside(a, b) || inside(b, a),
+            },
+            _ => self == other,
+        }
+    }
+
+    // The file or folder that it is about.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Touch::Path(path) | Touch::Tree(path) => Some(path),
+            Touch::Line { file, .. } | Touch::Member { file, .. } => Some(file),
+            Touch::Packages | Touch::Unit(_) | Touch::Kernel(_) => None,
+        }
+    }
 }

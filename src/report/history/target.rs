@@ -9,7 +9,8 @@ use super::{Cell, clock, minute, step_line, table};
 use crate::history::{TargetBatch, TargetJournal, TargetRun, TargetStep, TargetWord};
 use crate::model::HostName;
 use crate::report::escape::{padded, visible};
-use crate::report::words::{count, utc};
+use crate::model::utc;
+use crate::report::words::count;
 use crate::report::{Paint, Tone};
 
 /// What each host's journal says (`None`: it has none), or why nobody knows.
