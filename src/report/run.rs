@@ -281,6 +281,7 @@ mod tests {
             run: "r12".into(),
             hosts: hosts.into_iter().map(|(name, outcomes)| (HostName::new(name), outcomes)).collect(),
             unreachable: BTreeMap::from([(HostName::new("old1"), "no route to host".into())]),
+            checkpoints: BTreeSet::new(),
             interrupted: false,
         }
     }
@@ -321,6 +322,7 @@ mod tests {
         web1         1     1       0       1        2        0       0  4.2 s
 
         Not all is done: 1 failed, 1 taken back by the host, 1 unknown, 3 skipped, 1 host not reached, 1 changed, 2 as declared before, 1 check passed in 75 s (run r12).
+        What was done: rempart history show r12. To take it back: rempart rollback r12.
         ");
     }
 

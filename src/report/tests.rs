@@ -64,6 +64,7 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         run: text.into(),
         hosts: BTreeMap::from([(host.clone(), outcomes)]),
         unreachable: BTreeMap::from([(HostName::new("lost"), text.into())]),
+        checkpoints: [host.clone()].into(),
         interrupted: false,
     };
     (outlook, Notes::from([(host, note)]), report)

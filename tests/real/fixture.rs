@@ -16,7 +16,8 @@ use serde_json::Value;
 pub const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
 
 /// Every variable that rempart reads; a test must not depend on who runs it.
-const VARIABLES: [&str; 4] = ["REMPART_IN_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS"];
+const VARIABLES: [&str; 5] =
+    ["REMPART_IN_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS", "REMPART_STATE"];
 
 /// What a lab needs of the machine.
 const TOOLS: [&str; 6] = ["systemd-nspawn", "debootstrap", "nsenter", "ip", "ssh", "ssh-keygen"];
@@ -166,6 +167,7 @@ impl Lab {
         command.env("REMPART_KNOWN_HOSTS", &self.known_hosts);
         command.env("REMPART_PRIVATE_KEY", &self.key.private);
         command.env("NO_COLOR", "1");
+        command.env("REMPART_STATE", self.folder.path().join("state"));
         command.current_dir(self.folder.path());
         command
     }
@@ -393,6 +395,6 @@ pub fn rempart_in(folder: &Path, args: &[&str]) -> Ran {
     for name in VARIABLES {
         command.env_remove(name);
     }
-    command.args(args).current_dir(folder).env("NO_COLOR", "1");
+    command.args(args).current_dir(folder).env("NO_COLOR", "1").env("REMPART_STATE", folder.join("state"));
     run(command, Duration::from_secs(60))
 }

@@ -132,7 +132,7 @@ fn findings_say_what_is_wrong() {
         told(&|lines| lines.push(seal(&lines[4][..64], "6\t6\tmore"))),
         told(&|lines| lines.clear()),
     ]
-    .join("\n--\n"), @r"
+    .join("\n--\n"), @"
     line 3: it was changed or moved: its hash does not follow from the line before
     --
     line 1: a line was removed before it: number 1 should stand here, and it is 2
