@@ -44,8 +44,9 @@ pub(super) struct Args {
     #[command(flatten)]
     change: Change,
 
-    /// Go on with a run that was broken off (the last one, unless named): what it had approved and not done, no more
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["playbooks", "inventory", "limit", "tags", "skip_tags", "phase"], help_heading = "Change")]
+    /// Go on with a run that was broken off (the last one, unless named): what it had approved and not done, no more;
+    /// playbooks, inventories and selection are those of that run
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["playbooks", "limit", "tags", "skip_tags", "phase"], help_heading = "Change")]
     resume: Option<String>,
 
     /// Seconds that a check may take to come true after the changes before it
@@ -109,7 +110,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if changes > 0 {
         let mut event = change::run_event(RunVerb::Apply, &options);
         event.playbooks = absolute(&playbooks);
-        event.inventories = absolute(&inventories.inventory);
+        event.inventories = absolute(&inventories.paths());
         event.selection = RunSelection {
             limit: selection.limit.clone(),
             tags: selection.tags.clone(),

@@ -56,7 +56,7 @@ impl Change {
     /// The options of a run for the engine; `what` is what is run, in a few words.
     pub fn options(&self, what: &str, forks: usize) -> ApplyOptions {
         let why = match &self.message {
-            Some(message) => format!("{what}: {message}"),
+            Some(message) => format!("{message} ({what})"),
             None => what.to_owned(),
         };
         ApplyOptions {
@@ -72,7 +72,13 @@ impl Change {
 
 /// `user@controller`, as far as this machine says.
 pub(super) fn who() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".into());
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let known =
+        passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|line| line.get(2) == Some(&uid.as_str()));
+    // Behind sudo, the person counts and not root.
+    let sudo = std::env::var("SUDO_USER").ok().filter(|_| uid == "0");
+    let user = sudo.or_else(|| Some((*known?.first()?).to_owned())).unwrap_or(uid);
     let uname = rustix::system::uname();
     format!("{user}@{}", uname.nodename().to_string_lossy())
 }

@@ -56,6 +56,13 @@ pub(super) struct Inventories {
     pub set: Vec<String>,
 }
 
+impl Inventories {
+    /// The paths that are meant: those named, or the usual folder.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        if self.inventory.is_empty() { vec![PathBuf::from("inventories")] } else { self.inventory.clone() }
+    }
+}
+
 /// Which part of it.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Selection {

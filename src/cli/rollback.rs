@@ -130,7 +130,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let options = args.change.options(&format!("rollback {number}"), forks);
     let record = Record::open(&options.run)?;
     let mut event = change::run_event(RunVerb::Rollback, &options);
-    event.inventories = change::absolute(&inventories.inventory);
+    event.inventories = change::absolute(&inventories.paths());
     event.approved = work
         .iter()
         .flat_map(|(host, steps)| {

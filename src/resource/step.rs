@@ -225,10 +225,13 @@ impl Touch {
 
     /// Whether putting one back may change how the other stands.
     pub fn overlaps(&self, other: &Touch) -> bool {
-        let inside = |tree: &str, path: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
+        let inside =
+            |tree: &str, path: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
         match (self.path(), other.path()) {
             (Some(a), Some(b)) => match (self, other) {
-                (Touch::Line { .. }, Touch::Line { .. }) | (Touch::Member { .. }, Touch::Member { .. }) => self == other,
+                (Touch::Line { .. }, Touch::Line { .. }) | (Touch::Member { .. }, Touch::Member { .. }) => {
+                    self == other
+                }
                 _ => inside(a, b) || inside(b, a),
             },
             _ => self == other,
