@@ -191,7 +191,7 @@ fn show_run(args: &ShowArgs, screen: &Arc<Screen>) -> Ended {
     if args.json {
         show::json(screen, &report::history_run_json(run));
     } else {
-        screen.print(&report::history_run(run, &paint));
+        screen.print(&report::history_run(run, history.follower(&run.number), &paint));
     }
     Ok(Exit::Done)
 }
