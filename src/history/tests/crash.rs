@@ -103,7 +103,7 @@ fn an_end_that_was_tampered_with_is_not_written_over() {
     let changed = String::from_utf8(whole.clone()).unwrap().replace("\"c\"", "\"x\"").into_bytes();
     let forged = crate::history::seal(crate::history::FIRST, "4\t1\t{}");
     let known = Some(head.clone());
-    let tampered: Vec<(&str, Vec<u8>, Option<Vec<u8>>)> = vec![
+    let tampered = vec![
         ("cut off", lines[..2].concat(), known.clone()),
         ("emptied", Vec::new(), known.clone()),
         ("no head", whole.clone(), None),
