@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::{Ended, Stopped, show};
-use crate::engine::{JournalPart, JournalText, ReadLinks, read_journals};
+use crate::engine::{JournalError, JournalPart, JournalText, ReadLinks, read_journals};
 use crate::history::{self, History, HistoryError, NoSuchRun, check_target, parse_target};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, HostJournals, Proof, Screen};
-use crate::transport::{SshTransport, TransportError};
+use crate::transport::SshTransport;
 
 /// Show what was done, by whom and why, and prove that nobody rewrote it
 ///
@@ -243,7 +243,7 @@ fn told_by_hosts(
     Ok((told.collect(), exit))
 }
 
-type Journals = BTreeMap<HostName, Result<JournalText, TransportError>>;
+type Journals = BTreeMap<HostName, Result<JournalText, JournalError>>;
 
 fn journals(fleet: &Fleet, hosts: Vec<HostName>, forks: usize, part: JournalPart) -> Result<Journals, Stopped> {
     fleet.check_targets(&hosts)?;

@@ -11,6 +11,7 @@ mod clean;
 mod faults;
 mod fixture;
 mod guard;
+mod history;
 mod hostile;
 mod one_connection;
 mod tamper;
