@@ -192,6 +192,12 @@ impl History {
         self.runs.iter().rev().find(goes_on)
     }
 
+    /// The hosts of whose own journals this one remembers something.
+    pub fn anchored_hosts(&self) -> BTreeSet<&HostName> {
+        let batches = self.runs.iter().flat_map(|run| &run.batches);
+        batches.filter(|batch| batch.head.is_some()).map(|batch| &batch.host).collect()
+    }
+
     /// What this journal remembers of a host's own: its last line after each batch.
     pub fn anchors(&self, host: &HostName) -> Vec<Anchor> {
         let of_run = |run: &Run| -> Vec<Anchor> {

@@ -6,7 +6,7 @@ use rempart::history::{
 };
 use rempart::model::HostName;
 
-use crate::fixture::{Lab, Machine, Ran};
+use crate::fixture::{Lab, Machine};
 
 const RUN: &str = "3f9a00c1d2e4";
 
@@ -32,7 +32,7 @@ cp journal /root/whole
 
 fn note(lab: &Lab, host: &str, head: &str) {
     let (seq, hash) = head.trim().split_once(' ').unwrap();
-    let journal = Journal::open(&lab.folder.path().join("state")).unwrap();
+    let journal = Journal::open(&lab.state()).unwrap();
     let host = HostName::new(host);
     let step = |id: &str| StepIntent { ids: vec![id.into()], title: format!("write {id}"), risky: false };
     let approved =
@@ -73,12 +73,6 @@ fn note(lab: &Lab, host: &str, head: &str) {
     }
 }
 
-fn rempart(lab: &Lab, args: &[&str]) -> Ran {
-    let mut command = lab.command(args);
-    command.env("REMPART_STATE", lab.folder.path().join("state"));
-    crate::fixture::run(command, std::time::Duration::from_secs(60))
-}
-
 #[test]
 fn journals_of_hosts_are_read_proved_and_what_was_altered_is_found() {
     let machines = [Machine::new("web1"), Machine::new("web2").with_password("a pass'word"), Machine::new("web3")];
@@ -88,21 +82,21 @@ fn journals_of_hosts_are_read_proved_and_what_was_altered_is_found() {
         note(&lab, host, &head);
     }
     let before = lab.on("web1", "cd /var/lib/rempart && find . -printf '%p %T@ %C@ %m\\n' | sort");
-    let whole = rempart(&lab, &["history", "verify"]).ends(0);
+    let whole = lab.rempart(&["history", "verify"]).ends(0);
     let lines = whole.lines(&["whole: 8 lines"]);
     assert_eq!(lines.len(), 3, "{whole}");
     assert!(!whole.lines(&["web1", "has the 1 line"]).is_empty(), "{whole}");
     assert!(!whole.lines(&["web3", "there is no journal"]).is_empty(), "{whole}");
 
-    let runs = rempart(&lab, &["history", "--host", "web1:web3"]).ends(0);
+    let runs = lab.rempart(&["history", "--host", "web1:web3"]).ends(0);
     assert!(!runs.lines(&[RUN, "failed", "ops@control"]).is_empty(), "{runs}");
     assert!(!runs.lines(&["bb0000000000", "not closed", "ana@other"]).is_empty(), "{runs}");
-    let shown = rempart(&lab, &["history", "show", "3f9a", "--host", "web2"]).ends(0);
+    let shown = lab.rempart(&["history", "show", "3f9a", "--host", "web2"]).ends(0);
     assert!(!shown.lines(&["✓ done", "write two", "file:/etc/a, file:/etc/b"]).is_empty(), "{shown}");
     assert!(!shown.lines(&["status 7"]).is_empty() && !shown.text().contains("ana@other"), "{shown}");
-    let unknown = rempart(&lab, &["history", "show", "9", "--host", "all"]).ends(64);
+    let unknown = lab.rempart(&["history", "show", "9", "--host", "all"]).ends(64);
     assert!(unknown.text().contains("no such run"), "{unknown}");
-    let own = rempart(&lab, &["history", "show", "3f9a"]).ends(0);
+    let own = lab.rempart(&["history", "show", "3f9a"]).ends(0);
     assert!(!own.lines(&["✗ failed", "sshd:main"]).is_empty(), "{own}");
     assert_eq!(before, lab.on("web1", "cd /var/lib/rempart && find . -printf '%p %T@ %C@ %m\\n' | sort"));
 
@@ -120,16 +114,16 @@ fn journals_of_hosts_are_read_proved_and_what_was_altered_is_found() {
     ] {
         lab.on("web1", &format!("cd /var/lib/rempart; rm -rf journal; cp /root/whole journal; {script}"));
         let code = if what == "no file" { 3 } else { 1 };
-        let ran = rempart(&lab, &["history", "verify", "--host", "web1"]);
+        let ran = lab.rempart(&["history", "verify", "--host", "web1"]);
         assert_eq!(ran.code, code, "{what}: {ran}");
         assert!(ran.text().contains(finding), "{what}: {ran}");
     }
     // Written anew with fitting hashes: only the other side knows better.
     lab.on("web1", &format!("rm -rf /var/lib/rempart/journal\n{}", WRITE.replace("write two", "write too")));
-    let forged = rempart(&lab, &["history", "verify", "--host", "web1"]).ends(1);
+    let forged = lab.rempart(&["history", "verify", "--host", "web1"]).ends(1);
     assert!(forged.text().contains("line 6: it was rewritten"), "{forged}");
 
     lab.on("web2", "systemctl stop ssh.socket ssh.service 2>/dev/null; systemctl stop ssh");
-    let silent = rempart(&lab, &["history", "verify", "--host", "web2", "-T", "5"]).ends(3);
+    let silent = lab.rempart(&["history", "verify", "--host", "web2", "-T", "5"]).ends(3);
     assert!(!silent.lines(&["web2", "unknown:"]).is_empty(), "{silent}");
 }
