@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::{Ended, Stopped, show};
-use crate::engine::{JournalPart, JournalText, ReadLinks, read_journals};
+use crate::engine::{JournalError, JournalPart, JournalText, ReadLinks, read_journals};
 use crate::history::{self, History, HistoryError, NoSuchRun, check_target, parse_target};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, HostJournals, Proof, Screen};
-use crate::transport::{SshTransport, TransportError};
+use crate::transport::SshTransport;
 
 /// Show what was done, by whom and why, and prove that nobody rewrote it
 ///
@@ -191,7 +191,7 @@ fn show_run(args: &ShowArgs, screen: &Arc<Screen>) -> Ended {
     if args.json {
         show::json(screen, &report::history_run_json(run));
     } else {
-        screen.print(&report::history_run(run, &paint));
+        screen.print(&report::history_run(run, history.follower(&run.number), &paint));
     }
     Ok(Exit::Done)
 }
@@ -209,19 +209,21 @@ fn no_such_run(start: &str, why: &NoSuchRun) -> Stopped {
 
 /// This controller's journal. What is shown of a chain that does not hold is shown with a warning.
 fn own(screen: &Arc<Screen>) -> Result<History, Stopped> {
+    let history = read_own(screen)?;
+    if !history.checked.is_whole() {
+        let told = Diagnostic::warning("this journal was tampered with: do not believe it");
+        show::diagnostics(screen, &[told.fix("see `rempart history verify`")]);
+    }
+    Ok(history)
+}
+
+fn read_own(screen: &Arc<Screen>) -> Result<History, Stopped> {
     let history = history::read(&state_folder()?).map_err(|error| stopped(&error))?;
-    let warning = if !history.checked.is_whole() {
-        Some(
-            Diagnostic::warning("this journal was tampered with: do not believe it")
-                .fix("see `rempart history verify`"),
-        )
-    } else if let Some(first) = history.unreadable.first() {
-        let told = format!("line {first} is none; in all there are {}", history.unreadable.len());
-        Some(Diagnostic::warning("lines of the journal are no events of this version").because(told))
-    } else {
-        None
-    };
-    show::diagnostics(screen, warning.as_slice());
+    if let Some(first) = history.unreadable.first().filter(|_| history.checked.is_whole()) {
+        let told = format!("the first is line {first}; in all there are {}", history.unreadable.len());
+        let told = Diagnostic::warning("lines of the journal are no events of this version").because(told);
+        show::diagnostics(screen, &[told.fix("read it with the version that wrote it")]);
+    }
     Ok(history)
 }
 
@@ -243,7 +245,7 @@ fn told_by_hosts(
     Ok((told.collect(), exit))
 }
 
-type Journals = BTreeMap<HostName, Result<JournalText, TransportError>>;
+type Journals = BTreeMap<HostName, Result<JournalText, JournalError>>;
 
 fn journals(fleet: &Fleet, hosts: Vec<HostName>, forks: usize, part: JournalPart) -> Result<Journals, Stopped> {
     fleet.check_targets(&hosts)?;
@@ -252,12 +254,21 @@ fn journals(fleet: &Fleet, hosts: Vec<HostName>, forks: usize, part: JournalPart
 }
 
 fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
-    let history = history::read(&state_folder()?).map_err(|error| stopped(&error))?;
+    let history = read_own(screen)?;
     let mut all = vec![("this controller".to_owned(), Proof::Checked { checked: history.checked.clone(), anchors: 0 })];
     let of = &args.hosts;
     if of.host.is_some() || !of.inventories.inventory.is_empty() {
         let fleet = Fleet::load(&of.inventories, &project::overrides(&of.connection)?, screen)?;
         let hosts = fleet.limit(of.host.as_deref().unwrap_or("all"))?;
+        let others: Vec<&str> = history
+            .anchored_hosts()
+            .into_iter()
+            .filter(|host| of.host.is_none() && !hosts.contains(host))
+            .map(HostName::as_str)
+            .collect();
+        if !others.is_empty() {
+            show::say(screen, &format!("Not in this inventory, so not asked: {}", others.join(", ")));
+        }
         for (host, text) in journals(&fleet, hosts, of.connection.forks, JournalPart::Whole)? {
             let proof = match text {
                 Ok(text) => proof(&history, &host, text.as_deref()),

@@ -32,6 +32,23 @@ pub enum JournalPart {
 /// A host's journal, or the part of it that was asked for; `None`: there certainly is none.
 pub type JournalText = Option<Vec<u8>>;
 
+/// Why nothing is known of a host's journal.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The host could not be asked.
+    #[error(transparent)]
+    Unasked(#[from] TransportError),
+    /// Its answer is no journal, and why.
+    #[error("{0}")]
+    Unread(String),
+}
+
+impl From<ProbeError> for JournalError {
+    fn from(ProbeError(why): ProbeError) -> Self {
+        JournalError::Unread(why)
+    }
+}
+
 /// Reads the journals of these hosts, at once.
 ///
 /// An answer that is cut short, too long, or not to be trusted is an error, never a journal.
@@ -40,22 +57,20 @@ pub async fn read_journals(
     links: Arc<dyn Links>,
     forks: usize,
     part: JournalPart,
-) -> BTreeMap<HostName, Result<JournalText, TransportError>> {
+) -> BTreeMap<HostName, Result<JournalText, JournalError>> {
     let commands = commands(PATH, &part);
     each_host(hosts, forks, move |host| {
         let mut script = ProbeScript::default();
         script.section(SECTION, commands.clone());
         let question = script.finish(&probe::nonce(), TIMEOUT);
         let output = links.ask(host, &question.script)?;
-        let broken = |ProbeError(reason)| TransportError::Broken { host: host.clone(), reason };
-        let answer = Answer::read(&question, &output).map_err(broken)?;
-        read(answer.section(SECTION).map_err(broken)?, part == JournalPart::Whole).map_err(broken)
+        let answer = Answer::read(&question, &output)?;
+        Ok(read(answer.section(SECTION)?, part == JournalPart::Whole)?)
     })
     .await
     .into_iter()
     .map(|(host, read)| {
-        let lost = || TransportError::Broken { host: host.clone(), reason: "the work on it died".into() };
-        let read = read.unwrap_or_else(|| Err(lost()));
+        let read = read.unwrap_or_else(|| Err(JournalError::Unread("the work on it died; this is a bug".into())));
         (host, read)
     })
     .collect()
@@ -78,7 +93,8 @@ fn commands(path: &str, part: &JournalPart) -> Sh {
     };
     sh!(
         "f={}
-[ -e \"$f\" ] || { echo absent; exit 0; }
+[ -e \"$f\" ] || [ -L \"$f\" ] || { echo absent; exit 0; }
+[ -f \"$f\" ] && [ ! -L \"$f\" ] || { echo \"$f is no regular file\" >&2; exit 1; }
 s=$(stat -c %s -- \"$f\") || exit 1
 [ \"$s\" -le {} ] || { echo \"long $s\"; exit 0; }
 echo \"bytes $s\"
@@ -140,6 +156,11 @@ mod tests {
         assert_eq!(text(JournalPart::OfRun("run'; rm".into())), Ok(String::new()));
         let whole = SectionOutput { status: 0, stdout: b"bytes 9\nshort".to_vec(), stderr: Vec::new() };
         assert!(read(&whole, true).is_err());
+        std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
+        assert!(
+            asked(&folder.path().join("link"), &JournalPart::Whole).unwrap_err().to_string().contains("no regular")
+        );
+        assert!(asked(folder.path(), &JournalPart::Whole).is_err());
         std::fs::File::create(&path).unwrap().set_len(LONGEST + 1).unwrap();
         assert!(asked(&path, &JournalPart::Whole).unwrap_err().to_string().contains("at most"));
     }

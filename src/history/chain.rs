@@ -211,6 +211,8 @@ pub struct Checked {
     pub torn: Option<Torn>,
     // The hashes of the lines that were to be remembered; a changed line has several that may have been its own.
     watched: BTreeMap<u64, Vec<String>>,
+    // The number that the last line should have; another one than it states if that was changed.
+    wanted: u64,
 }
 
 impl Checked {
@@ -233,6 +235,12 @@ impl Checked {
         }
     }
 
+    /// The number of the last line, if some other one is not to be told twice: it has been found that the line's number
+    /// is not the one that should stand there, and either may be right.
+    pub(super) fn last(&self) -> std::ops::RangeInclusive<u64> {
+        self.head.seq.min(self.wanted)..=self.head.seq.max(self.wanted)
+    }
+
     /// Compares with what somebody else remembers. The anchors' lines must have been watched.
     pub fn compare(&mut self, anchors: &[Anchor], witness: impl Fn(&Anchor) -> String) {
         let mut others: Vec<&Anchor> = Vec::new();
@@ -252,7 +260,7 @@ impl Checked {
             let fault = Fault::Rewritten { witness: witness(first), later: others.len() - 1 };
             self.add(first.seq, fault);
         }
-        if let Some(last) = last.filter(|last| last.seq > self.head.seq) {
+        if let Some(last) = last.filter(|last| last.seq > *self.last().end()) {
             let fault = Fault::CutOff { last: self.head.seq, known: last.seq, witness: witness(last) };
             self.add(self.lines + 1, fault);
         }
@@ -294,6 +302,7 @@ impl Verifier {
     /// Takes the next whole line, without its newline. Says whether it is sound.
     pub fn line(&mut self, text: &[u8]) -> bool {
         self.checked.lines += 1;
+        self.checked.wanted = self.wanted();
         let Some(line) = split(text) else {
             self.broken(Fault::Garbled);
             self.after_garbled(text);
@@ -304,6 +313,7 @@ impl Verifier {
             way.seq == line.seq && way.after.as_deref().is_none_or(|after| link(after, line.rest) == line.hash)
         };
         if self.ways.iter().any(follows) {
+            self.checked.wanted = line.seq;
             self.ways = vec![Way { seq: line.seq.saturating_add(1), after: Some(line.hash.to_owned()) }];
             self.checked.head = Head { seq: line.seq, hash: line.hash.to_owned() };
             return true;

@@ -34,10 +34,10 @@ pub(super) fn compare_head(checked: &mut Checked, file: Option<&[u8]>) {
         checked.add(end, Fault::HeadFile("journal.head was changed: it cannot be read"));
         return;
     };
-    let last = checked.head.seq;
-    if head.seq > last {
-        checked.add(end, Fault::CutOff { last, known: head.seq, witness: "journal.head".into() });
-    } else if head.seq + 1 < last {
+    let last = checked.last();
+    if head.seq > *last.end() {
+        checked.add(end, Fault::CutOff { last: checked.head.seq, known: head.seq, witness: "journal.head".into() });
+    } else if head.seq.saturating_add(1) < *last.start() {
         checked.add(end, Fault::HeadFile("journal.head was changed: it names a line that is not the last one"));
     } else if head.seq > 0 && checked.has(head.seq, &head.hash) == Some(false) {
         checked.add(head.seq, Fault::Rewritten { witness: "journal.head".into(), later: 0 });

@@ -186,6 +186,18 @@ impl History {
         }
     }
 
+    /// The last run that went on with this one.
+    pub fn follower(&self, number: &str) -> Option<&Run> {
+        let goes_on = |run: &&Run| run.start.as_ref().is_some_and(|start| start.resumes.as_deref() == Some(number));
+        self.runs.iter().rev().find(goes_on)
+    }
+
+    /// The hosts of whose own journals this one remembers something.
+    pub fn anchored_hosts(&self) -> BTreeSet<&HostName> {
+        let batches = self.runs.iter().flat_map(|run| &run.batches);
+        batches.filter(|batch| batch.head.is_some()).map(|batch| &batch.host).collect()
+    }
+
     /// What this journal remembers of a host's own: its last line after each batch.
     pub fn anchors(&self, host: &HostName) -> Vec<Anchor> {
         let of_run = |run: &Run| -> Vec<Anchor> {

@@ -132,8 +132,8 @@ fn waits(run: &Run) -> bool {
     run.batches.iter().any(|batch| batch.guard == Some(GuardEnd::Waiting))
 }
 
-/// One run with each host, batch and step, and what was approved and not done.
-pub fn history_run(run: &Run, paint: &Paint) -> String {
+/// One run with each host, batch and step, what was approved and not done, and the run that went on with it.
+pub fn history_run(run: &Run, follower: Option<&Run>, paint: &Paint) -> String {
     let (ended, tone) = ending(run);
     let mut text = paint.tone(Tone::Bold, &format!("run {}", visible(&run.number)));
     match &run.start {
@@ -147,7 +147,7 @@ pub fn history_run(run: &Run, paint: &Paint) -> String {
         None => text.push_str(&format!("  {}, its first line is gone, {}\n", utc(run.began), paint.tone(tone, &ended))),
     }
     for (name, value) in facts(run) {
-        text.push_str(&format!("  {}{}\n", padded(name, 12), visible(&value)));
+        text.push_str(&format!("  {}{}\n", padded(name, 13), visible(&value)));
     }
     for host in run.hosts() {
         text.push_str(&format!("\n{}\n", paint.tone(Tone::Bold, &visible(host.as_str()))));
@@ -166,7 +166,7 @@ pub fn history_run(run: &Run, paint: &Paint) -> String {
         text.push_str(&format!("\n{}\n", paint.tone(Tone::Bad, "Approved, and not known to be done:")));
         text.extend(not_done.into_iter().map(|change| of_change(change, paint)));
     }
-    text.push_str(&hints(run, paint));
+    text.push_str(&hints(run, follower, paint));
     text
 }
 
@@ -277,7 +277,7 @@ fn of_change(change: &ApprovedChange, paint: &Paint) -> String {
     )
 }
 
-fn hints(run: &Run, paint: &Paint) -> String {
+fn hints(run: &Run, follower: Option<&Run>, paint: &Paint) -> String {
     let number = visible(&run.number);
     let open = run.is_unfinished() || !run.not_done().is_empty();
     let resumes = run.start.as_ref().is_some_and(|start| start.verb == RunVerb::Apply);
@@ -285,7 +285,10 @@ fn hints(run: &Run, paint: &Paint) -> String {
     if run.is_unfinished() {
         lines.push("Nobody saw this run end.".to_owned());
     }
-    if open && resumes {
+    if let Some(follower) = follower {
+        let verb = follower.start.as_ref().map_or("run", |start| start.verb.name());
+        lines.push(format!("It was gone on with by {verb} {}.", visible(&follower.number)));
+    } else if open && resumes {
         lines.push("`rempart apply --resume` goes on from what the journals prove.".to_owned());
     }
     if waits(run) {

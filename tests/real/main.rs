@@ -11,6 +11,7 @@ mod clean;
 mod faults;
 mod fixture;
 mod guard;
+mod history;
 mod hostile;
 mod journal;
 mod one_connection;

@@ -101,7 +101,7 @@ proptest! {
         let checked = check(&text(&lines), &all);
         prop_assert_eq!(checked.breaks.len(), 1, "{:?}", checked);
         prop_assert_eq!(checked.breaks[0].line, line as u64 + 1);
-        prop_assert_eq!(checked.head.seq, all.len() as u64);
+        prop_assert_eq!(checked.lines, all.len() as u64);
     }
 
     #[test]

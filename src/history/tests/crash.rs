@@ -77,6 +77,27 @@ fn a_crash_at_any_byte_is_mended_and_noted() {
 }
 
 #[test]
+fn an_append_that_fails_is_an_error_and_the_next_one_goes_on() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("state");
+    let journal = Journal::open(&folder).unwrap();
+    journal.append(&event("a")).unwrap();
+    // Where the new head is written, something stands in the way.
+    let obstacle = folder.join("journal.head.new");
+    fs::create_dir(&obstacle).unwrap();
+    let error = journal.append(&event("b")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write ") && !error.contains('\n'), "{error}");
+    assert!(is_whole(&folder), "a line whose head is missing is no break");
+    assert!(journal.append(&event("c")).is_err(), "one that is behind is caught up with first");
+    assert!(Journal::open(&folder).is_err());
+    fs::remove_dir(&obstacle).unwrap();
+    journal.append(&event("d")).unwrap();
+    let runs: Vec<String> = read(&folder).unwrap().runs.into_iter().map(|run| run.number).collect();
+    assert_eq!(runs, ["a", "b", "d"]);
+    assert!(is_whole(&folder));
+}
+
+#[test]
 fn blocks_that_the_disk_never_got_are_cut_off_as_well() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path();
@@ -103,7 +124,7 @@ fn an_end_that_was_tampered_with_is_not_written_over() {
     let changed = String::from_utf8(whole.clone()).unwrap().replace("\"c\"", "\"x\"").into_bytes();
     let forged = crate::history::seal(crate::history::FIRST, "4\t1\t{}");
     let known = Some(head.clone());
-    let tampered: Vec<(&str, Vec<u8>, Option<Vec<u8>>)> = vec![
+    let tampered = vec![
         ("cut off", lines[..2].concat(), known.clone()),
         ("emptied", Vec::new(), known.clone()),
         ("no head", whole.clone(), None),

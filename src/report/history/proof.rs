@@ -25,7 +25,7 @@ pub enum Proof {
 }
 
 /// Findings shown of one chain; a file of garbage has one a line.
-const SHOWN: usize = 20;
+const SHOWN: usize = 10;
 
 /// Each chain with its name: `whole`, or where it is not.
 pub fn proofs(all: &[(String, Proof)], paint: &Paint) -> String {
