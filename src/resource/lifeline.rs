@@ -123,7 +123,8 @@ pub fn lifeline(path: &str) -> Option<&'static Lifeline> {
     let known = PATHS.iter().find(|(known, _)| if known.ends_with('/') { below(known) } else { path == *known });
     if let Some((folder, line)) = known {
         // sshd reads, and can try, what ends in .conf alone; sudo passes over names with a dot.
-        let plain = (*folder == "/etc/ssh/sshd_config.d/" && !path.ends_with(".conf")) || *folder == path.to_owned() + "/";
+        let plain =
+            (*folder == "/etc/ssh/sshd_config.d/" && !path.ends_with(".conf")) || *folder == path.to_owned() + "/";
         return Some(if plain { &PLAIN } else { line });
     }
     // Keys, wherever their owner lives: nobody knows the homes of a host before it was asked.

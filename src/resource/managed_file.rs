@@ -1,9 +1,7 @@
 //! Owns how a regular file with owner, mode and content is asked about, read and replaced; shared by every kind that
 //! writes one.
 
-use super::{
-    Answer, Desired, Expect, FieldValue, Fields, ProbeError, ProbeScript, Seen, Step, Touch, Undo, lifeline,
-};
+use super::{Answer, Desired, Expect, FieldValue, Fields, ProbeError, ProbeScript, Seen, Step, Touch, Undo, lifeline};
 use crate::quote::Sh;
 use crate::secret::Rendered;
 use crate::sh;
@@ -95,14 +93,21 @@ impl ManagedFile {
             let step = Step::new(format!("set owner and mode of {}", self.path), script);
             return self.undone(step).expecting(self.expect(seen));
         };
-        let checks: Vec<Sh> =
-            [self.check(content), validator].into_iter().filter(|check| !check.is_empty()).collect();
+        let checks: Vec<Sh> = [self.check(content), validator].into_iter().filter(|check| !check.is_empty()).collect();
         let name = if checks.is_empty() { "" } else { "rp_validate" };
-        let put = sh!("rp_put \"$P/0\" {} {} {} {} {}", self.path, self.mode, self.owner, self.group, Sh::program_of_the_user(name));
+        let put = sh!(
+            "rp_put \"$P/0\" {} {} {} {} {}",
+            self.path,
+            self.mode,
+            self.owner,
+            self.group,
+            Sh::program_of_the_user(name)
+        );
         // Each on its own, as `return` in one must not pass over the other; `||` would switch `set -e` off inside.
-        let functions = checks.iter().enumerate().map(|(at, check)| {
-            sh!("{}() {\n{}\n}", Sh::program_of_the_user(&format!("rp_validate_{at}")), check)
-        });
+        let functions = checks
+            .iter()
+            .enumerate()
+            .map(|(at, check)| sh!("{}() {\n{}\n}", Sh::program_of_the_user(&format!("rp_validate_{at}")), check));
         let calls = (0..checks.len()).map(|at| format!("rp_validate_{at} \"$1\"")).collect::<Vec<_>>().join(" && ");
         let mut script = Sh::lines(functions);
         if !checks.is_empty() {
