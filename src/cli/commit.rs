@@ -54,10 +54,7 @@ pub(super) fn settle(
     fleet.check_targets(&hosts)?;
     let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let runtime = project::runtime()?;
-    let origin = Origin {
-        who: change::who(),
-        why: if commit { "commit" } else { "rollback of checkpoints" }.into(),
-    };
+    let origin = Origin { who: change::who(), why: if commit { "commit" } else { "rollback of checkpoints" }.into() };
     let options = ApplyOptions { run: new_run(), origin, forks: connection.forks, ..ApplyOptions::default() };
     let record = Record::open(&options.run)?;
     record.begin(change::run_event(if commit { RunVerb::Commit } else { RunVerb::Rollback }, &options))?;

@@ -4,6 +4,7 @@
 
 mod apply;
 mod change;
+mod commit;
 mod drift;
 mod graph;
 mod history;
@@ -15,7 +16,6 @@ mod plan;
 mod project;
 mod resume;
 mod rollback;
-mod commit;
 mod schema;
 mod show;
 mod trust;

@@ -9,8 +9,8 @@ use super::options::{Inventories, Selection};
 use crate::history::{self, NoSuchRun, Run, RunEvent, RunVerb, StepEnd};
 use crate::model::{Diagnostic, Phase, utc};
 use crate::plan::{Act, Outlook};
-use crate::report::escape::visible;
 use crate::report::Screen;
+use crate::report::escape::visible;
 
 /// A run that is gone on with.
 pub(super) struct Resumed {
@@ -127,7 +127,9 @@ pub(super) fn no_such_run(number: &str, error: &NoSuchRun) -> Stopped {
     let told = Diagnostic::error("no such run");
     Stopped::usage(match error {
         NoSuchRun::Unknown => told.because(format!("no run begins with `{number}`")).fix("see `rempart history`"),
-        NoSuchRun::Several(all) => told.because(format!("`{number}` could be {}", all.join(", "))).fix("write more of it"),
+        NoSuchRun::Several(all) => {
+            told.because(format!("`{number}` could be {}", all.join(", "))).fix("write more of it")
+        }
     })
 }
 

@@ -63,7 +63,10 @@ pub(super) fn deliver(course: &Course, host: &HostName, batch: &Batch) -> Delive
             .collect(),
     };
     if let Err(error) = course.journal.append(&history::Event::Intent(intent)) {
-        return Delivered::nothing(batch, &format!("nothing was changed, because it could not be written down: {error}"));
+        return Delivered::nothing(
+            batch,
+            &format!("nothing was changed, because it could not be written down: {error}"),
+        );
     }
     let end = run_batch(&course.links, host, batch, &course.stop, &mut |told| match told {
         Told::Armed => (course.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),

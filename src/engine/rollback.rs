@@ -144,7 +144,9 @@ fn read(text: &str, force: bool) -> PastWork {
     for line in text.lines() {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, drafts.last_mut()) {
-            ("missing", _) => return Err("it keeps nothing of that run (it keeps the last 20, and only its own)".into()),
+            ("missing", _) => {
+                return Err("it keeps nothing of that run (it keeps the last 20, and only its own)".into());
+            }
             ("busy", _) => return Err("a run is at work on it now".into()),
             ("intent", _) => drop(intents.insert(rest.to_owned())),
             ("step", _) => {
@@ -176,9 +178,8 @@ fn read(text: &str, force: bool) -> PastWork {
 fn judge(draft: Draft, later: &mut Vec<Touch>, force: bool) -> BackStep {
     let Draft { step, open, changed, interrupted, secret, permanent } = draft;
     let touches: Option<Vec<Touch>> = step.touches.iter().map(|line| Touch::read(line)).collect();
-    let is_covered = |line: &String| {
-        Touch::read(line).is_some_and(|touch| later.iter().any(|other| other.overlaps(&touch)))
-    };
+    let is_covered =
+        |line: &String| Touch::read(line).is_some_and(|touch| later.iter().any(|other| other.overlaps(&touch)));
     let covered = step.touches.iter().any(is_covered);
     // What a later step of this very run changed is put back before this one.
     let since: Vec<String> = changed.into_iter().filter(|line| !is_covered(line)).collect();
@@ -321,7 +322,8 @@ fn id(step: &BackStep) -> ResourceId {
 fn batch_step(at: usize, back: &BackStep, run: &str, force: bool) -> BatchStep {
     let folder = format!("{IMAGES}/{run}/{}", back.step);
     let undo = Undo { touches: back.touches.clone(), after: Sh::program_of_the_user(&back.after) };
-    let mut step = Step::new(format!("put back: {}", back.title), sh!("rp_unroll {}", folder)).within(900).undone_by(undo);
+    let mut step =
+        Step::new(format!("put back: {}", back.title), sh!("rp_unroll {}", folder)).within(900).undone_by(undo);
     let interrupted = matches!(back.way, WayBack::Restore { interrupted: true, .. });
     step = step.expecting(if force || interrupted || back.covered {
         Expect::Nothing("what it stands on is put back just before it, or a person knows better")

@@ -11,10 +11,10 @@ use unicode_width::UnicodeWidthStr;
 use super::escape::{cut, padded, visible};
 use super::json::to_json;
 use super::words::{count, some_of};
-use crate::model::utc;
 use super::{Paint, Tone};
 use crate::history::{ApprovedChange, BatchRecord, GuardEnd, History, Run, RunSelection, RunVerb, StepEnd, StepRecord};
 use crate::model::Exit;
+use crate::model::utc;
 
 pub use proof::{Proof, proofs, proofs_json};
 pub use target::{HostJournals, target_run, target_run_json, target_runs, target_runs_json};

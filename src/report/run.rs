@@ -241,11 +241,14 @@ fn ending(view: &RunView<'_>, paint: &Paint) -> String {
     let name = visible(&report.run);
     for host in &report.checkpoints {
         let host = visible(host.as_str());
-        let told = format!("{host} waits for a person: `rempart commit` keeps the change, `rempart rollback` takes it back");
+        let told =
+            format!("{host} waits for a person: `rempart commit` keeps the change, `rempart rollback` takes it back");
         text.push_str(&format!("{}\n", paint.tone(Tone::Change, &format!("! {told}"))));
     }
     if changed + failed + healed > 0 && (!bad.is_empty() || report.interrupted) && !report.run.is_empty() {
-        text.push_str(&format!("What was done: rempart history show {name}. To take it back: rempart rollback {name}.\n"));
+        text.push_str(&format!(
+            "What was done: rempart history show {name}. To take it back: rempart rollback {name}.\n"
+        ));
     }
     text
 }

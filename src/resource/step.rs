@@ -236,16 +236,22 @@ impl Touch {
             "packages" => Touch::Packages,
             "unit" => Touch::Unit(what.to_owned()),
             "kernel" => Touch::Kernel(what.to_owned()),
+            "home" => Touch::Home(what.to_owned()),
+            "container" => Touch::Container(what.to_owned()),
+            "network" => Touch::Network(what.to_owned()),
             _ => return None,
         })
     }
 
     /// Whether putting one back may change how the other stands.
     pub fn overlaps(&self, other: &Touch) -> bool {
-        let inside = |tree: &str, path: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
+        let inside =
+            |tree: &str, path: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
         match (self.path(), other.path()) {
             (Some(a), Some(b)) => match (self, other) {
-                (Touch::Line { .. }, Touch::Line { .. }) | (Touch::Member { .. }, Touch::Member { .. }) => self == other,
+                (Touch::Line { .. }, Touch::Line { .. }) | (Touch::Member { .. }, Touch::Member { .. }) => {
+                    self == other
+                }
                 _ => inside(a, b) || inside(b, a),
             },
             _ => self == other,
@@ -255,9 +261,9 @@ impl Touch {
     // The file or folder that it is about.
     fn path(&self) -> Option<&str> {
         match self {
-            Touch::Path(path) | Touch::Tree(path) => Some(path),
+            Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) => Some(path),
             Touch::Line { file, .. } | Touch::Member { file, .. } => Some(file),
-            Touch::Packages | Touch::Unit(_) | Touch::Kernel(_) => None,
+            Touch::Packages | Touch::Unit(_) | Touch::Kernel(_) | Touch::Container(_) | Touch::Network(_) => None,
         }
     }
 }

@@ -8,8 +8,8 @@ use unicode_width::UnicodeWidthStr;
 use super::{Cell, clock, minute, step_line, table};
 use crate::history::{TargetBatch, TargetJournal, TargetRun, TargetStep, TargetWord};
 use crate::model::HostName;
-use crate::report::escape::{padded, visible};
 use crate::model::utc;
+use crate::report::escape::{padded, visible};
 use crate::report::words::count;
 use crate::report::{Paint, Tone};
 
