@@ -79,8 +79,8 @@ pub(super) async fn look(
     probed.unreachable.extend(silent);
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
-    let outlook =
-        outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check), judge);
+    let is_check = |kind: &str| kinds::find(kind).is_some_and(|entry| entry.check);
+    let outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
     Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
 }
 

@@ -1,5 +1,6 @@
 # What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
-#   path P | tree P | line FILE KEY | member FILE GROUP USER | packages all | unit NAME | kernel PATH
+#   path P | tree P | line FILE KEY | member FILE GROUP USER | packages all | unit NAME | kernel PATH | home P
+#   container NAME | network NAME
 # A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
 # `lines/` (what is put back), `after.sh` (what makes it effective).
 
@@ -10,7 +11,9 @@ RP_KEEP_BYTES=67108864
 rp_state() {
   rp_word=${1%% *}; rp_what=${1#* }
   case $rp_word in
-    path) rp_state_path "$rp_what" ;;
+    path | home) rp_state_path "$rp_what" ;;
+    container) rp_state_container "$rp_what" ;;
+    network) if docker network inspect -- "$rp_what" >/dev/null 2>&1; then echo there; else echo absent; fi ;;
     tree) rp_state_tree "$rp_what" ;;
     line) rp_state_line "${rp_what%% *}" "${rp_what#* }" ;;
     member) rp_state_member $rp_what ;;
@@ -67,6 +70,11 @@ rp_state_unit() {
   printf '%s %s\n' "${rp_enabled:-not-found}" "$(systemctl show -p ActiveState --value -- "$1")"
 }
 
+rp_state_container() {
+  rp_is=$(docker container inspect -f '{{.Id}} {{.State.Running}}' -- "$1" 2>/dev/null) || { echo absent; return; }
+  printf '%s\n' "$rp_is"
+}
+
 # rp_keep FOLDER: copies what FOLDER/touches names, and writes FOLDER/before.
 rp_keep() {
   mkdir -p -m 0700 -- "$1/copy" "$1/lines" || return 1
@@ -80,6 +88,7 @@ rp_keep() {
       "path file "* | "path symlink "*) [ -n "${RP_SECRET:-}" ] || rp_copy "$1" "$rp_what" || return 1 ;;
       "tree absent") ;;
       "tree "*) rp_copy "$1" "$rp_what" || return 1 ;;
+      "path directory "*) rp_keep_folder "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "line "*) rp_lines_of "${rp_what%% *}" "${rp_what#* }" > "$1/lines/$rp_number" || return 1 ;;
       "packages "*)
         dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort > "$1/packages" || return 1
@@ -94,6 +103,9 @@ rp_copy() {
   rp_parent_of=${2%/*}
   mkdir -p -- "$1/copy$rp_parent_of" && cp -a -- "$2" "$1/copy$2"
 }
+
+# The directory alone, with its access control lists and attributes.
+rp_keep_folder() { tar -C / --no-recursion --numeric-owner --acls --xattrs -cf - -- ".$1"; }
 
 # rp_mark FOLDER: writes FOLDER/after, so that what was changed since can be told.
 rp_mark() {
@@ -131,10 +143,17 @@ rp_packages_stand() {
 # rp_put_back FOLDER [boot]: puts back what FOLDER keeps. At boot only files: nothing can be started yet.
 rp_put_back() {
   rp_bad=0; rp_number=0
+  # A unit that was not there is let go of while its file still says what enabling it has made.
+  while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
+    case "$rp_touch $rp_then" in
+      "unit "*" not-found "*) [ "${2:-}" = boot ] || systemctl disable --quiet --now -- "${rp_touch#* }" 2>/dev/null || : ;;
+    esac
+  done 6< "$1/touches" 7< "$1/before"
   while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
     rp_number=$((rp_number + 1)); rp_what=${rp_touch#* }
     case ${rp_touch%% *} in
-      path) rp_back_path "$1" "$rp_what" "$rp_then" ;;
+      path) rp_back_path "$1" "$rp_what" "$rp_then" "$1/lines/$rp_number" ;;
+      home) rp_back_home "$rp_what" "$rp_then" ;;
       tree) rp_back_tree "$1" "$rp_what" "$rp_then" ;;
       line) rp_back_line "$1/lines/$rp_number" "${rp_what%% *}" "${rp_what#* }" ;;
       member) rp_back_member "$rp_then" $rp_what ;;
@@ -147,8 +166,12 @@ rp_put_back() {
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
   if [ -s "$1/after.sh" ]; then sh "$1/after.sh" </dev/null || { rp_bad=1; echo 'what was put back did not come into effect' >&2; }; fi
   while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
-    [ "${rp_touch%% *}" = unit ] || continue
-    rp_back_unit "${rp_touch#* }" $rp_then || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
+    case ${rp_touch%% *} in
+      unit) rp_back_unit "${rp_touch#* }" $rp_then ;;
+      container) rp_back_container "${rp_touch#* }" $rp_then ;;
+      # After its containers. Docker itself refuses where others have joined it.
+      network) [ "$rp_then" != absent ] || [ "$(rp_state "$rp_touch")" = absent ] || docker network rm -- "${rp_touch#* }" >/dev/null ;;
+    esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
   done 6< "$1/touches" 7< "$1/before"
   return "$rp_bad"
 }
@@ -156,12 +179,14 @@ rp_put_back() {
 rp_back_path() {
   rp_state_now=$(rp_state_path "$2")
   [ "$rp_state_now" != "$3" ] || return 0
+  # A folder that was empty may have gone with what was in it, as systemd does with those of its links.
+  [ "$3" = absent ] || [ -d "${2%/*}/" ] || ( umask 022; mkdir -p -- "${2%/*}/" ) || return 1
   case $3 in
     absent) if [ -d "$2" ] && [ ! -L "$2" ]; then rmdir -- "$2"; else rm -f -- "$2"; fi ;;
     directory*)
-      [ -d "$2" ] || mkdir -- "$2" || return 1
-      set -- "$2" $3
-      chown -- "$4" "$1" && chmod -- "00$3" "$1"
+      if [ -L "$2" ] || { [ -e "$2" ] && [ ! -d "$2" ]; }; then rm -f -- "$2" || return 1; fi
+      ! command -v setfacl >/dev/null 2>&1 || [ ! -d "$2" ] || setfacl -b -k -- "$2"
+      tar -C / -p --same-owner --numeric-owner --acls --xattrs -xf "$4"
       ;;
     *)
       [ -e "$1/copy$2" ] || [ -L "$1/copy$2" ] || { printf '%s was not kept: a secret, or too large\n' "$2" >&2; return 1; }
@@ -179,6 +204,15 @@ rp_swap_in() {
   else rm -rf -- "$rp_new"; mv -T -- "$1" "$2"; fi
 }
 
+# A home goes again while all that is in it is the skeleton's; what somebody put there stays.
+rp_back_home() {
+  [ "$2" = absent ] && [ -d "$1" ] && [ ! -L "$1" ] || return 0
+  rp_more=$(cd -- "$1" && find . ! -type d -exec sh -c 'for f; do
+    [ -f "$f" ] && [ ! -L "$f" ] && cmp -s -- "/etc/skel/$f" "$f" || { echo more; exit; }; done' sh {} +) || return 1
+  if [ -n "$rp_more" ]; then printf '%s holds more than a new home does, so it stays\n' "$1" >&2; return 1; fi
+  rm -rf -- "$1" && sync -- "${1%/*}/"
+}
+
 rp_back_tree() {
   [ "$(rp_state_tree "$2")" != "$3" ] || return 0
   if [ "$3" = absent ]; then rm -rf -- "$2"; sync -- "${2%/*}/"; return; fi
@@ -189,9 +223,30 @@ rp_back_tree() {
   rp_swap_in "$1/copy$2" "$2" && rm -rf -- "${rp_old:-}" && sync -f -- "$2"
 }
 
-rp_back_line() {
-  rp_new="${2%/*}/.rempart.$$.${2##*/}"
+# The tools that edit accounts take such a lock for each of these files; so do we, or one of the two would lose.
+rp_lock() {
+  rp_new="${1%/*}/.rempart.$$.${1##*/}"
   rm -f -- "$rp_new"
+  printf %s $$ > "$1.$$" || return 1
+  rp_tries=0
+  until ln -- "$1.$$" "$1.lock" 2>/dev/null; do
+    rp_tries=$((rp_tries + 1))
+    if [ "$rp_tries" -gt 100 ]; then rm -f -- "$1.$$"; echo "$1 is locked by process $(tr -d '\0' < "$1.lock")" >&2; return 1; fi
+    sleep 0.2
+  done
+  rm -f -- "$1.$$"
+}
+
+rp_back_line() {
+  [ "$(rp_lines_of "$2" "$3")" != "$(cat -- "$1")" ] || return 0
+  rp_lock "$2" || return 1
+  rp_line_status=0
+  rp_write_line "$@" || rp_line_status=1
+  rm -f -- "$2.lock"
+  return "$rp_line_status"
+}
+
+rp_write_line() {
   cp -a -- "$2" "$rp_new" && awk -F: -v key="$3" -v kept="$1" '
     BEGIN { while ((getline line < kept) > 0) keep[++n] = line }
     $1 == key { if (!done) for (i = 1; i <= n; i++) print keep[i]; done = 1; next }
@@ -202,8 +257,14 @@ rp_back_line() {
 
 rp_back_member() {
   [ "$(rp_state_member "$2" "$3" "$4")" != "$1" ] || return 0
-  rp_new="${2%/*}/.rempart.$$.${2##*/}"
-  rm -f -- "$rp_new"
+  rp_lock "$2" || return 1
+  rp_line_status=0
+  rp_write_member "$@" || rp_line_status=1
+  rm -f -- "$2.lock"
+  return "$rp_line_status"
+}
+
+rp_write_member() {
   cp -a -- "$2" "$rp_new" && awk -F: -v OFS=: -v group="$3" -v user="$4" -v wanted="$1" '
     $1 == group {
       n = split($4, all, ","); list = ""
@@ -227,9 +288,22 @@ rp_back_unit() {
     esac || return 1
   fi
   case "$3 $5" in
-    "active active" | "inactive inactive" | "failed failed" | "inactive failed" | "failed inactive") ;;
+    "active active" | "inactive inactive" | "failed failed" | "failed inactive") ;;
     active*) systemctl start -- "$1" ;;
-    inactive* | failed*) systemctl stop -- "$1" ;;
+    # One that ended badly when it was stopped stays in sight as failed.
+    inactive*) systemctl stop -- "$1" && { systemctl reset-failed -- "$1" 2>/dev/null || :; } ;;
+    failed*) systemctl stop -- "$1" ;;
+  esac
+}
+
+# rp_back_container NAME absent | NAME ID RUNNING
+rp_back_container() {
+  set -- "$1" "$2" "${3:-}" $(rp_state_container "$1")
+  if [ "$2" = absent ]; then [ "$#" = 4 ] && [ "$4" = absent ] || docker rm -f -- "$1" >/dev/null; return; fi
+  [ "$2" = "$4" ] || { echo "the container $1 was made anew; what the old one held is gone" >&2; return 1; }
+  case "$3 $5" in
+    "true false") docker start -- "$1" >/dev/null ;;
+    "false true") docker stop -- "$1" >/dev/null ;;
   esac
 }
 

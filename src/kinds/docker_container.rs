@@ -10,7 +10,7 @@ use self::spec::{Amount, capability, cpus_text, limit, port, security_option, si
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, absolute_path, ask_clock, plain_name,
+    Seen, Step, Touch, Undo, absolute_path, ask_clock, plain_name,
 };
 use crate::secret::{Piece, Rendered};
 use crate::sh;
@@ -284,7 +284,48 @@ impl DockerContainer {
             },
         };
         let step = Step::new(title, script).expecting(expect).within(patience + 600);
+        let step = match self.undo(seen, changed, only(&["state", "healthy"]), only(&LIVE) && !lifted) {
+            Some(undo) => step.undone_by(undo),
+            None => step.permanent("what a container wrote into itself is gone with it; declare the old one and apply"),
+        };
         if self.env.is_empty() { step } else { step.with_payload(self.env_file()) }
+    }
+
+    // A new container goes again, one that was started or stopped stands as before, and limits can be set back; but
+    // nobody can make a container anew with what the old one had written.
+    fn undo(&self, seen: &Seen, changed: &[String], switched: bool, live: bool) -> Option<Undo> {
+        let container = Touch::Container(self.name.clone());
+        let present = match seen {
+            Seen::Present(fields) => fields,
+            _ => {
+                let network = self.own_network().map(|name| Touch::Network(name.to_owned()));
+                return Some(Undo::of([container].into_iter().chain(network)));
+            }
+        };
+        if self.state == ContainerState::Absent {
+            return None;
+        }
+        if switched {
+            return Some(Undo::of([container]));
+        }
+        let was = |name: &str| match present.get(name) {
+            Some(FieldValue::Text(text)) if text != "unlimited" => Some(text.clone()),
+            _ => None,
+        };
+        let flag = |name: &str| {
+            Some(match name {
+                "cpus" => vec![format!("--cpus={}", was(name)?)],
+                "memory" => {
+                    let bytes = Amount::Text(was(name)?).bytes()?;
+                    vec![format!("--memory={bytes}"), format!("--memory-swap={}", bytes.saturating_mul(2))]
+                }
+                "pids_limit" => vec![format!("--pids-limit={}", was(name)?)],
+                "restart" => vec![format!("--restart={}", was(name)?)],
+                _ => return None,
+            })
+        };
+        let flags: Vec<String> = changed.iter().map(|name| flag(name)).collect::<Option<Vec<_>>>()?.concat();
+        live.then(|| Undo::of([container]).then(sh!("docker update {} -- {} >/dev/null", flags, self.name)))
     }
 
     fn refuse_shapes(&self) -> Result<(), Fault> {

@@ -81,6 +81,10 @@ impl Kind for File {
         self.path.clone()
     }
 
+    fn is_risky(&self) -> bool {
+        self.file().is_risky()
+    }
+
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
         absolute_path("path", &self.path)?;
         mode_text("mode", &self.mode)?;

@@ -91,6 +91,10 @@ impl Kind for Template {
         self.to.clone()
     }
 
+    fn is_risky(&self) -> bool {
+        self.file().is_risky()
+    }
+
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
         absolute_path("to", &self.to)?;
         mode_text("mode", &self.mode)?;
@@ -163,7 +167,7 @@ mod tests {
             let wanted = load::<Template>(&item(&format!("validate: {written}"))).unwrap();
             assert_eq!(wanted.validator().text(), "visudo -cf \"$1\"");
             let step = wanted.file().put(&Seen::Absent, wanted.validator());
-            assert!(step.script.text().contains("rp_validate() {\nvisudo -cf \"$1\"\n}"));
+            assert!(step.script.text().contains("rp_validate_0() {\nvisudo -cf \"$1\"\n}"));
         }
         assert!(load::<Template>(&item("validate: /bin/true")).is_err());
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::delta::all_new;
 use super::{Delta, FieldDelta, Graph, Why, delta};
 use crate::model::{HostName, Phase, ResourceId};
-use crate::resource::{Provision, Seen};
+use crate::resource::{Provision, Resource, Seen};
 
 /// What will happen to one resource.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +66,9 @@ pub struct Planned {
     /// The change before it after which it is measured again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<ResourceId>,
+    /// Why the change cannot be taken back, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permanent: Option<&'static str>,
     /// The requirements it serves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<String>,
@@ -112,6 +115,14 @@ pub struct Totals {
 }
 
 impl Act {
+    // The fields that differ, as a kind is told of them: none where all is new.
+    fn names(&self) -> Vec<String> {
+        match self {
+            Act::Change { fields } => fields.iter().map(|field| field.field.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the host will be changed.
     pub fn changes(&self) -> bool {
         matches!(self, Act::Create { .. } | Act::Change { .. } | Act::Remove | Act::React { .. })
@@ -172,14 +183,19 @@ pub enum Judge {
     AfterChanges,
 }
 
+/// Tells why a change of a resource, from what was seen of it and with the fields that differ, could not be taken back.
+pub type Permanent<'a> = dyn Fn(&dyn Resource, &Seen, &[String]) -> Option<&'static str> + 'a;
+
 /// Joins the graph with what was seen. An item without an answer is on a host that could not be asked.
 ///
-/// `is_check` tells which kinds only look; `unreachable` names the hosts that could not be asked, and why.
+/// `is_check` tells which kinds only look; `unreachable` names the hosts that could not be asked, and why; `permanent`
+/// tells why a change of these fields could not be taken back.
 pub fn outlook(
     graph: &Graph,
     seen: &HashMap<usize, Seen>,
     unreachable: &HashMap<HostName, String>,
     is_check: &dyn Fn(&str) -> bool,
+    permanent: &Permanent<'_>,
     judge: Judge,
 ) -> Outlook {
     let mut acts: HashMap<usize, Act> = HashMap::new();
@@ -251,13 +267,18 @@ pub fn outlook(
                 .into_iter()
                 .filter_map(|number| {
                     let item = &graph.items[number];
+                    let act = acts.remove(&number)?;
+                    let names = act.names();
+                    let why = |seen: &Seen| permanent(item.resource.as_ref(), seen, &names);
+                    let is_made = judge == Judge::AfterChanges && act.changes() && !matches!(act, Act::React { .. });
                     Some(Planned {
                         item: number,
                         id: item.id(),
                         phase: item.phase,
                         place: format!("{}:{}", item.place.path(), item.place.line()),
-                        act: acts.remove(&number)?,
+                        act,
                         after: afters.remove(&number),
+                        permanent: seen.get(&number).filter(|_| is_made).and_then(why),
                         controls: item.controls.clone(),
                     })
                 })

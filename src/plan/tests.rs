@@ -128,7 +128,7 @@ fn unknown_is_never_the_same_and_not_yet_needs_somebody_who_brings_it() {
     .unwrap();
     let not_yet = Seen::NotYet { missing: "no docker".into(), brought_by: vec![] };
     let seen = HashMap::from([(0, present("1")), (1, Seen::Unknown("no answer".into())), (2, not_yet)]);
-    let outlook = outlook(&graph, &seen, &HashMap::new(), &|_| false, Judge::AfterChanges);
+    let outlook = outlook(&graph, &seen, &HashMap::new(), &|_| false, &|_, _, _| None, Judge::AfterChanges);
     let acts: Vec<&Act> = outlook.hosts[0].resources.iter().map(|planned| &planned.act).collect();
     assert!(matches!(acts[0], Act::Same));
     assert!(matches!(acts[1], Act::Unknown { why } if why == "no answer"));
@@ -139,14 +139,14 @@ fn unknown_is_never_the_same_and_not_yet_needs_somebody_who_brings_it() {
 fn a_host_without_an_answer_is_not_fine() {
     let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
     let unreachable = HashMap::from([(HostName::new("a"), "down".to_owned())]);
-    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, Judge::AfterChanges);
+    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, &|_, _, _| None, Judge::AfterChanges);
     assert_eq!((outlook.totals().unreachable, outlook.totals().same), (1, 0));
 }
 
 #[test]
 fn what_has_no_answer_on_a_host_that_was_reached_is_unknown_and_does_not_vanish() {
     let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
-    let outlook = outlook(&graph, &HashMap::new(), &HashMap::new(), &|_| false, Judge::Now);
+    let outlook = outlook(&graph, &HashMap::new(), &HashMap::new(), &|_| false, &|_, _, _| None, Judge::Now);
     assert_eq!(outlook.totals().unknown, 1);
 }
 

@@ -166,6 +166,8 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
         Act::Unknown { why } => why.lines().map(visible).collect(),
         Act::Same | Act::Remove | Act::React { .. } | Act::CheckLater => Vec::new(),
     };
+    let permanent = planned.permanent.map(|why| paint.tone(Tone::Dim, &format!("(cannot be undone: {why})")));
+    let below: Vec<String> = permanent.into_iter().chain(below).collect();
     let below: String = below.iter().map(|line| format!("{}\n", padded("", 8) + line)).collect();
     format!("{}\n{below}", line.trim_end())
 }
@@ -273,6 +275,7 @@ mod tests {
                   + "d.example.invalid:443"
                     (2 more stay)
             - file:/etc/old\u{1b}]0;x\u{7}                              play.yaml:31
+                (cannot be undone: nobody kept it)
           hardening
             ? sshd:main                                                 play.yaml:35
                 sshd -T says:

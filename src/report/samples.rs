@@ -22,7 +22,16 @@ pub fn text(name: &str, diff: &str) -> FieldDelta {
 
 pub fn planned(phase: Phase, kind: &'static str, key: &str, line: usize, act: Act) -> Planned {
     let place = format!("play.yaml:{line}");
-    Planned { item: 0, id: ResourceId::new(kind, key), phase, place, act, after: None, controls: Vec::new() }
+    Planned {
+        item: 0,
+        id: ResourceId::new(kind, key),
+        phase,
+        place,
+        act,
+        after: None,
+        permanent: None,
+        controls: Vec::new(),
+    }
 }
 
 pub fn host(name: &str, resources: Vec<Planned>) -> HostOutlook {
@@ -78,6 +87,8 @@ pub fn outlook() -> Outlook {
             },
         ],
     };
+    let mut gone = planned(Phase::Installation, "file", "/etc/old\x1b]0;x\x07", 31, Act::Remove);
+    gone.permanent = Some("nobody kept it");
     let long = |names: &[&str]| json!(names.iter().map(|n| format!("{n}.example.invalid:443")).collect::<Vec<_>>());
     let list = Act::Change { fields: vec![field("allow", Some(long(&["a", "b", "c"])), long(&["b", "c", "d"]))] };
     let finding = Act::Finding { fields: vec![field("open", Some(json!([22, 8080])), json!([22]))] };
@@ -86,7 +97,7 @@ pub fn outlook() -> Outlook {
         vec![
             planned(Phase::Preparation, "file", "/etc/app.conf", 30, change),
             planned(Phase::Installation, "squid", "proxy", 33, list),
-            planned(Phase::Installation, "file", "/etc/old\x1b]0;x\x07", 31, Act::Remove),
+            gone,
             planned(Phase::Hardening, "sshd", "main", 35, Act::Unknown { why: "sshd -T says:\nno".into() }),
             planned(Phase::Tests, "port_scan", "db1", 40, finding),
         ],

@@ -245,7 +245,10 @@ impl Entry {
                         Some(Change { position, wanted, seen, fields })
                     })
                     .collect();
-                K::steps(&changes)
+                let steps = K::steps(&changes);
+                debug_assert!(steps.iter().all(Step::says_how_it_is_undone), "{}: {steps:?}", K::NAME);
+                debug_assert!(steps.iter().all(|step| !step.risky || step.undo().is_some()), "{}: {steps:?}", K::NAME);
+                steps
             },
         }
     }

@@ -4,6 +4,9 @@ use super::Stat;
 use crate::quote::Sh;
 use crate::secret::Rendered;
 
+// What a step says that says nothing.
+const UNSAID: &str = "its kind does not say what it touches";
+
 /// One command that changes a host, with what must hold before it and how it is undone.
 ///
 /// The script runs under `set -eu` as root in POSIX sh with `LC_ALL=C`, umask 077 and no standard input. Payload `i`
@@ -40,7 +43,7 @@ impl Step {
             expects: Vec::new(),
             script,
             payloads: Vec::new(),
-            reversal: Reversal::Never("its kind does not say what it touches"),
+            reversal: Reversal::Never(UNSAID),
             risky: false,
             timeout: 300,
         }
@@ -94,6 +97,11 @@ impl Step {
             Reversal::Undo(undo) => Some(undo),
             Reversal::Never(_) => None,
         }
+    }
+
+    /// Whether its kind says how it is taken back, or why it cannot be. One that says nothing is a bug.
+    pub fn says_how_it_is_undone(&self) -> bool {
+        !matches!(&self.reversal, Reversal::Never(why) if *why == UNSAID)
     }
 
     /// Sets how long it may take, in seconds.
@@ -186,6 +194,12 @@ pub enum Touch {
     Unit(String),
     /// A kernel setting by its path below /proc/sys.
     Kernel(String),
+    /// A home directory that is made with an account: it goes again while it holds no more than the skeleton.
+    Home(String),
+    /// A Docker container: there or not, running or not. One that was made anew cannot become the old one.
+    Container(String),
+    /// A Docker network: there or not. It goes again while no container is in it.
+    Network(String),
 }
 
 impl Touch {
@@ -200,6 +214,9 @@ impl Touch {
             Touch::Packages => "packages all".to_owned(),
             Touch::Unit(name) => format!("unit {name}"),
             Touch::Kernel(path) => format!("kernel {path}"),
+            Touch::Home(path) => format!("home {path}"),
+            Touch::Container(name) => format!("container {name}"),
+            Touch::Network(name) => format!("network {name}"),
         }
     }
 
@@ -219,6 +236,9 @@ impl Touch {
             "packages" => Touch::Packages,
             "unit" => Touch::Unit(what.to_owned()),
             "kernel" => Touch::Kernel(what.to_owned()),
+            "home" => Touch::Home(what.to_owned()),
+            "container" => Touch::Container(what.to_owned()),
+            "network" => Touch::Network(what.to_owned()),
             _ => return None,
         })
     }
@@ -241,9 +261,9 @@ impl Touch {
     // The file or folder that it is about.
     fn path(&self) -> Option<&str> {
         match self {
-            Touch::Path(path) | Touch::Tree(path) => Some(path),
+            Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) => Some(path),
             Touch::Line { file, .. } | Touch::Member { file, .. } => Some(file),
-            Touch::Packages | Touch::Unit(_) | Touch::Kernel(_) => None,
+            Touch::Packages | Touch::Unit(_) | Touch::Kernel(_) | Touch::Container(_) | Touch::Network(_) => None,
         }
     }
 }
