@@ -138,6 +138,11 @@ impl Lab {
         Self::boot(test, &[Machine::new("web1")])
     }
 
+    /// Where the controller keeps its journal.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     pub fn known_hosts(&self) -> String {
         fs::read_to_string(&self.known_hosts).unwrap()
     }
@@ -167,7 +172,7 @@ impl Lab {
         command.env("REMPART_KNOWN_HOSTS", &self.known_hosts);
         command.env("REMPART_PRIVATE_KEY", &self.key.private);
         command.env("NO_COLOR", "1");
-        command.env("REMPART_STATE", self.folder.path().join("state"));
+        command.env("REMPART_STATE", self.state());
         command.current_dir(self.folder.path());
         command
     }
