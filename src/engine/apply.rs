@@ -121,6 +121,7 @@ pub async fn apply(
                 batches: 0,
                 dirty: HashSet::new(),
                 waits_for: None,
+                heard: None,
             };
             // Other hosts wait for these outcomes, so a walk that dies must not leave any of them open.
             if tokio::spawn(walk.go()).await.is_err() {

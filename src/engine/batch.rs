@@ -264,7 +264,14 @@ pub(super) const IMAGES: &str = "/var/lib/rempart/runs";
 
 /// Says on the target that this run's controller is there.
 pub(super) fn heartbeat(run: &str) -> Sh {
-    sh!("echo $$ > {}; : > {}", format!("/run/rempart/{run}/session"), format!("/run/rempart/{run}/alive"))
+    // The shell that waits for scripts lives as long as the connection; this one is its child, or a child of `timeout`.
+    sh!(
+        "read -r rp_ rp_comm rp_ rp_pid rp_ < \"/proc/$PPID/stat\"
+[ \"$rp_comm\" = '(timeout)' ] || rp_pid=$PPID
+echo \"$rp_pid\" > {}; : > {}",
+        format!("/run/rempart/{run}/session"),
+        format!("/run/rempart/{run}/alive")
+    )
 }
 
 /// The functions that stay on the target with the guard.

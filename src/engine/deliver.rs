@@ -1,14 +1,17 @@
 //! Owns one batch from its intent to its end: written down first, delivered, followed, confirmed, written down again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::batch::Batch;
+use super::batch::{Batch, heartbeat};
 use super::follow::{BatchEnd, StepEnd, Told, run_batch};
 use super::guard::{self, GuardEnd};
 use super::{Event, Observer, Stop, WriteLinks, memory};
 use crate::history::{self, IntentEvent, Journal, ResultEvent, StepIntent, StepResult};
 use crate::model::HostName;
 use crate::transport::WriteScript;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What every batch of a run needs.
 #[derive(Clone)]
@@ -128,10 +131,17 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
     }
 }
 
+/// Tells the target that its run goes on, while it waits for other hosts. Blocks.
+pub(super) fn go_on(course: &Course, host: &HostName, run: &str) {
+    let script = WriteScript { text: heartbeat(run).text().to_owned(), payloads: Vec::new(), timeout: PATIENCE };
+    // A host that cannot be told says so when its next batch is delivered.
+    let _ = course.links.with(host, |session| session.run(&script, &mut |_| {}));
+}
+
 /// Tells the target that its run was seen to the end, so that the next one has nothing to tell about it. Blocks.
 pub(super) fn close(course: &Course, host: &HostName, run: &str) {
     let text = memory::close(run).text().to_owned();
-    let script = WriteScript { text, payloads: Vec::new(), timeout: std::time::Duration::from_secs(20) };
+    let script = WriteScript { text, payloads: Vec::new(), timeout: PATIENCE };
     // Not closing it costs a note in the next run, nothing else.
     let _ = course.links.with(host, |session| session.run(&script, &mut |_| {}));
 }

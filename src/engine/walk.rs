@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::apply::{Gate, Run};
 use super::batch::{Batch, BatchStep};
-use super::deliver::{Delivered, Guarded, close, deliver};
+use super::deliver::{Delivered, Guarded, close, deliver, go_on};
 use super::follow::StepEnd;
 use super::probe::{is_check, probe};
 use super::segment::{next_segment, touches, touches_others};
@@ -28,7 +28,12 @@ pub(super) struct Walk {
     pub dirty: HashSet<usize>,
     /// The host that was last told to be waited for.
     pub waits_for: Option<HostName>,
+    /// When the host last heard of its run, once it has.
+    pub heard: Option<Instant>,
 }
+
+/// How often a host that waits for others hears that its run goes on, so that nobody else takes the lease.
+const HEARTBEAT: Duration = Duration::from_secs(60);
 
 impl Walk {
     pub async fn go(mut self) {
@@ -117,6 +122,11 @@ impl Walk {
         if self.waits_for.as_ref() != Some(&on) {
             (self.run.course.observer)(Event::Waiting(self.host.clone(), on.clone()));
             self.waits_for = Some(on);
+        }
+        if self.heard.is_some_and(|heard| heard.elapsed() > HEARTBEAT) {
+            self.heard = Some(Instant::now());
+            let (course, host, run) = (self.run.course.clone(), self.host.clone(), self.run.number.clone());
+            let _ = tokio::task::spawn_blocking(move || go_on(&course, &host, &run)).await;
         }
         // Woken every so often, so that a stop of the user is seen.
         let _ = tokio::time::timeout(Duration::from_secs(1), settled).await;
@@ -243,6 +253,7 @@ impl Walk {
         self.batches += 1;
         let titles: Vec<String> = batch.steps.iter().map(|step| step.step.title.clone()).collect();
         let end = self.execute(batch).await;
+        self.heard = Some(Instant::now());
         let mut ran: Vec<(usize, Vec<String>)> = Vec::new();
         for (item, _) in &work {
             let steps: Vec<usize> = (0..owners.len()).filter(|step| owners[*step].contains(item)).collect();

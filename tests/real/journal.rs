@@ -112,3 +112,29 @@ fn a_killed_run_is_gone_on_with_and_only_with_what_it_had_approved() {
     lab.apply().ends(0);
     journals_are_whole(&lab, "web1");
 }
+
+#[test]
+fn a_host_is_held_between_batches_too_and_a_dead_run_lets_go() {
+    let Some(lab) = Lab::boot("a lease", &[Machine::new("web1"), Machine::new("db1")]) else { return };
+    let items = "- file: { path: /srv/first, content: \"1\\n\" }\n  when: host == 'web1'\n\
+                 - command: { name: long, run: \"echo began > /srv/began; sleep 20; touch /srv/ended\", creates: /srv/ended }\n  when: host == 'db1'\n\
+                 - file: { path: /srv/second, content: \"2\\n\" }\n  when: host == 'web1'\n  needs: [{ command: long, on: db1 }]";
+    lab.playbook(items);
+    lab.write("other.yaml", &crate::fixture::playbook("- file: { path: /srv/other, content: \"o\\n\" }"));
+    let other = ["apply", "other.yaml", "--yes", "--limit", "web1"];
+    let apply = lab.start(&["apply", "playbook.yaml", "--yes"]);
+    lab.wait_on("web1", 30, "test -e /srv/first");
+    lab.wait_on("db1", 30, "test -e /srv/began");
+    // The batch on web1 is over; the run is not.
+    lab.wait_on("web1", 20, "flock -n /run/rempart/lease true");
+    let busy = lab.rempart(&other).ends(5);
+    assert!(
+        busy.out.contains("another run holds this host since") && busy.out.contains("apply playbook.yaml"),
+        "{busy}"
+    );
+    lab.on("web1", "! test -e /srv/other");
+    apply.signal(Signal::KILL);
+    assert_eq!(apply.end(Duration::from_secs(10)).code, 128 + 9);
+    lab.rempart(&other).ends(0);
+    lab.on("web1", "test -e /srv/other && cut -f 6 /var/lib/rempart/journal | grep -q took");
+}
