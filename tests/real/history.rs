@@ -32,7 +32,7 @@ cp journal /root/whole
 
 fn note(lab: &Lab, host: &str, head: &str) {
     let (seq, hash) = head.trim().split_once(' ').unwrap();
-    let journal = Journal::open(&lab.state()).unwrap();
+    let journal = Journal::open(&lab.folder.path().join("state")).unwrap();
     let host = HostName::new(host);
     let step = |id: &str| StepIntent { ids: vec![id.into()], title: format!("write {id}"), risky: false };
     let approved =
