@@ -82,7 +82,7 @@ pub struct RunEvent {
     /// The changes that were approved, in order.
     #[serde(default)]
     pub approved: Vec<ApprovedChange>,
-    /// The run that this one goes on with.
+    /// The run that this one goes on with, or takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumes: Option<String>,
 }
@@ -150,7 +150,7 @@ pub struct ResultEvent {
     /// On which host.
     #[serde(deserialize_with = "host_name")]
     pub host: HostName,
-    /// The batch's number.
+    /// The batch's number; 0 is what became of a checkpoint that an earlier run left on the host, and has no intent.
     pub batch: usize,
     /// How each step of the intent ended, in the same order.
     pub steps: Vec<StepResult>,

@@ -45,7 +45,7 @@ pub struct Run {
 pub struct BatchRecord {
     /// The host.
     pub host: HostName,
-    /// Its number on that host.
+    /// Its number on that host; 0 stands for the checkpoint of an earlier run.
     pub number: usize,
     /// When it was about to be delivered, in seconds since 1970.
     pub intent: Option<u64>,
@@ -287,12 +287,29 @@ impl Reading {
                 run.start = Some(*start);
             }
             Event::Intent(intent) => begun(self.run(&intent.run, epoch), epoch, intent),
-            Event::Result(result) => ended(self.run(&result.run, epoch), epoch, result),
+            Event::Result(result) => {
+                self.settle(&result);
+                ended(self.run(&result.run, epoch), epoch, result);
+            }
             Event::End(end) => {
                 let ending = RunEnding { at: epoch, exit: end.exit, totals: end.totals };
                 self.run(&end.run, epoch).ending = Some(ending);
             }
             Event::Torn(_) | Event::Other => {}
+        }
+    }
+}
+
+impl Reading {
+    // Batch 0 is what became of a checkpoint, by a run of its own: the batches that left it behind wait no longer.
+    fn settle(&mut self, result: &ResultEvent) {
+        let settled = matches!(result.guard, Some(GuardEnd::Confirmed | GuardEnd::Healed));
+        if result.batch != 0 || !settled {
+            return;
+        }
+        let batches = self.runs.iter_mut().flat_map(|run| &mut run.batches);
+        for batch in batches.filter(|batch| batch.host == result.host && batch.guard == Some(GuardEnd::Waiting)) {
+            batch.guard = result.guard;
         }
     }
 }

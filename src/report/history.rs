@@ -178,7 +178,8 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         facts.push(("inventories", start.inventories.join(" ")));
         facts.push(("selection", selection(&start.selection)));
         facts.push(("set", start.set_names.join(", ")));
-        facts.push(("resumes", start.resumes.as_ref().map(|run| format!("run {run}")).unwrap_or_default()));
+        let of = if start.verb == RunVerb::Rollback { "takes back" } else { "resumes" };
+        facts.push((of, start.resumes.as_ref().map(|run| format!("run {run}")).unwrap_or_default()));
     }
     if let Some(ending) = run.ending {
         let totals = &ending.totals;
@@ -215,7 +216,10 @@ fn selection(selection: &RunSelection) -> String {
 fn of_batch(batch: &BatchRecord, width: usize, paint: &Paint) -> String {
     let begun = batch.intent.map_or_else(|| "its intent is gone".to_owned(), |at| format!("begun {}", clock(at)));
     let ended = batch.result.map_or_else(|| "nobody saw its end".to_owned(), |at| format!("ended {}", clock(at)));
-    let head = format!("batch {}, {begun}, {ended}", batch.number);
+    let head = match batch.number {
+        0 => format!("the checkpoint of an earlier run, {ended}"),
+        number => format!("batch {number}, {begun}, {ended}"),
+    };
     let mut text =
         format!("  {}", if batch.is_open() { paint.tone(Tone::Doubt, &head) } else { paint.tone(Tone::Dim, &head) });
     if let Some(told) = guard(batch) {
@@ -286,13 +290,14 @@ fn hints(run: &Run, follower: Option<&Run>, paint: &Paint) -> String {
         lines.push("Nobody saw this run end.".to_owned());
     }
     if let Some(follower) = follower {
-        let verb = follower.start.as_ref().map_or("run", |start| start.verb.name());
-        lines.push(format!("It was gone on with by {verb} {}.", visible(&follower.number)));
+        let back = follower.start.as_ref().is_some_and(|start| start.verb == RunVerb::Rollback);
+        let word = if back { "takes it back" } else { "goes on with it" };
+        lines.push(format!("Run {} {word}.", visible(&follower.number)));
     } else if open && resumes {
         lines.push("`rempart apply --resume` goes on from what the journals prove.".to_owned());
     }
     if waits(run) {
-        lines.push(format!("`rempart commit {number}` keeps what the guard holds."));
+        lines.push("`rempart commit` keeps what the guard holds.".to_owned());
     }
     if run.changed() > 0 || run.is_unfinished() {
         lines.push(format!("`rempart rollback {number}` takes back what it changed."));

@@ -32,7 +32,7 @@ cp journal /root/whole
 
 fn note(lab: &Lab, host: &str, head: &str) {
     let (seq, hash) = head.trim().split_once(' ').unwrap();
-    let journal = Journal::open(&lab.state()).unwrap();
+    let journal = Journal::open(&lab.folder.path().join("state")).unwrap();
     let host = HostName::new(host);
     let step = |id: &str| StepIntent { ids: vec![id.into()], title: format!("write {id}"), risky: false };
     let approved =
@@ -126,4 +126,52 @@ fn journals_of_hosts_are_read_proved_and_what_was_altered_is_found() {
     lab.on("web2", "systemctl stop ssh.socket ssh.service 2>/dev/null; systemctl stop ssh");
     let silent = lab.rempart(&["history", "verify", "--host", "web2", "-T", "5"]).ends(3);
     assert!(!silent.lines(&["web2", "unknown:"]).is_empty(), "{silent}");
+}
+
+fn checked_by_python(kind: &str, place: &std::path::Path) -> (bool, String) {
+    let checker = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify/journal.py");
+    let output = std::process::Command::new("python3").arg(checker).arg(kind).arg(place).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+/// What a real run writes down on both sides, as rempart and as a checker without its code read it.
+#[test]
+fn what_a_run_writes_down_is_whole_on_both_sides_and_tells_what_was_done_and_what_not() {
+    let Some(lab) = Lab::boot_one("what a run writes down") else { return };
+    lab.playbook(
+        "- directory: { path: /srv/one }\n- file: { path: /srv/one/a, content: \"a\\n\" }\n- command: { run: exit 7, \
+         creates: /srv/one/never }\n  id: never\n- file: { path: /srv/one/b, content: \"b\\n\" }\n  needs: [never]\n",
+    );
+    let applied = lab.apply();
+    assert_ne!(applied.code, 0, "{applied}");
+    let run = applied.json()["run"].as_str().unwrap().to_owned();
+
+    let proved = lab.rempart(&["history", "verify"]).ends(0);
+    assert!(!proved.lines(&["web1", "whole", "that this controller knows"]).is_empty(), "{proved}");
+    let copy = lab.write("copy", &lab.on("web1", "cat /var/lib/rempart/journal"));
+    let state = lab.folder.path().join("state");
+    for (kind, place) in [("controller", &state), ("target", &copy)] {
+        let (whole, told) = checked_by_python(kind, place);
+        assert!(whole, "{kind}: {told}");
+        assert!(proved.text().contains(told.trim_end()), "{kind}: {told}\n{proved}");
+    }
+
+    let listed = lab.rempart(&["history"]).ends(0);
+    assert!(!listed.lines(&[&run, "apply", "web1", "failed"]).is_empty(), "{listed}");
+    let shown = lab.rempart(&["history", "show", &run[..6]]).ends(0);
+    for words in [["✓ done", "/srv/one/a"], ["✗ failed", "exit 7"]] {
+        assert!(!shown.lines(&words).is_empty(), "{words:?}: {shown}");
+    }
+    let open = shown.out.split("not known to be done:").nth(1).unwrap_or_default();
+    assert!(open.contains("file:/srv/one/b") && !open.contains("file:/srv/one/a "), "{shown}");
+    let told = lab.rempart(&["history", "show", &run, "--host", "web1"]).ends(0);
+    for words in [["✓ done", "/srv/one/a"], ["✗ failed", "exit 7"]] {
+        assert!(!told.lines(&words).is_empty(), "{words:?}: {told}");
+    }
+    assert!(!lab.rempart(&["history", "--host", "web1"]).ends(0).lines(&[&run, "failed"]).is_empty());
+
+    // The end of what it did is taken out of the host's journal.
+    lab.on("web1", "cd /var/lib/rempart && sed -i '/\\tfail\\t/,$d' journal");
+    let cut = lab.rempart(&["history", "verify"]).ends(1);
+    assert!(!cut.lines(&["the end was cut off", &run]).is_empty(), "{cut}");
 }

@@ -110,6 +110,22 @@ fn what_a_host_took_back_was_not_done() {
 }
 
 #[test]
+fn a_checkpoint_waits_until_a_later_run_settles_it() {
+    let mut events = vec![
+        start("aa11", &["sshd:main"], None),
+        intent("aa11", 1, &["sshd:main"]),
+        result("aa11", 1, vec![StepResult::done()], Some(GuardEnd::Waiting), 5),
+        end("aa11", 0),
+    ];
+    let guard = |events: &[Event]| written(events).runs[0].batches[0].guard;
+    assert_eq!(guard(&events), Some(GuardEnd::Waiting));
+    events.push(result("bb22", 0, Vec::new(), Some(GuardEnd::Unknown), 6));
+    assert_eq!(guard(&events), Some(GuardEnd::Waiting));
+    events.push(result("cc33", 0, Vec::new(), Some(GuardEnd::Healed), 7));
+    assert_eq!(guard(&events), Some(GuardEnd::Healed));
+}
+
+#[test]
 fn lines_that_are_gone_leave_what_the_others_say() {
     let history = written(&[result("aa11", 1, vec![StepResult::done()], None, 5), end("bb22", 0)]);
     let run = history.find("aa11").unwrap();

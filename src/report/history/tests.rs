@@ -171,7 +171,7 @@ fn runs_that_ended() {
     run cc0000000000  1970-01-01 00:00:07 UTC, its first line is gone, unfinished
 
     Nobody saw this run end.
-    It was gone on with by rollback aa0000000000.
+    Run aa0000000000 takes it back.
     `rempart rollback cc0000000000` takes back what it changed.
     --
     run aa0000000000  rollback by ana@build-server-17.example.invalid, 2026-02-25 06:13:20 UTC, done
@@ -196,7 +196,7 @@ fn runs_that_ended() {
     db1
       batch 1, begun 12:30:50, ended 12:31:20; the guard waits for `rempart commit`
 
-    `rempart commit bb0000000000` keeps what the guard holds.
+    `rempart commit` keeps what the guard holds.
     `rempart rollback bb0000000000` takes back what it changed.
     --
     run dd0000000000  prune by ana@build-server-17.example.invalid, 2026-02-25 06:13:20 UTC, taken back
