@@ -15,3 +15,4 @@ mod hostile;
 mod one_connection;
 mod tamper;
 mod twice;
+mod undo;
