@@ -17,3 +17,4 @@ mod journal;
 mod one_connection;
 mod tamper;
 mod twice;
+mod undo;
