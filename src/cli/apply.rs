@@ -70,7 +70,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
     let mut looked = runtime.block_on(async {
-        let assembled = project::assemble(&fleet, &site, &selection, Some((links.clone(), forks)), screen).await?;
+        let links_of: Option<(Arc<dyn engine::Links>, usize)> = Some((links.clone(), forks));
+        let assembled =
+            project::assemble(&fleet, &site, &selection, links_of, Judge::AfterChanges, screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
         let looked = look(assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;

@@ -6,6 +6,7 @@ mod apply;
 mod change;
 mod commit;
 mod drift;
+mod facts;
 mod graph;
 mod history;
 mod inventory;

@@ -136,7 +136,8 @@ pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) ->
     let forks = parts.connection.forks;
     let runtime = project::runtime()?;
     runtime.block_on(async {
-        let assembled = project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
+        let assembled =
+            project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), judge, screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
         let looked = look(assembled, links, forks, progress.observer(), judge).await;

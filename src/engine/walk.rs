@@ -14,7 +14,7 @@ use super::segment::{next_segment, touches, touches_others};
 use super::{Event, Links, Observer, Outcome};
 use crate::kinds;
 use crate::model::{HostName, Phase};
-use crate::plan::{Act, Delta, delta};
+use crate::plan::{Act, Delta, NOT_SELECTED, delta};
 use crate::resource::{ErasedChange, Resource, Seen, Step};
 
 /// One host on its way through its resources.
@@ -198,7 +198,7 @@ impl Walk {
     fn delta(&self, item: usize) -> Delta {
         match self.seen.get(&item) {
             Some(seen) => delta(&self.run.graph.items[item].resource.desired(), seen),
-            None => Delta::Unknown("it was not measured".into()),
+            None => Delta::Unknown(self.run.graph.items[item].unseen()),
         }
     }
 
@@ -216,6 +216,9 @@ impl Walk {
                         _ => "it cannot be there yet".into(),
                     };
                     self.take(item, Outcome::Failed { why, output: Vec::new() });
+                }
+                _ if self.run.graph.is_witness(item) => {
+                    self.take(item, Outcome::Skipped { because: NOT_SELECTED.into() });
                 }
                 _ if !approved.is_some_and(Act::changes) => {
                     let why = "it differs now, which the approved plan did not show; plan again".to_owned();

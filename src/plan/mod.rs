@@ -14,5 +14,5 @@ mod tests;
 pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
 pub use graph::{Dependency, Graph, Why};
 pub use items::{Item, Need, Unread};
-pub use outlook::{Act, HostOutlook, Judge, Outlook, Permanent, Planned, Totals, outlook};
+pub use outlook::{Act, HostOutlook, Judge, NOT_SELECTED, Outlook, Permanent, Planned, Totals, outlook};
 pub use rollout::{Rollout, WaveSize, check_rollouts};

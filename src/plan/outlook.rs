@@ -1,6 +1,6 @@
 //! Owns the plan as people and machines see it: what will happen to each resource, in order, and why.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -174,6 +174,10 @@ impl Outlook {
     }
 }
 
+/// Why what was not selected holds up what needs it.
+pub const NOT_SELECTED: &str =
+    "it is not as declared, and not a part of this run; what needs it waits for a run with both";
+
 /// When checks are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judge {
@@ -205,7 +209,7 @@ pub fn outlook(
         let Some(answer) = seen.get(number) else {
             // A host that was not reached says so as a whole; anything else without an answer must not vanish.
             if !unreachable.contains_key(&item.host) {
-                acts.insert(*number, Act::Unknown { why: "it was not measured".into() });
+                acts.insert(*number, Act::Unknown { why: item.unseen() });
             }
             continue;
         };
@@ -246,6 +250,8 @@ pub fn outlook(
             },
         };
         let act = match (&act, item.resource.reaction(), after) {
+            _ if graph.is_witness(*number) && act.changes() => Act::Unknown { why: NOT_SELECTED.into() },
+            (Act::Same, ..) if graph.is_witness(*number) => Act::Same,
             (Act::Same, Some(reaction), Some(dependency)) => {
                 Act::React { reaction, because: graph.items[dependency.on].id() }
             }
@@ -258,7 +264,7 @@ pub fn outlook(
         }
         acts.insert(*number, act);
     }
-    let hosts = graph
+    let mut hosts: Vec<HostOutlook> = graph
         .by_host()
         .into_iter()
         .map(|(host, numbers)| HostOutlook {
@@ -286,6 +292,15 @@ pub fn outlook(
             host,
         })
         .collect();
+    // A host without a resource here that was asked all the same, for its facts or for a look from it.
+    let known: BTreeSet<HostName> = hosts.iter().map(|host| host.host.clone()).collect();
+    let mut others: Vec<(&HostName, &String)> = unreachable.iter().filter(|(host, _)| !known.contains(*host)).collect();
+    others.sort();
+    hosts.extend(others.into_iter().map(|(host, why)| HostOutlook {
+        host: host.clone(),
+        unreachable: Some(why.clone()),
+        resources: Vec::new(),
+    }));
     Outlook { hosts }
 }
 

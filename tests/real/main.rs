@@ -15,5 +15,6 @@ mod history;
 mod hostile;
 mod journal;
 mod one_connection;
+mod partial;
 mod tamper;
 mod twice;
