@@ -75,9 +75,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             project::assemble(&fleet, &site, &selection, links_of, Judge::AfterChanges, screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
-        let looked = look(assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
+        let looked = look(&fleet, assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
         listener.set(None);
-        Ok::<_, Stopped>(looked)
+        looked
     })?;
     if let Some(resumed) = &resumed {
         resumed.tell(screen);

@@ -13,6 +13,7 @@ mod inventory;
 mod kinds;
 mod lab;
 mod options;
+mod orphans;
 mod plan;
 mod project;
 mod resume;

@@ -9,9 +9,10 @@ use super::options::{Connection, Inventories, Selection};
 use super::{Stopped, show};
 use crate::engine::{Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
+use crate::kinds;
 use crate::lab;
 use crate::model::{Diagnostic, HostName, Place, ResourceId, Source, did_you_mean};
-use crate::plan::{Graph, Item, Judge, Need, Rollout, Unread, WaveSize, check_rollouts};
+use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts};
 use crate::playbook::{self, Body, Expansion, Site};
 use crate::report::Screen;
 use crate::resource::Resource;
@@ -195,6 +196,9 @@ pub(super) async fn assemble(
         });
     }
     let graph = Graph::build(items)?;
+    let scope =
+        Scope::of(&graph, site.name.clone(), expansion.plays.iter().map(|play| play.name.clone()), &kinds::parts);
+    let whole = selection.tags.is_empty() && selection.skip_tags.is_empty() && selection.phase.is_empty();
     let selected = |item: &Item| {
         limit.as_ref().is_none_or(|hosts| hosts.contains(&item.host))
             && (selection.phase.is_empty() || selection.phase.contains(&item.phase))
@@ -204,12 +208,22 @@ pub(super) async fn assemble(
     // Where nothing will be changed, nobody waits for anything.
     let graph = graph.restrict(&selected, judge == Judge::AfterChanges);
     let hosts: BTreeSet<&HostName> = graph.items.iter().map(|item| &item.host).collect();
-    fleet.check_targets(hosts)?;
+    fleet.check_targets(hosts.iter().copied())?;
     // A host outside of the limit counts if something inside reads its facts.
     let read: BTreeSet<&HostName> =
         graph.items.iter().filter_map(Item::unread).flat_map(|unread| &unread.waits_for).collect();
     silent.retain(|host, _| read.contains(host) || limit.as_ref().is_none_or(|hosts| hosts.contains(host)));
-    if graph.items.is_empty() && silent.is_empty() {
+    // Where a part of each host was selected, hosts without any are not asked what is left over on them.
+    let remembering: Vec<HostName> = expansion
+        .plays
+        .iter()
+        .flat_map(|play| &play.hosts)
+        .filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(*host)))
+        .filter(|host| (whole && fleet.targets.contains_key(*host)) || hosts.contains(host))
+        .filter(|host| !silent.contains_key(*host))
+        .cloned()
+        .collect();
+    if graph.items.is_empty() && silent.is_empty() && remembering.is_empty() {
         return Err(Stopped::usage(
             Diagnostic::error("nothing is selected")
                 .fix("loosen --limit, --tags or --phase, or check the playbook's `hosts:`"),
@@ -232,7 +246,7 @@ pub(super) async fn assemble(
         })
         .collect();
     check_rollouts(&graph, &rollouts)?;
-    Ok(Assembled { graph: Arc::new(graph), silent, rollouts })
+    Ok(Assembled { graph: Arc::new(graph), silent, rollouts, scope, remembering })
 }
 
 /// The graph, and the hosts whose facts could not be had, so that it lacks what depends on them.
@@ -240,6 +254,10 @@ pub(super) struct Assembled {
     pub graph: Arc<Graph>,
     pub silent: BTreeMap<HostName, TransportError>,
     pub rollouts: Vec<Rollout>,
+    /// What the run declares as a whole.
+    pub scope: Scope,
+    /// The hosts that are asked what rempart made there.
+    pub remembering: Vec<HostName>,
 }
 
 // A selector that matches nothing is a mistake, and must not look like success.

@@ -1,11 +1,11 @@
 //! Owns the plan as people and machines see it: what will happen to each resource, in order, and why.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
 use super::delta::all_new;
-use super::{Delta, FieldDelta, Graph, Why, delta};
+use super::{Delta, FieldDelta, Graph, Leftovers, Why, delta};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::resource::{Provision, Resource, Seen};
 
@@ -84,6 +84,9 @@ pub struct HostOutlook {
     pub unreachable: Option<String>,
     /// Its resources in order.
     pub resources: Vec<Planned>,
+    /// What rempart made there and nobody declares any more.
+    #[serde(flatten)]
+    pub left: Leftovers,
 }
 
 /// The plan of a fleet as a value.
@@ -112,6 +115,8 @@ pub struct Totals {
     pub unknown: usize,
     /// Hosts that could not be asked.
     pub unreachable: usize,
+    /// What rempart made and nobody declares any more.
+    pub orphans: usize,
 }
 
 impl Act {
@@ -152,11 +157,22 @@ impl Act {
 }
 
 impl Outlook {
+    /// Joins in what is left over, on hosts of it or others.
+    pub fn add_leftovers(&mut self, left: BTreeMap<HostName, Leftovers>) {
+        for (host, left) in left.into_iter().filter(|(_, left)| !left.is_empty()) {
+            match self.hosts.iter_mut().find(|known| known.host == host) {
+                Some(known) => known.left = left,
+                None => self.hosts.push(HostOutlook { host, unreachable: None, resources: Vec::new(), left }),
+            }
+        }
+    }
+
     /// How many of each, over the fleet.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for host in &self.hosts {
             totals.unreachable += usize::from(host.unreachable.is_some());
+            totals.orphans += host.left.orphans.len();
             for planned in &host.resources {
                 let count = match planned.act {
                     Act::Same => &mut totals.same,
@@ -290,6 +306,7 @@ pub fn outlook(
                 })
                 .collect(),
             host,
+            left: Leftovers::default(),
         })
         .collect();
     // A host without a resource here that was asked all the same, for its facts or for a look from it.
@@ -300,6 +317,7 @@ pub fn outlook(
         host: host.clone(),
         unreachable: Some(why.clone()),
         resources: Vec::new(),
+        left: Leftovers::default(),
     }));
     Outlook { hosts }
 }

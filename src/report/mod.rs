@@ -16,6 +16,7 @@ mod history;
 mod inventory;
 mod json;
 mod kinds;
+mod leftovers;
 mod notes;
 mod paint;
 mod picture;

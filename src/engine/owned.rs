@@ -1,0 +1,75 @@
+//! Owns what a host remembers of what rempart made there: one file, `kind:key TAB playbook TAB site TAB run` a line.
+
+use crate::plan::Made;
+use crate::quote::Sh;
+use crate::resource::{Answer, ProbeError, ProbeScript};
+use crate::sh;
+
+/// Where the target keeps the ids that rempart made.
+pub(super) const OWNED: &str = "/var/lib/rempart/owned";
+const SECTION: &str = "rempart/owned";
+
+/// What a host said about what rempart made there, and who asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The lines.
+    pub made: Vec<Made>,
+    /// The account that rempart logged in with.
+    pub login: Option<String>,
+}
+
+/// Asks for it.
+pub(super) fn ask(script: &mut ProbeScript) {
+    let mut text = sh!("[ ! -e {} ] || cat -- {} || exit 3", OWNED, OWNED);
+    text.line(Sh::program_of_the_user("printf '\\n=%s\\n' \"${SUDO_USER:-$(id -un)}\""));
+    script.section(SECTION, text);
+}
+
+/// Reads it; `None` = it was not asked.
+///
+/// # Errors
+/// It could not be read, or does not read as it was written.
+pub(super) fn read(answer: &Answer) -> Option<Result<Remembered, String>> {
+    let section = answer.section(SECTION).ok()?;
+    Some(lines(section.status, section.text().map_err(|ProbeError(why)| why)))
+}
+
+fn lines(status: i32, text: Result<&str, String>) -> Result<Remembered, String> {
+    let text = text?;
+    if status != 0 {
+        return Err(format!("{OWNED} could not be read"));
+    }
+    let (lines, login) = text.trim_end().rsplit_once('=').ok_or("the answer was cut")?;
+    let one = |line: &str| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        match fields.as_slice() {
+            [id, playbook, site, run] if id.contains(':') => Ok(Made {
+                id: (*id).to_owned(),
+                playbook: (*playbook).to_owned(),
+                site: (*site).to_owned(),
+                run: (*run).to_owned(),
+            }),
+            _ => Err(format!("{OWNED} holds a line that rempart did not write: {}", line.escape_debug())),
+        }
+    };
+    let made = lines.lines().filter(|line| !line.is_empty()).map(one).collect::<Result<_, _>>()?;
+    Ok(Remembered { made, login: Some(login.to_owned()).filter(|login| !login.is_empty()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_they_were_written_and_nothing_else_is() {
+        let read = lines(0, Ok("file:/a=b\tp\t\tr1\nuser:u\tp\ts\tr2\n\n=admin\n")).unwrap();
+        assert_eq!(read.made.len(), 2);
+        assert_eq!((read.made[0].id.as_str(), read.made[1].site.as_str()), ("file:/a=b", "s"));
+        assert_eq!(read.login.as_deref(), Some("admin"));
+        assert_eq!(lines(0, Ok("\n=root\n")).unwrap().made, vec![]);
+        for broken in ["file:/a\tp\n\n=admin\n", "junk\n\n=admin\n", "file:/a\tp\t\tr1\n"] {
+            assert!(lines(0, Ok(broken)).is_err(), "{broken:?}");
+        }
+        assert!(lines(3, Ok("\n=admin\n")).is_err());
+    }
+}
