@@ -60,6 +60,45 @@ fn lines(status: i32, text: Result<&str, String>) -> Result<Remembered, String> 
 mod tests {
     use super::*;
 
+    // The target's own functions, on a file of the test.
+    fn shell(folder: &std::path::Path, script: &str) -> (bool, String) {
+        let owned = folder.join("owned");
+        let text = format!("set -eu\n{}\nRP_OWNED={}\n{script}\n", super::super::batch::OWNED, owned.display());
+        let ran = std::process::Command::new("sh").arg("-c").arg(text).output().unwrap();
+        (ran.status.success(), String::from_utf8(ran.stdout).unwrap())
+    }
+
+    #[test]
+    fn the_target_remembers_forgets_and_takes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = || std::fs::read_to_string(folder.path().join("owned")).unwrap_or_default();
+        let (a, b) = ("file:/a\\n b\tp\ts\tr1", "user:u\tp\t\tr1");
+        let edit = |ids: &str, lines: &str| shell(folder.path(), sh!("rp_owned_edit {} {}", ids, lines).text());
+        assert!(edit("", &format!("{a}\n{b}")).0);
+        assert_eq!(read(), format!("{a}\n{b}\n"));
+        // The same id again takes the old line's place; a backslash is a backslash.
+        let again = a.replace("r1", "r2");
+        assert!(edit("", &again).0);
+        assert_eq!(read(), format!("{b}\n{again}\n"));
+        let (_, gone) = shell(folder.path(), sh!("rp_owned_gone {}", "file:/a\\n b\nfile:/none").text());
+        assert_eq!(gone, format!("gone\t{again}\n"));
+        assert!(edit("file:/a\\n b\nfile:/none", "").0);
+        assert_eq!(read(), format!("{b}\n"));
+        // And back: what was made is forgotten, what was forgotten is remembered.
+        std::fs::write(folder.path().join("image"), format!("made\t{b}\n{gone}")).unwrap();
+        assert!(shell(folder.path(), sh!("rp_owned_back {}", folder.path().join("image").to_str().unwrap()).text()).0);
+        assert_eq!(read(), format!("{again}\n"));
+    }
+
+    #[test]
+    fn where_it_cannot_be_written_the_old_lines_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("owned"), "user:u\tp\t\tr1\n").unwrap();
+        std::fs::create_dir(folder.path().join("owned.new")).unwrap();
+        assert!(!shell(folder.path(), "rp_owned_edit user:u ''").0);
+        assert_eq!(std::fs::read_to_string(folder.path().join("owned")).unwrap(), "user:u\tp\t\tr1\n");
+    }
+
     #[test]
     fn lines_are_read_as_they_were_written_and_nothing_else_is() {
         let read = lines(0, Ok("file:/a=b\tp\t\tr1\nuser:u\tp\ts\tr2\n\n=admin\n")).unwrap();

@@ -92,6 +92,10 @@ impl Resource for Removed {
         self.0.id()
     }
 
+    fn is_risky(&self) -> bool {
+        self.0.is_risky()
+    }
+
     fn provides(&self) -> Vec<Provision> {
         Vec::new()
     }
