@@ -11,7 +11,7 @@ use super::plan::{Looked, hosts_of, look};
 use super::project::{self, Fleet};
 use super::resume::Resumed;
 use super::show::Listener;
-use super::{Ended, Stopped, show};
+use super::{Ended, show};
 use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
 use crate::history::{ApprovedChange, RunSelection, RunVerb};
 use crate::model::Exit;
