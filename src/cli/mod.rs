@@ -16,6 +16,7 @@ mod options;
 mod orphans;
 mod plan;
 mod project;
+mod prune;
 mod resume;
 mod rollback;
 mod schema;
@@ -52,6 +53,7 @@ enum Verb {
     Commit(commit::Args),
     Rollback(rollback::Args),
     Drift(drift::Args),
+    Prune(prune::Args),
     Graph(graph::Args),
     History(history::Args),
     Trust(trust::Args),
@@ -133,6 +135,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Commit(args) => commit::run(&args, &screen),
         Verb::Rollback(args) => rollback::run(&args, &screen),
         Verb::Drift(args) => drift::run(&args, &screen),
+        Verb::Prune(args) => prune::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::History(args) => history::run(&args, &screen),
         Verb::Trust(args) => trust::run(&args, &screen),

@@ -24,6 +24,8 @@ pub(super) struct Found {
     pub graph: Arc<Graph>,
     pub seen: HashMap<usize, Seen>,
     pub unreachable: BTreeMap<HostName, TransportError>,
+    /// What rempart never removes.
+    pub kept: BTreeMap<HostName, Vec<Made>>,
     /// What hosts remember and do not have any more.
     pub vanished: BTreeMap<HostName, Vec<Made>>,
 }
@@ -38,6 +40,7 @@ pub(super) async fn find(
 ) -> Result<Found, Stopped> {
     let mut left: BTreeMap<HostName, Leftovers> = BTreeMap::new();
     let mut removed = Vec::new();
+    let mut kept: BTreeMap<HostName, Vec<Made>> = BTreeMap::new();
     for (host, answer) in memory {
         let remembered = match answer {
             Ok(remembered) => remembered,
@@ -54,6 +57,7 @@ pub(super) async fn find(
                 true
             }
             Err(why) => {
+                kept.entry(host.clone()).or_default().push(orphan.made.clone());
                 orphan.kept = Some(why);
                 true
             }
@@ -76,7 +80,7 @@ pub(super) async fn find(
             None => of_host.orphans[at].kept = Some("it was not measured".into()),
         }
     }
-    Ok(Found { left, graph, seen: probed.seen, unreachable: probed.unreachable, vanished })
+    Ok(Found { left, graph, seen: probed.seen, unreachable: probed.unreachable, kept, vanished })
 }
 
 // What removes an orphan; or why rempart does not.

@@ -56,6 +56,8 @@ pub(super) struct Looked {
     pub notes: BTreeMap<HostName, HostNote>,
     pub rollouts: Vec<Rollout>,
     pub outlook: Outlook,
+    /// The site of the run; empty for none.
+    pub site: String,
 }
 
 impl Looked {
@@ -80,11 +82,20 @@ pub(super) async fn look(
     probed.unreachable.extend(silent);
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
+    let site = scope.site().to_owned();
     let is_check = |kind: &str| kinds::find(kind).is_some_and(|entry| entry.check);
     let mut outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
     let found = orphans::find(fleet, &scope, &probed.remembered, links, forks).await?;
     outlook.add_leftovers(found.left);
-    Ok(Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook })
+    Ok(Looked {
+        graph,
+        seen: probed.seen,
+        unreachable: probed.unreachable,
+        notes: probed.notes,
+        rollouts,
+        outlook,
+        site,
+    })
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {

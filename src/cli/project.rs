@@ -13,7 +13,7 @@ use crate::kinds;
 use crate::lab;
 use crate::model::{Diagnostic, HostName, Place, ResourceId, Source, did_you_mean};
 use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts};
-use crate::playbook::{self, Body, Expansion, Site};
+use crate::playbook::{self, Body, Play, Site};
 use crate::report::Screen;
 use crate::resource::Resource;
 use crate::transport::{Target, TransportError};
@@ -85,6 +85,11 @@ impl Fleet {
         self.inventory.select(pattern, &place).map_err(Stopped::from)
     }
 
+    /// The hosts of `--limit`, if there is one.
+    pub fn limits(&self, pattern: Option<&str>) -> Result<Option<BTreeSet<HostName>>, Stopped> {
+        pattern.map(|pattern| Ok(self.limit(pattern)?.into_iter().collect())).transpose()
+    }
+
     /// Refuses a host to which no way can be made of its connection variables.
     pub fn check_targets<'a>(&self, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<(), Stopped> {
         let faults: Vec<Diagnostic> =
@@ -152,23 +157,26 @@ pub(super) fn load_site(paths: &[PathBuf]) -> Result<Site, Stopped> {
     playbook::load(paths).map_err(Stopped::from)
 }
 
-/// Expands the site on the fleet, fetching facts from hosts if something reads them, and joins it into the selected
-/// part of one graph.
-pub(super) async fn assemble(
+/// A site on its fleet, before anything of it is selected.
+pub(super) struct Whole {
+    pub graph: Graph,
+    pub plays: Vec<Play>,
+    /// What the run declares.
+    pub scope: Scope,
+    /// The hosts that were asked for facts and gave none.
+    pub silent: BTreeMap<HostName, TransportError>,
+}
+
+/// Expands the site on the fleet, fetching facts from hosts if something reads them, and joins it into one graph.
+pub(super) async fn whole(
     fleet: &Fleet,
     site: &Site,
-    selection: &Selection,
+    limit: Option<&BTreeSet<HostName>>,
     links: Option<(Arc<dyn Links>, usize)>,
-    judge: Judge,
     screen: &Arc<Screen>,
-) -> Result<Assembled, Stopped> {
-    let limit: Option<BTreeSet<HostName>> = match &selection.limit {
-        Some(pattern) => Some(fleet.limit(pattern)?.into_iter().collect()),
-        None => None,
-    };
-    let Expanded { expansion, mut silent } = facts::expand(fleet, site, limit.as_ref(), links).await?;
+) -> Result<Whole, Stopped> {
+    let Expanded { expansion, silent } = facts::expand(fleet, site, limit, links).await?;
     show::diagnostics(screen, &expansion.warnings);
-    check_tags(selection, &expansion)?;
     let mut items = Vec::new();
     for declared in expansion.declared {
         let resource: Box<dyn Resource> = match declared.body {
@@ -196,8 +204,24 @@ pub(super) async fn assemble(
         });
     }
     let graph = Graph::build(items)?;
-    let scope =
-        Scope::of(&graph, site.name.clone(), expansion.plays.iter().map(|play| play.name.clone()), &kinds::parts);
+    let names = expansion.plays.iter().map(|play| play.name.clone());
+    let scope = Scope::of(&graph, site.name.clone(), names, &kinds::parts);
+    Ok(Whole { graph, plays: expansion.plays, scope, silent })
+}
+
+/// The selected part of a site on its fleet.
+pub(super) async fn assemble(
+    fleet: &Fleet,
+    site: &Site,
+    selection: &Selection,
+    links: Option<(Arc<dyn Links>, usize)>,
+    judge: Judge,
+    screen: &Arc<Screen>,
+) -> Result<Assembled, Stopped> {
+    let limit = fleet.limits(selection.limit.as_deref())?;
+    let asks = links.is_some();
+    let Whole { graph, plays, scope, mut silent } = whole(fleet, site, limit.as_ref(), links, screen).await?;
+    check_tags(selection, &graph)?;
     let whole = selection.tags.is_empty() && selection.skip_tags.is_empty() && selection.phase.is_empty();
     let selected = |item: &Item| {
         limit.as_ref().is_none_or(|hosts| hosts.contains(&item.host))
@@ -214,8 +238,7 @@ pub(super) async fn assemble(
         graph.items.iter().filter_map(Item::unread).flat_map(|unread| &unread.waits_for).collect();
     silent.retain(|host, _| read.contains(host) || limit.as_ref().is_none_or(|hosts| hosts.contains(host)));
     // Where a part of each host was selected, hosts without any are not asked what is left over on them.
-    let remembering: Vec<HostName> = expansion
-        .plays
+    let remembering: Vec<HostName> = plays
         .iter()
         .flat_map(|play| &play.hosts)
         .filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(*host)))
@@ -223,14 +246,13 @@ pub(super) async fn assemble(
         .filter(|host| !silent.contains_key(*host))
         .cloned()
         .collect();
-    if graph.items.is_empty() && silent.is_empty() && remembering.is_empty() {
+    if graph.items.is_empty() && silent.is_empty() && (remembering.is_empty() || !asks) {
         return Err(Stopped::usage(
             Diagnostic::error("nothing is selected")
                 .fix("loosen --limit, --tags or --phase, or check the playbook's `hosts:`"),
         ));
     }
-    let rollouts: Vec<Rollout> = expansion
-        .plays
+    let rollouts: Vec<Rollout> = plays
         .iter()
         .filter(|play| !play.serial.is_empty())
         .map(|play| {
@@ -261,9 +283,8 @@ pub(super) struct Assembled {
 }
 
 // A selector that matches nothing is a mistake, and must not look like success.
-fn check_tags(selection: &Selection, expansion: &Expansion) -> Result<(), Stopped> {
-    let known: BTreeSet<&str> =
-        expansion.declared.iter().flat_map(|declared| declared.tags.iter().map(String::as_str)).collect();
+fn check_tags(selection: &Selection, graph: &Graph) -> Result<(), Stopped> {
+    let known: BTreeSet<&str> = graph.items.iter().flat_map(|item| item.tags.iter().map(String::as_str)).collect();
     for tag in selection.tags.iter().chain(&selection.skip_tags) {
         if !known.contains(tag.as_str()) {
             let mut told = Diagnostic::error("an unknown tag").because(format!("no resource has the tag `{tag}`"));

@@ -1,13 +1,22 @@
 //! Owns what a host remembers of what rempart made there: one file, `kind:key TAB playbook TAB site TAB run` a line.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::library;
+use super::{WriteLinks, each_host};
+use crate::model::HostName;
 use crate::plan::Made;
 use crate::quote::Sh;
 use crate::resource::{Answer, ProbeError, ProbeScript};
 use crate::sh;
+use crate::transport::WriteScript;
 
 /// Where the target keeps the ids that rempart made.
 pub(super) const OWNED: &str = "/var/lib/rempart/owned";
 const SECTION: &str = "rempart/owned";
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a host said about what rempart made there, and who asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +25,31 @@ pub struct Remembered {
     pub made: Vec<Made>,
     /// The account that rempart logged in with.
     pub login: Option<String>,
+}
+
+/// Lets hosts forget ids of things that are not there any more, or that nobody will remove; what became of it, by host.
+pub async fn forget(
+    ids: BTreeMap<HostName, Vec<String>>,
+    links: Arc<WriteLinks>,
+    forks: usize,
+) -> BTreeMap<HostName, Result<(), String>> {
+    let hosts = ids.keys().cloned().collect();
+    let asked = each_host(hosts, forks, move |host| {
+        let mut text = Sh::program_of_the_user(&library());
+        text.line(sh!(
+            "mkdir -p -m 0700 /run/rempart && exec 9>> /run/rempart/lease || exit 1
+flock -w 10 9 || { echo 'another run is at work on it' >&2; exit 1; }
+rp_owned_edit {} ''",
+            ids.get(host).map(|ids| ids.join("\n")).unwrap_or_default()
+        ));
+        let script = WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: PATIENCE };
+        let ran = links.with(host, |session| session.run(&script, &mut |_| {})).map_err(|error| error.to_string())?;
+        let why = || String::from_utf8_lossy(&ran.stderr).trim().to_owned();
+        if ran.status == 0 { Ok(()) } else { Err(why()) }
+    })
+    .await;
+    let died = || Err("the work on it died; this is a bug in rempart".to_owned());
+    asked.into_iter().map(|(host, done)| (host, done.unwrap_or_else(died))).collect()
 }
 
 /// Asks for it.

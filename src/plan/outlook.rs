@@ -297,7 +297,10 @@ pub fn outlook(
                         item: number,
                         id: item.id(),
                         phase: item.phase,
-                        place: format!("{}:{}", item.place.path(), item.place.line()),
+                        place: match item.place.line() {
+                            0 => item.place.path().to_owned(),
+                            line => format!("{}:{line}", item.place.path()),
+                        },
                         act,
                         after: afters.remove(&number),
                         permanent: seen.get(&number).filter(|_| is_made).and_then(why),

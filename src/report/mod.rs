@@ -22,6 +22,7 @@ mod paint;
 mod picture;
 mod plan;
 mod progress;
+mod prune;
 mod rollback;
 mod run;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use notes::Notes;
 pub use paint::{Paint, Tone};
 pub use plan::{PlanView, plan, plan_json};
 pub use progress::{Progress, progress};
+pub use prune::{PruneView, not_forgotten, prune};
 pub use rollback::{checkpoints, checkpoints_json, rollback, rollback_json};
 pub use run::{RunView, run, run_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};

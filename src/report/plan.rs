@@ -94,7 +94,7 @@ fn legend(outlook: &Outlook, paint: &Paint) -> String {
     if used.is_empty() { String::new() } else { format!("{}\n\n", used.join("   ")) }
 }
 
-fn summary(host: &HostOutlook, paint: &Paint) -> String {
+pub(super) fn summary(host: &HostOutlook, paint: &Paint) -> String {
     if let Some(why) = &host.unreachable {
         return paint.tone(Tone::Bad, &format!("not reached: {}", visible(why)));
     }
@@ -123,7 +123,7 @@ fn summary(host: &HostOutlook, paint: &Paint) -> String {
     parts.join(", ")
 }
 
-fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
+pub(super) fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
     let mut text = String::new();
     let mut phase: Option<Phase> = None;
     for planned in host.resources.iter().filter(|planned| all || !matches!(planned.act, Act::Same)) {
