@@ -15,6 +15,7 @@ use super::show::Listener;
 use super::{Ended, Stopped};
 use crate::engine::{self, Approved, Links, WriteLinks, probe_hosts};
 use crate::history::{RunSelection, RunVerb};
+use crate::kinds;
 use crate::model::{Exit, HostName};
 use crate::plan::{Graph, Judge, Leftovers, Made, Outlook, outlook};
 use crate::report::{self, PruneView, RunView, Screen};
@@ -159,7 +160,7 @@ async fn look(
         .map(|(host, error)| (host.clone(), error.to_string()))
         .collect();
     let words: HashMap<HostName, String> = unreachable.iter().map(|(host, why)| (host.clone(), why.clone())).collect();
-    let mut outlook = outlook(&found.graph, &found.seen, &words, &|_| false, Judge::AfterChanges);
+    let mut outlook = outlook(&found.graph, &found.seen, &words, &|_| false, &kinds::permanent, Judge::AfterChanges);
     // What will be removed stands in the plan already; what is left is what will not be.
     let mut left: BTreeMap<HostName, Leftovers> = found.left.clone();
     for left in left.values_mut() {

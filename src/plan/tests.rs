@@ -194,7 +194,7 @@ fn what_a_selection_needs_and_lacks_is_looked_at_and_holds_it_up() {
     assert_eq!(part.dependencies(1).len(), 1);
     for (there, fine) in [(present("1"), true), (present("2"), false), (Seen::Absent, false)] {
         let seen = HashMap::from([(0, there), (1, Seen::Absent)]);
-        let outlook = outlook(&part, &seen, &HashMap::new(), &|_| false, Judge::AfterChanges);
+        let outlook = outlook(&part, &seen, &HashMap::new(), &|_| false, &|_, _, _| None, Judge::AfterChanges);
         let acts: Vec<&Act> =
             outlook.hosts.iter().flat_map(|host| &host.resources).map(|planned| &planned.act).collect();
         assert_eq!(matches!(acts[0], Act::Same), fine, "{acts:?}");
@@ -209,7 +209,7 @@ fn what_lacks_facts_of_another_host_says_whose_and_that_host_is_shown_as_not_rea
     unread.resource = Box::new(Unread { id: unread.id(), waits_for, why: "it reads facts of b".into() });
     let graph = Graph::build(vec![unread]).unwrap();
     let unreachable = HashMap::from([(HostName::new("b"), "down".to_owned())]);
-    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, Judge::AfterChanges);
+    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, &|_, _, _| None, Judge::AfterChanges);
     let Act::Unknown { why } = &outlook.hosts[0].resources[0].act else { panic!("{outlook:?}") };
     assert_eq!(why, "it reads facts of b");
     assert_eq!((outlook.totals().unknown, outlook.totals().unreachable), (1, 1));

@@ -111,6 +111,12 @@ fn what_nobody_declares_any_more_is_shown_and_only_prune_removes_it() {
     assert_eq!(orphans(&verb("drift", &["base.yaml"]).ends(2), "web2"), ["file:/srv/rp/deep/two", "file:/srv/rp/one"]);
     verb("drift", &["base.yaml", "--limit", "web1"]).ends(0);
 
+    // A rollback of the prune brings it back, and rempart knows it again.
+    let run = pruned.json()["run"].as_str().unwrap().to_owned();
+    lab.rempart(&["rollback", &run, "--yes"]).ends(0);
+    lab.on("web1", "cat /srv/rp/one");
+    assert_eq!(orphans(&verb("plan", &["base.yaml"]), "web1"), ["file:/srv/rp/deep/two", "file:/srv/rp/one"]);
+
     // Somebody else removed one: it is no orphan any more, and prune forgets it.
     lab.on("web2", "rm /srv/rp/one");
     assert_eq!(orphans(&verb("plan", &["base.yaml"]), "web2"), ["file:/srv/rp/deep/two"]);
