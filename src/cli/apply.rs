@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::change::{self, Change, Record, absolute};
 use super::options::{Connection, Inventories, Selection};
-use super::plan::{Looked, hosts_of, look};
+use super::plan::{hosts_of, look};
 use super::project::{self, Fleet};
 use super::resume::Resumed;
 use super::show::Listener;
-use super::{Ended, Stopped, show};
+use super::{Ended, show};
 use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
 use crate::history::{ApprovedChange, RunSelection, RunVerb};
-use crate::model::Exit;
-use crate::plan::{Act, Judge};
+use crate::model::{Exit, HostName};
+use crate::plan::{Act, Graph, Judge, Outlook};
 use crate::report::{self, RunView, Screen};
+use crate::resource::Seen;
 use crate::transport::SshTransport;
 
 /// Bring the fleet to what the playbook says, after showing the plan
@@ -55,7 +56,7 @@ pub(super) struct Args {
 }
 
 /// A person who read the plan for longer than this read something that may be stale.
-const FRESH: Duration = Duration::from_secs(10);
+pub(super) const FRESH: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let resumed = args.resume.as_deref().map(|run| Resumed::find(run, &args.inventories.set)).transpose()?;
@@ -70,12 +71,13 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
     let mut looked = runtime.block_on(async {
-        let assembled = project::assemble(&fleet, &site, &selection, Some((links.clone(), forks)), screen).await?;
+        let links_of: Option<(Arc<dyn engine::Links>, usize)> = Some((links.clone(), forks));
+        let assembled = project::assemble(&fleet, &site, &selection, links_of, Judge::AfterChanges, screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
-        let looked = look(assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
+        let looked = look(&fleet, assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
         listener.set(None);
-        Ok::<_, Stopped>(looked)
+        looked
     })?;
     if let Some(resumed) = &resumed {
         resumed.tell(screen);
@@ -91,21 +93,16 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         let shown = Instant::now();
         args.change.approve(screen, "Apply this plan? Only `yes` will do")?;
         if !args.change.yes && shown.elapsed() > FRESH {
-            // The fleet is measured again; what differs from what was approved is then refused, item by item.
-            for host in fleet.targets.keys() {
-                links.close(host);
-            }
-            let items = (0..looked.graph.items.len())
-                .filter(|item| !looked.unreachable.contains_key(&looked.graph.items[*item].host))
-                .collect();
-            let again =
-                runtime.block_on(engine::probe(looked.graph.clone(), items, links.clone(), forks, project::nobody()));
-            seen = again.seen;
+            let reached = |host: &HostName| !looked.unreachable.contains_key(host);
+            seen = runtime.block_on(measure_again(&looked.graph, &reached, &links, forks));
         }
     }
     let names: Vec<String> = playbooks.iter().map(|path| path.display().to_string()).collect();
-    let options =
-        ApplyOptions { patience: args.patience, ..args.change.options(&format!("apply {}", names.join(" ")), forks) };
+    let options = ApplyOptions {
+        site: looked.site.clone(),
+        patience: args.patience,
+        ..args.change.options(&format!("apply {}", names.join(" ")), forks)
+    };
     let record = Record::open(&options.run)?;
     if changes > 0 {
         let mut event = change::run_event(RunVerb::Apply, &options);
@@ -118,7 +115,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             phase: selection.phase.iter().map(|phase| phase.name().to_owned()).collect(),
         };
         event.set_names = inventories.set.iter().filter_map(|set| Some(set.split_once('=')?.0.to_owned())).collect();
-        event.approved = approved_changes(&looked);
+        event.approved = approved_changes(&looked.outlook);
         event.resumes = resumed.as_ref().map(|resumed| resumed.run().to_owned());
         record.begin(event)?;
     }
@@ -146,7 +143,21 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if changes > 0 { record.end(&report_of_run, exit) } else { Ok(exit) }
 }
 
-fn approved_changes(looked: &Looked) -> Vec<ApprovedChange> {
+/// The fleet is measured again; what differs from what was approved is then refused, item by item.
+pub(super) async fn measure_again(
+    graph: &Arc<Graph>,
+    reached: &dyn Fn(&HostName) -> bool,
+    links: &Arc<WriteLinks>,
+    forks: usize,
+) -> HashMap<usize, Seen> {
+    for (host, _) in graph.by_host() {
+        links.close(&host);
+    }
+    let items = (0..graph.items.len()).filter(|item| reached(&graph.items[*item].host)).collect();
+    engine::probe(graph.clone(), items, links.clone(), forks, project::nobody()).await.seen
+}
+
+pub(super) fn approved_changes(outlook: &Outlook) -> Vec<ApprovedChange> {
     let of_host = |host: &crate::plan::HostOutlook| {
         let name = host.host.clone();
         host.resources
@@ -160,5 +171,5 @@ fn approved_changes(looked: &Looked) -> Vec<ApprovedChange> {
             })
             .collect::<Vec<_>>()
     };
-    looked.outlook.hosts.iter().flat_map(of_host).collect()
+    outlook.hosts.iter().flat_map(of_host).collect()
 }

@@ -6,14 +6,17 @@ mod apply;
 mod change;
 mod commit;
 mod drift;
+mod facts;
 mod graph;
 mod history;
 mod inventory;
 mod kinds;
 mod lab;
 mod options;
+mod orphans;
 mod plan;
 mod project;
+mod prune;
 mod resume;
 mod rollback;
 mod schema;
@@ -50,6 +53,7 @@ enum Verb {
     Commit(commit::Args),
     Rollback(rollback::Args),
     Drift(drift::Args),
+    Prune(prune::Args),
     Graph(graph::Args),
     History(history::Args),
     Trust(trust::Args),
@@ -131,6 +135,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Commit(args) => commit::run(&args, &screen),
         Verb::Rollback(args) => rollback::run(&args, &screen),
         Verb::Drift(args) => drift::run(&args, &screen),
+        Verb::Prune(args) => prune::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::History(args) => history::run(&args, &screen),
         Verb::Trust(args) => trust::run(&args, &screen),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
 use super::show::Listener;
-use super::{Ended, Stopped, show};
-use crate::engine::{HostNote, Links, Observer, ReadLinks, probe};
+use super::{Ended, Stopped, orphans, show};
+use crate::engine::{HostNote, Links, Observer, ReadLinks, probe_hosts};
 use crate::kinds;
 use crate::model::{Exit, HostName};
 use crate::plan::{Graph, Judge, Outlook, Rollout, outlook};
@@ -56,6 +56,8 @@ pub(super) struct Looked {
     pub notes: BTreeMap<HostName, HostNote>,
     pub rollouts: Vec<Rollout>,
     pub outlook: Outlook,
+    /// The site of the run; empty for none.
+    pub site: String,
 }
 
 impl Looked {
@@ -67,21 +69,33 @@ impl Looked {
 
 /// Asks the selected part of the fleet, over connections that `links` holds.
 pub(super) async fn look(
+    fleet: &Fleet,
     assembled: Assembled,
     links: Arc<dyn Links>,
     forks: usize,
     observer: Arc<Observer>,
     judge: Judge,
-) -> Looked {
-    let Assembled { graph, silent, rollouts } = assembled;
+) -> Result<Looked, Stopped> {
+    let Assembled { graph, silent, rollouts, scope, remembering } = assembled;
     let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
-    let mut probed = probe(graph.clone(), items, links, forks, observer).await;
+    let mut probed = probe_hosts(graph.clone(), items, remembering, links.clone(), forks, observer).await;
     probed.unreachable.extend(silent);
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
+    let site = scope.site().to_owned();
     let is_check = |kind: &str| kinds::find(kind).is_some_and(|entry| entry.check);
-    let outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
-    Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
+    let mut outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
+    let found = orphans::find(fleet, &scope, &probed.remembered, links, forks).await?;
+    outlook.add_leftovers(found.left);
+    Ok(Looked {
+        graph,
+        seen: probed.seen,
+        unreachable: probed.unreachable,
+        notes: probed.notes,
+        rollouts,
+        outlook,
+        site,
+    })
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
@@ -136,12 +150,13 @@ pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) ->
     let forks = parts.connection.forks;
     let runtime = project::runtime()?;
     runtime.block_on(async {
-        let assembled = project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
+        let assembled =
+            project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), judge, screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
-        let looked = look(assembled, links, forks, progress.observer(), judge).await;
+        let looked = look(&fleet, assembled, links, forks, progress.observer(), judge).await;
         listener.set(None);
-        Ok(looked)
+        looked
     })
 }
 

@@ -29,6 +29,8 @@ pub struct ApplyOptions {
     pub patience: u64,
     /// Whether a risky change waits for a person's `commit` in the place of a fresh connection.
     pub checkpoint: bool,
+    /// The site that is applied; empty for none.
+    pub site: String,
     /// Who began the run, and why.
     pub origin: Origin,
 }
@@ -42,6 +44,7 @@ impl Default for ApplyOptions {
             orphan_after: 60,
             patience: 15,
             checkpoint: false,
+            site: String::new(),
             origin: Origin::default(),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Origin;
 use crate::model::ResourceId;
+use crate::plan::Made;
 use crate::quote::{Sh, quote_sh};
 use crate::resource::{Expect, Reversal, Step};
 use crate::secret::Rendered;
@@ -19,6 +20,8 @@ const TARGET: &str = include_str!("target.sh");
 pub(super) const JOURNAL: &str = include_str!("journal.sh");
 /// How what a step touches is kept, compared and put back.
 pub(super) const UNDO: &str = include_str!("undo.sh");
+/// How the target remembers what rempart made.
+pub(super) const OWNED: &str = include_str!("owned.sh");
 /// The target's half of the guard.
 pub(super) const GUARD: &str = include_str!("guard.sh");
 const RUNNER: &str = include_str!("runner.sh");
@@ -37,6 +40,10 @@ pub(super) struct BatchStep {
     pub requires: Vec<usize>,
     /// The resources it serves.
     pub ids: Vec<ResourceId>,
+    /// What the host must remember of what it makes.
+    pub makes: Vec<Made>,
+    /// The ids of what is gone afterwards.
+    pub removes: Vec<String>,
 }
 
 /// Consecutive steps of one host.
@@ -159,7 +166,13 @@ fi",
             for expect in &step.step.expects {
                 body.line(precondition(expect));
             }
+            if !step.makes.is_empty() {
+                body.line(sh!("rp_owned_edit '' {}", step.lines()));
+            }
             body.line(step.step.script.clone());
+            if !step.removes.is_empty() {
+                body.line(sh!("rp_owned_edit {} ''", step.removes.join("\n")));
+            }
             text.push_str(&format!("{at})\n{}\n;;\n", body.text()));
         }
         text.push_str("esac\n}\nrp_describe() {\ncase \"$1\" in\n");
@@ -201,6 +214,8 @@ fi",
             }
         }
         let after = Sh::lines(afters.into_iter().map(|after| sh!("(\n{}\n)", after.clone())));
+        let owned = self.steps.iter().filter(|step| step.step.risky).map(|step| step.owned("$RP_DIR/owned"));
+        let owned = Sh::lines([sh!(": > \"$RP_DIR/owned\"")].into_iter().chain(owned));
         let person = if self.checkpoint {
             one_line(&format!("{}: {}", self.origin.who, self.origin.why))
         } else {
@@ -208,11 +223,13 @@ fi",
         };
         sh!(
             "rp_arm() {
+{}
 printf '%s\\n' {} > \"$RP_DIR/touches\"
 printf '%s\\n' {} > \"$RP_DIR/after\"
 rp_guard_arm \"$RP_RUN\" \"$RP_BATCH\" \"$RP_WINDOW\" \"$RP_DIR/touches\" \"$RP_DIR/after\" {} {}
 }
 ",
+            owned,
             touches,
             after.text(),
             self.library_path(),
@@ -255,6 +272,29 @@ impl BatchStep {
         let ids: Vec<String> = self.ids.iter().map(ToString::to_string).collect();
         one_line(&format!("{} | {}", ids.join(", "), self.step.title))
     }
+
+    // What it makes, as the host remembers it.
+    fn lines(&self) -> String {
+        let line = |made: &Made| {
+            let parts = [&made.id, &made.playbook, &made.site, &made.run];
+            parts.map(|part| one_line(part)).join("\t")
+        };
+        self.makes.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    // Adds to a file what the host forgets and remembers by it, so that this can be taken back.
+    fn owned(&self, to: &'static str) -> Sh {
+        let mut text = Sh::default();
+        let to = Sh::program_of_the_user(&format!(">> \"{to}\""));
+        if !self.makes.is_empty() {
+            let lines: Vec<String> = self.lines().lines().map(str::to_owned).collect();
+            text.line(sh!("printf 'made\\t%s\\n' {} {}", lines, to.clone()));
+        }
+        if !self.removes.is_empty() {
+            text.line(sh!("rp_owned_gone {} {}", self.removes.join("\n"), to));
+        }
+        text
+    }
 }
 
 /// Where the target keeps what it knows of runs.
@@ -276,7 +316,7 @@ echo \"$rp_pid\" > {}; : > {}",
 
 /// The functions that stay on the target with the guard.
 pub(super) fn library() -> String {
-    format!("{JOURNAL}\n{UNDO}\n")
+    format!("{JOURNAL}\n{OWNED}\n{UNDO}\n")
 }
 
 /// A text for a line of the journal: whatever could break it becomes a space.
@@ -293,6 +333,7 @@ fn describe(step: &BatchStep) -> Sh {
     if step.step.payloads.iter().any(Rendered::is_secret) {
         text.line(sh!(": > \"$2/secret\""));
     }
+    text.line(step.owned("$2/owned"));
     match &step.step.reversal {
         Reversal::Never(why) => text.line(sh!("printf '%s\\n' {} > \"$2/permanent\"", *why)),
         Reversal::Undo(undo) => {
@@ -350,9 +391,22 @@ mod tests {
             .undone_by(undo)
             .risky()
             .within(900);
+        let made = Made { id: format!("file:{path}"), playbook: title.into(), site: path.into(), run: "abc".into() };
         let steps = vec![
-            BatchStep { step, requires: vec![], ids: vec![ResourceId::new("file", path)] },
-            BatchStep { step: Step::new("next", Sh::default()), requires: vec![0], ids: vec![] },
+            BatchStep {
+                step,
+                requires: vec![],
+                ids: vec![ResourceId::new("file", path)],
+                makes: vec![made],
+                removes: vec![path.into()],
+            },
+            BatchStep {
+                step: Step::new("next", Sh::default()),
+                requires: vec![0],
+                ids: vec![],
+                makes: vec![],
+                removes: vec![],
+            },
         ];
         let origin = Origin { who: format!("{title}@here"), why: title.into() };
         Batch { run: "abc".into(), origin, number: 1, steps, confirm_within: 45, checkpoint: false, orphan_after: 60 }

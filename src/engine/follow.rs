@@ -257,7 +257,13 @@ mod tests {
     use crate::resource::Step;
 
     fn batch(steps: usize) -> Batch {
-        let step = || BatchStep { step: Step::new("write", Sh::default()), requires: Vec::new(), ids: Vec::new() };
+        let step = || BatchStep {
+            step: Step::new("write", Sh::default()),
+            requires: Vec::new(),
+            ids: Vec::new(),
+            makes: Vec::new(),
+            removes: Vec::new(),
+        };
         Batch {
             run: "r".into(),
             origin: crate::engine::Origin::default(),

@@ -16,6 +16,7 @@ rp_guard_arm() {
   cp -- "$4" "$RP_GUARD/touches"
   cp -- "$5" "$RP_GUARD/after.sh"
   cp -- "$6" "$RP_GUARD/library.sh"
+  [ ! -s "${4%/*}/owned" ] || cp -- "${4%/*}/owned" "$RP_GUARD/owned"
   ( RP_SECRET=; rp_keep "$RP_GUARD" )
   [ -z "${7:-}" ] || printf '%s\n' "$7" > "$RP_GUARD/person"
   cat > "$RP_GUARD/restore.sh" <<'RESTORE'

@@ -15,6 +15,7 @@ mod look;
 mod looks;
 mod memory;
 mod outcome;
+mod owned;
 mod probe;
 mod rollback;
 mod segment;
@@ -28,7 +29,8 @@ pub use journals::{JournalError, JournalPart, JournalText, read_journals};
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};
 pub use memory::{Healed, Holder, HostNote, PastLine, PastRun};
 pub use outcome::{Outcome, RunReport};
-pub use probe::{Probed, probe};
+pub use owned::{Remembered, forget};
+pub use probe::{Probed, probe, probe_hosts};
 pub use rollback::{BackStep, Past, PastWork, WayBack, look_back, roll_back};
 
 use crate::plan::{FieldDelta, Shown};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::looks::Looks;
+use super::owned::{self, Remembered};
 use super::{Event, HostNote, Links, Observer, each_host, memory};
 use crate::kinds::{self, KINDS};
 use crate::model::HostName;
@@ -26,6 +27,8 @@ pub struct Probed {
     pub unreachable: BTreeMap<HostName, TransportError>,
     /// What hosts remember of earlier runs.
     pub notes: BTreeMap<HostName, HostNote>,
+    /// What hosts that were asked for it remember of what rempart made there; or why that cannot be told.
+    pub remembered: BTreeMap<HostName, Result<Remembered, String>>,
 }
 
 /// Asks all hosts about these items, at once, and reads the answers.
@@ -38,12 +41,27 @@ pub async fn probe(
     forks: usize,
     observer: Arc<Observer>,
 ) -> Probed {
-    let mut by_host: BTreeMap<HostName, Vec<usize>> = BTreeMap::new();
+    probe_hosts(graph, items, Vec::new(), links, forks, observer).await
+}
+
+/// The same, and asks these hosts what rempart made there, whether or not an item is theirs.
+pub async fn probe_hosts(
+    graph: Arc<Graph>,
+    items: Vec<usize>,
+    hosts: Vec<HostName>,
+    links: Arc<dyn Links>,
+    forks: usize,
+    observer: Arc<Observer>,
+) -> Probed {
+    let mut by_host: BTreeMap<HostName, Vec<usize>> = hosts.iter().map(|host| (host.clone(), Vec::new())).collect();
     for item in items {
         by_host.entry(graph.items[item].host.clone()).or_default().push(item);
     }
     let mut scripts: BTreeMap<HostName, ProbeScript> =
         by_host.par_iter().map(|(host, items)| (host.clone(), script(&graph, items))).collect();
+    for host in &hosts {
+        owned::ask(scripts.entry(host.clone()).or_default());
+    }
     let looks = Looks::sort(&scripts);
     looks.add_to(&mut scripts);
     let questions: BTreeMap<HostName, Question> =
@@ -78,6 +96,9 @@ pub async fn probe(
                 let answer = Answer::read(question, &output);
                 if let Ok(answer) = &answer {
                     looks.read(&host, answer, &mut looked);
+                    if let Some(remembered) = owned::read(answer) {
+                        probed.remembered.insert(host.clone(), remembered);
+                    }
                     if let Some(note) = memory::read(answer) {
                         probed.notes.insert(host.clone(), note);
                     }

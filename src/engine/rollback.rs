@@ -333,7 +333,7 @@ fn batch_step(at: usize, back: &BackStep, run: &str, force: bool) -> BatchStep {
     if back.risky {
         step = step.risky();
     }
-    BatchStep { step, requires: (0..at).collect(), ids: vec![id(back)] }
+    BatchStep { step, requires: (0..at).collect(), ids: vec![id(back)], makes: Vec::new(), removes: Vec::new() }
 }
 
 #[cfg(test)]

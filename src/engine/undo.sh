@@ -161,6 +161,7 @@ rp_put_back() {
       *) : ;;
     esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
   done 6< "$1/touches" 7< "$1/before"
+  [ ! -e "$1/owned" ] || rp_owned_back "$1/owned" || { rp_bad=1; echo 'not put back: what rempart made' >&2; }
   [ "${2:-}" != boot ] || return "$rp_bad"
   [ ! -e "$1/moved" ] || rp_back_packages "$1/moved" || { rp_bad=1; echo 'not put back: packages' >&2; }
   [ ! -d /run/systemd/system ] || systemctl daemon-reload

@@ -14,7 +14,7 @@ use super::segment::{next_segment, touches, touches_others};
 use super::{Event, Links, Observer, Outcome};
 use crate::kinds;
 use crate::model::{HostName, Phase};
-use crate::plan::{Act, Delta, delta};
+use crate::plan::{Act, Delta, Made, NOT_SELECTED, delta};
 use crate::resource::{ErasedChange, Resource, Seen, Step};
 
 /// One host on its way through its resources.
@@ -208,7 +208,7 @@ impl Walk {
     fn delta(&self, item: usize) -> Delta {
         match self.seen.get(&item) {
             Some(seen) => delta(&self.run.graph.items[item].resource.desired(), seen),
-            None => Delta::Unknown("it was not measured".into()),
+            None => Delta::Unknown(self.run.graph.items[item].unseen()),
         }
     }
 
@@ -226,6 +226,9 @@ impl Walk {
                         _ => "it cannot be there yet".into(),
                     };
                     self.take(item, Outcome::Failed { why, output: Vec::new() });
+                }
+                _ if self.run.graph.is_witness(item) => {
+                    self.take(item, Outcome::Skipped { because: NOT_SELECTED.into() });
                 }
                 _ if !approved.is_some_and(Act::changes) => {
                     let why = "it differs now, which the approved plan did not show; plan again".to_owned();
@@ -389,9 +392,12 @@ impl Walk {
                     .map(|(at, _)| at)
                     .collect();
                 let ids = serves.iter().map(|item| graph.items[*item].id()).collect();
-                steps.push(BatchStep { step, requires, ids });
+                steps.push(BatchStep { step, requires, ids, makes: Vec::new(), removes: Vec::new() });
                 owners.push(serves);
             }
+        }
+        for (item, _) in work {
+            self.note_ownership(*item, &owners, &mut steps);
         }
         let batch = Batch {
             run: self.run.number.clone(),
@@ -403,6 +409,29 @@ impl Walk {
             orphan_after: self.run.options.orphan_after,
         };
         (batch, owners)
+    }
+
+    // What is made is remembered with the first of its steps; what is removed is forgotten with the last.
+    fn note_ownership(&self, item: usize, owners: &[Vec<usize>], steps: &mut [BatchStep]) {
+        let known = &self.run.graph.items[item];
+        let id = known.id();
+        // What cannot be removed again by its key alone is nothing to remember, nor what does not fit a line.
+        let removable = kinds::find(id.kind).is_some_and(|entry| (entry.named)(&id.key).is_some());
+        if !removable || id.key.contains(char::is_control) {
+            return;
+        }
+        let mut own = (0..owners.len()).filter(|step| owners[*step].contains(&item));
+        let parts = kinds::parts(id.kind, &id.key);
+        match (self.delta(item), own.next()) {
+            (Delta::Create(_), Some(first)) => steps[first].makes.extend(parts.into_iter().map(|id| Made {
+                id,
+                playbook: known.playbook.clone(),
+                site: self.run.options.site.clone(),
+                run: self.run.number.clone(),
+            })),
+            (Delta::Remove, Some(first)) => steps[own.last().unwrap_or(first)].removes.extend(parts),
+            _ => {}
+        }
     }
 
     async fn execute(&self, batch: Batch) -> Delivered {

@@ -2,11 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline, mode_text, plain_name,
+    Seen, Step, Touch, Undo, absolute_path, is_lasting, is_lifeline_folder, lifeline, mode_text, plain_name,
 };
 use crate::sh;
 
@@ -70,6 +71,10 @@ impl Kind for Directory {
 
     fn is_risky(&self) -> bool {
         is_lifeline_folder(&self.path)
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        (!is_lasting(key)).then(|| json!({ "path": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use self::inspect::{Silence, answers, fields};
 use self::spec::{Amount, capability, cpus_text, limit, port, security_option, size_text, sorted, volume};
@@ -406,6 +407,10 @@ volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp
 
     fn key(&self) -> String {
         self.name.clone()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "name": key, "image": "none" }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

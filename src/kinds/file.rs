@@ -2,11 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, Kind, ManagedFile, ProbeScript, Provision, Seen, Step, absolute_path,
-    mode_text, plain_name,
+    is_lasting, mode_text, plain_name,
 };
 use crate::secret::Rendered;
 use crate::yaml::secret_text_schema;
@@ -83,6 +84,10 @@ impl Kind for File {
 
     fn is_risky(&self) -> bool {
         self.file().is_risky()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        (!is_lasting(key)).then(|| json!({ "path": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

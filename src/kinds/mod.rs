@@ -56,5 +56,11 @@ pub fn permanent(resource: &dyn Resource, seen: &Seen, fields: &[String]) -> Opt
     })
 }
 
+/// The ids of what a resource makes: its own, unless its kind makes several things of one item.
+pub fn parts(kind: &str, key: &str) -> Vec<String> {
+    let keys = find(kind).map_or_else(|| vec![key], |entry| (entry.parts)(key));
+    keys.into_iter().map(|key| format!("{kind}:{key}")).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::Sh;
@@ -169,6 +170,14 @@ impl Kind for PackageApt {
 
     fn key(&self) -> String {
         self.items().map(|(name, _)| name).collect::<Vec<_>>().join(",")
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "names": Self::parts(key) }))
+    }
+
+    fn parts(key: &str) -> Vec<&str> {
+        key.split(',').collect()
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {

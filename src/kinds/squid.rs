@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::{Format, Sh, fits};
@@ -331,6 +332,10 @@ impl Kind for Squid {
 
     fn key(&self) -> String {
         self.path.clone()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "path": key }))
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {

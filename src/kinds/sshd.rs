@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::model::did_you_mean;
@@ -430,6 +431,10 @@ impl Kind for Sshd {
 
     fn key(&self) -> String {
         self.drop_in.clone()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "drop_in": key }))
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::{Format, Sh, fits};
@@ -224,6 +225,10 @@ impl Kind for Sysctl {
 
     fn is_risky(&self) -> bool {
         self.state == State::Present && self.name.starts_with("net.")
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "name": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

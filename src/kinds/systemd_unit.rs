@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::Sh;
@@ -412,6 +413,10 @@ active: true, restart_on: [gw-env] }";
 
     fn is_risky(&self) -> bool {
         self.is_lifeline()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        (!is_lifeline_unit(key)).then(|| json!({ "name": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

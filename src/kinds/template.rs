@@ -2,12 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::{Format, Sh};
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, Kind, ManagedFile, ProbeScript, Provision, Seen, Step, absolute_path,
-    mode_text, plain_name,
+    is_lasting, mode_text, plain_name,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -93,6 +94,10 @@ impl Kind for Template {
 
     fn is_risky(&self) -> bool {
         self.file().is_risky()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        (!is_lasting(key)).then(|| json!({ "to": key, "from": "none", "content": "" }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

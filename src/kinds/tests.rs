@@ -119,3 +119,53 @@ pub(super) fn drift<K: Kind>(wanted: &K, seen: &Seen) -> String {
     let differs = |(name, value): &(&String, &FieldValue)| !seen.get(*name).is_some_and(|seen| value.agrees_with(seen));
     wanted.iter().filter(differs).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ")
 }
+
+#[test]
+fn what_was_made_can_be_declared_gone_by_its_key() {
+    let host = HostName::new("example");
+    let select = |_: &str| Ok(vec![(HostName::new("other"), "192.0.2.2".to_owned())]);
+    let context =
+        Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
+    let keys = [
+        ("directory", "/srv/it's here"),
+        ("docker_container", "app"),
+        ("file", "/etc/x: y, {z}"),
+        ("firewall_rule", "allow 22/tcp"),
+        ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
+        ("firewall_rule", "limit route 60000:61000/udp to 192.0.2.7"),
+        ("package_apt", "squid:amd64"),
+        ("package_apt", "squid,ufw"),
+        ("squid", "/etc/squid/squid.conf"),
+        ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
+        ("sysctl", "net.ipv4.conf.eth0/1.rp_filter"),
+        ("systemd_unit", "a@.service"),
+        ("template", "/etc/x"),
+        ("user", "ollama"),
+    ];
+    for (kind, key) in keys {
+        let gone = super::find(kind).unwrap().gone(key, &context);
+        let gone = gone.unwrap_or_else(|why| panic!("{kind}:{key}: {why}"));
+        assert_eq!((gone.resource.id().kind, gone.resource.id().key.as_str()), (kind, key));
+        assert!(matches!(gone.resource.desired(), Desired::Absent), "{kind}");
+    }
+    let kept = [
+        ("command", "touch /x"),
+        ("directory", "/etc"),
+        ("file", "/etc/passwd"),
+        ("file", "relative"),
+        ("firewall_rule", "nonsense"),
+        ("firewall_ufw", "ufw"),
+        ("package_apt", "openssh-server"),
+        ("package_apt", "a\tb"),
+        ("systemd_unit", "ssh.service"),
+        ("template", "/home/admin/.ssh/authorized_keys"),
+        ("user", "admin"),
+        ("user", "root"),
+    ];
+    for (kind, key) in kept {
+        assert!(super::find(kind).unwrap().gone(key, &context).is_err(), "{kind}:{key}");
+    }
+    let without: Vec<&str> =
+        KINDS.iter().map(|entry| entry.name).filter(|name| !keys.iter().any(|(kind, _)| kind == name)).collect();
+    assert_eq!(without, ["assert", "command", "firewall_ufw", "http_probe", "port_scan"], "told in docs/kinds.md");
+}

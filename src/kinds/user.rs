@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::Sh;
@@ -270,6 +271,10 @@ impl Kind for User {
 
     fn is_risky(&self) -> bool {
         self.is_login
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "name": key }))
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {

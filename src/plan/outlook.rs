@@ -1,11 +1,11 @@
 //! Owns the plan as people and machines see it: what will happen to each resource, in order, and why.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
 use super::delta::all_new;
-use super::{Delta, FieldDelta, Graph, Why, delta};
+use super::{Delta, FieldDelta, Graph, Leftovers, Why, delta};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::resource::{Provision, Resource, Seen};
 
@@ -84,6 +84,9 @@ pub struct HostOutlook {
     pub unreachable: Option<String>,
     /// Its resources in order.
     pub resources: Vec<Planned>,
+    /// What rempart made there and nobody declares any more.
+    #[serde(flatten)]
+    pub left: Leftovers,
 }
 
 /// The plan of a fleet as a value.
@@ -112,6 +115,8 @@ pub struct Totals {
     pub unknown: usize,
     /// Hosts that could not be asked.
     pub unreachable: usize,
+    /// What rempart made and nobody declares any more.
+    pub orphans: usize,
 }
 
 impl Act {
@@ -152,11 +157,22 @@ impl Act {
 }
 
 impl Outlook {
+    /// Joins in what is left over, on hosts of it or others.
+    pub fn add_leftovers(&mut self, left: BTreeMap<HostName, Leftovers>) {
+        for (host, left) in left.into_iter().filter(|(_, left)| !left.is_empty()) {
+            match self.hosts.iter_mut().find(|known| known.host == host) {
+                Some(known) => known.left = left,
+                None => self.hosts.push(HostOutlook { host, unreachable: None, resources: Vec::new(), left }),
+            }
+        }
+    }
+
     /// How many of each, over the fleet.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for host in &self.hosts {
             totals.unreachable += usize::from(host.unreachable.is_some());
+            totals.orphans += host.left.orphans.len();
             for planned in &host.resources {
                 let count = match planned.act {
                     Act::Same => &mut totals.same,
@@ -173,6 +189,10 @@ impl Outlook {
         totals
     }
 }
+
+/// Why what was not selected holds up what needs it.
+pub const NOT_SELECTED: &str =
+    "it is not as declared, and not a part of this run; what needs it waits for a run with both";
 
 /// When checks are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +225,7 @@ pub fn outlook(
         let Some(answer) = seen.get(number) else {
             // A host that was not reached says so as a whole; anything else without an answer must not vanish.
             if !unreachable.contains_key(&item.host) {
-                acts.insert(*number, Act::Unknown { why: "it was not measured".into() });
+                acts.insert(*number, Act::Unknown { why: item.unseen() });
             }
             continue;
         };
@@ -246,6 +266,8 @@ pub fn outlook(
             },
         };
         let act = match (&act, item.resource.reaction(), after) {
+            _ if graph.is_witness(*number) && act.changes() => Act::Unknown { why: NOT_SELECTED.into() },
+            (Act::Same, ..) if graph.is_witness(*number) => Act::Same,
             (Act::Same, Some(reaction), Some(dependency)) => {
                 Act::React { reaction, because: graph.items[dependency.on].id() }
             }
@@ -258,7 +280,7 @@ pub fn outlook(
         }
         acts.insert(*number, act);
     }
-    let hosts = graph
+    let mut hosts: Vec<HostOutlook> = graph
         .by_host()
         .into_iter()
         .map(|(host, numbers)| HostOutlook {
@@ -275,7 +297,10 @@ pub fn outlook(
                         item: number,
                         id: item.id(),
                         phase: item.phase,
-                        place: format!("{}:{}", item.place.path(), item.place.line()),
+                        place: match item.place.line() {
+                            0 => item.place.path().to_owned(),
+                            line => format!("{}:{line}", item.place.path()),
+                        },
                         act,
                         after: afters.remove(&number),
                         permanent: seen.get(&number).filter(|_| is_made).and_then(why),
@@ -284,8 +309,19 @@ pub fn outlook(
                 })
                 .collect(),
             host,
+            left: Leftovers::default(),
         })
         .collect();
+    // A host without a resource here that was asked all the same, for its facts or for a look from it.
+    let known: BTreeSet<HostName> = hosts.iter().map(|host| host.host.clone()).collect();
+    let mut others: Vec<(&HostName, &String)> = unreachable.iter().filter(|(host, _)| !known.contains(*host)).collect();
+    others.sort();
+    hosts.extend(others.into_iter().map(|(host, why)| HostOutlook {
+        host: host.clone(),
+        unreachable: Some(why.clone()),
+        resources: Vec::new(),
+        left: Leftovers::default(),
+    }));
     Outlook { hosts }
 }
 

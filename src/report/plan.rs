@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::escape::{padded, visible};
 use super::fields::{changed_fields, drifted_fields, new_fields};
 use super::json::to_json;
+use super::leftovers::{leftovers, leftovers_to_remove};
 use super::notes::{Notes, notes, notes_json};
 use super::words::{count, some_of};
 use super::{Paint, Tone};
@@ -93,12 +94,12 @@ fn legend(outlook: &Outlook, paint: &Paint) -> String {
     if used.is_empty() { String::new() } else { format!("{}\n\n", used.join("   ")) }
 }
 
-fn summary(host: &HostOutlook, paint: &Paint) -> String {
+pub(super) fn summary(host: &HostOutlook, paint: &Paint) -> String {
     if let Some(why) = &host.unreachable {
         return paint.tone(Tone::Bad, &format!("not reached: {}", visible(why)));
     }
     let one = Outlook { hosts: vec![HostOutlook { host: host.host.clone(), ..host.clone() }] };
-    let Totals { add, change, remove, same, check, findings, unknown, .. } = one.totals();
+    let Totals { add, change, remove, same, check, findings, unknown, orphans, .. } = one.totals();
     let mut parts = Vec::new();
     for (number, words) in [
         (add, "to add"),
@@ -107,6 +108,7 @@ fn summary(host: &HostOutlook, paint: &Paint) -> String {
         (findings, if findings == 1 { "finding" } else { "findings" }),
         (unknown, "unknown"),
         (check, "to check later"),
+        (orphans, if orphans == 1 { "orphan" } else { "orphans" }),
     ] {
         if number > 0 {
             parts.push(format!("{number} {words}"));
@@ -121,7 +123,7 @@ fn summary(host: &HostOutlook, paint: &Paint) -> String {
     parts.join(", ")
 }
 
-fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
+pub(super) fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
     let mut text = String::new();
     let mut phase: Option<Phase> = None;
     for planned in host.resources.iter().filter(|planned| all || !matches!(planned.act, Act::Same)) {
@@ -129,6 +131,11 @@ fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
             text.push_str(&format!("  {}\n", paint.tone(Tone::Bold, planned.phase.name())));
         }
         text.push_str(&resource(planned, paint));
+    }
+    let left = leftovers(&host.left, "", paint);
+    if !left.is_empty() {
+        text.push_str(&format!("  {}\n", paint.tone(Tone::Bold, "left over")));
+        left.iter().for_each(|line| text.push_str(&format!("    {line}\n")));
     }
     text
 }
@@ -173,13 +180,13 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
 }
 
 fn ending(outlook: &Outlook, paint: &Paint) -> String {
-    let Totals { add, change, remove, same, check, findings, unknown, unreachable } = outlook.totals();
+    let Totals { add, change, remove, same, check, findings, unknown, unreachable, orphans } = outlook.totals();
     let resources: usize = outlook.hosts.iter().map(|host| host.resources.len()).sum();
-    if resources == 0 && unreachable == 0 {
+    if resources == 0 && unreachable + orphans == 0 {
         return "Nothing is declared for these hosts.\n".to_owned();
     }
     let changes = add + change + remove > 0;
-    if !changes && findings + unknown + unreachable + check == 0 {
+    if !changes && findings + unknown + unreachable + check + orphans == 0 {
         let on = count(outlook.hosts.len(), "host", "hosts");
         let what = count(same, "resource", "resources");
         return format!(
@@ -217,6 +224,10 @@ fn ending(outlook: &Outlook, paint: &Paint) -> String {
         "check is made once the changes before it are.",
         "checks are made once the changes before them are.",
     );
+    if orphans > 0 {
+        text.push_str(&paint.tone(Tone::Change, &leftovers_to_remove(orphans)));
+        text.push('\n');
+    }
     text
 }
 
@@ -374,6 +385,6 @@ mod tests {
         let mut outlook = Outlook { hosts: samples::outlook().hosts.split_off(2) };
         outlook.hosts[0].resources.drain(1..3);
         let printed = crate::report::json_text(&plan_json(&outlook, &samples::notes()), false);
-        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1}}"##);
+        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1,"orphans":0}}"##);
     }
 }

@@ -286,6 +286,7 @@ mod tests {
             unreachable: BTreeMap::from([(HostName::new("old1"), "no route to host".into())]),
             checkpoints: BTreeSet::new(),
             interrupted: false,
+            ..RunReport::default()
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::notes::Notes;
 use crate::engine::{Healed, HostNote};
 use crate::model::{HostName, Phase, ResourceId};
-use crate::plan::{Act, DiffLine, FieldDelta, HostOutlook, Outlook, Planned, Shown};
+use crate::plan::{Act, DiffLine, FieldDelta, HostOutlook, Leftovers, Made, Orphan, Outlook, Planned, Shown};
 
 pub fn field(name: &str, from: Option<serde_json::Value>, to: serde_json::Value) -> FieldDelta {
     let from = from.map_or(Shown::Nothing, Shown::Value);
@@ -35,7 +35,7 @@ pub fn planned(phase: Phase, kind: &'static str, key: &str, line: usize, act: Ac
 }
 
 pub fn host(name: &str, resources: Vec<Planned>) -> HostOutlook {
-    HostOutlook { host: HostName::new(name), unreachable: None, resources }
+    HostOutlook { host: HostName::new(name), unreachable: None, resources, left: Leftovers::default() }
 }
 
 pub fn outlook() -> Outlook {
@@ -106,6 +106,23 @@ pub fn outlook() -> Outlook {
         HostOutlook { unreachable: Some("cannot reach it: no route to host".into()), ..host("old1", Vec::new()) };
     let calm = |name| host(name, vec![planned(Phase::Preparation, "user", "ollama", 10, Act::Same)]);
     Outlook { hosts: vec![web("web1"), web("web2"), db, lost, calm("calm1"), calm("calm2")] }
+}
+
+pub fn leftovers() -> Leftovers {
+    let made = |id: &str, site: &str| Made {
+        id: id.into(),
+        playbook: "base".into(),
+        site: site.into(),
+        run: "0123456789ab".into(),
+    };
+    Leftovers {
+        orphans: vec![
+            Orphan { made: made("file:/etc/old\x1b[2J", ""), kept: None },
+            Orphan { made: made("command:once", "site"), kept: Some("it cannot be removed by rempart".into()) },
+        ],
+        of_other_sites: vec![made("file:/etc/other", "prod")],
+        orphans_unknown: None,
+    }
 }
 
 pub fn notes() -> Notes {

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Answer, Context, Fault, Fields, ProbeScript, Provision, Seen, Step};
 use crate::model::{Diagnostic, ResourceId};
@@ -58,6 +59,17 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
 
     /// What tells it from others of its kind on the host. Made from values known before connecting.
     fn key(&self) -> String;
+
+    /// The least that a playbook writes to name the resource of a key. With `state: absent` it is what removes it, which
+    /// is how something goes that rempart made and nobody declares any more. `None` = rempart cannot remove it.
+    fn named(_key: &str) -> Option<Value> {
+        None
+    }
+
+    /// The keys of what an item of this key makes, where it makes several things: the packages that it lists.
+    fn parts(key: &str) -> Vec<&str> {
+        vec![key]
+    }
 
     /// Takes what it must know of its host, fills defaults, and refuses values that cannot work.
     ///
@@ -210,6 +222,10 @@ pub struct Entry {
     pub risky: bool,
     /// See [`Kind::TOUCHES_OTHERS`].
     pub touches_others: bool,
+    /// See [`Kind::named`].
+    pub named: fn(&str) -> Option<Value>,
+    /// See [`Kind::parts`].
+    pub parts: for<'a> fn(&'a str) -> Vec<&'a str>,
     /// The JSON Schema of its fields.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Types and settles an item's fields.
@@ -232,6 +248,8 @@ impl Entry {
             check: K::CHECK,
             risky: K::RISKY,
             touches_others: K::TOUCHES_OTHERS,
+            named: K::named,
+            parts: K::parts,
             schema: |generator| K::json_schema(generator),
             load: load::<K>,
             probe: |batch, script| K::probe(&typed::<K>(batch), script),

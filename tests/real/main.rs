@@ -15,6 +15,8 @@ mod history;
 mod hostile;
 mod journal;
 mod one_connection;
+mod orphans;
+mod partial;
 mod tamper;
 mod twice;
 mod undo;
