@@ -137,18 +137,18 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     clock.lap("settle");
     let file = site.ground.folder.join(format!("{}.json", site.lab));
     snap(site, &file, "")?;
-    judge(recorded, &file, false, &mut verdict)?;
+    judge(recorded, &file, Some(recorded.around(&case.step)), &mut verdict)?;
     clock.lap("judge");
     if let Some(why) = unreadable(&ran) {
         verdict.faults.push(why);
     }
-    converge(site, &state, &mut verdict)?;
+    let told = converge(site, &state, &mut verdict)?;
     clock.lap("rerun");
     snap(site, &file, "")?;
-    judge(recorded, &file, true, &mut verdict)?;
+    judge(recorded, &file, None, &mut verdict)?;
     clock.lap("judge");
     if !verdict.faults.is_empty() {
-        keep(site, case, &ran, &file)?;
+        keep(site, case, &format!("{ran}\n==== run after it\n{told}"), &file)?;
     }
     verdict.took = begun.elapsed();
     verdict.spent = clock.1;
@@ -234,12 +234,16 @@ fn settle(site: &Site) -> Done<()> {
     }
 }
 
-fn judge(recorded: &Recorded, file: &Path, must_be_new: bool, verdict: &mut Verdict) -> Done<()> {
+/// `from`: the golden states of the disk that the case began with, and of the last step that was done; `None` when all must
+/// be new.
+fn judge(recorded: &Recorded, file: &Path, from: Option<(usize, usize)>, verdict: &mut Verdict) -> Done<()> {
     let mut command = Command::new("python3");
     command.arg(CHECKER).arg("judge").arg(&recorded.golden).arg(file);
-    if must_be_new {
-        command.arg("new");
-    }
+    match from {
+        Some((base, reached)) => command.args([base.to_string(), reached.to_string()]),
+        None => command.arg("new"),
+    };
+    let must_be_new = from.is_none();
     let output = say("run the checker", command.output())?;
     let json: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("the checker says no JSON ({error}): {}", String::from_utf8_lossy(&output.stderr)))?;
@@ -255,8 +259,9 @@ fn judge(recorded: &Recorded, file: &Path, must_be_new: bool, verdict: &mut Verd
 }
 
 /// A plain run must end well, and a plan after it must be empty.
-fn converge(site: &Site, state: &str, verdict: &mut Verdict) -> Done<()> {
+fn converge(site: &Site, state: &str, verdict: &mut Verdict) -> Done<String> {
     let ran = site.rempart(&APPLY, state);
+    let mut told = ran.to_string();
     if ran.code != 0 {
         verdict.faults.push(format!("the plain run after it ended with {}: {}", ran.code, brief(&ran)));
     }
@@ -269,7 +274,8 @@ fn converge(site: &Site, state: &str, verdict: &mut Verdict) -> Done<()> {
             verdict.faults.push(format!("the plan after that still tells: {}", json["notes"]));
         }
     }
-    Ok(())
+    told.push_str(&format!("\n==== plan\n{plan}"));
+    Ok(told)
 }
 
 fn unreadable(ran: &Ran) -> Option<String> {
@@ -286,10 +292,10 @@ fn brief(ran: &Ran) -> String {
 }
 
 /// What is needed to understand a bad case.
-fn keep(site: &Site, case: &Case, ran: &Ran, state: &Path) -> Done<()> {
+fn keep(site: &Site, case: &Case, told: &str, state: &Path) -> Done<()> {
     let folder = crate::log::folder().join("bad").join(case.name());
     say("make a folder", std::fs::create_dir_all(&folder))?;
-    say("write", std::fs::write(folder.join("controller.txt"), ran.to_string()))?;
+    say("write", std::fs::write(folder.join("controller.txt"), told))?;
     say("copy", std::fs::copy(state, folder.join("state.json")))?;
     let told = site.on(
         "tail -n 100 /var/lib/rempart/journal /var/lib/rempart/runs/*.log 2>/dev/null; ls -laR /var/lib/rempart; \

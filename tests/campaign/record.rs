@@ -33,6 +33,14 @@ pub struct Recorded {
     pub journaled: bool,
 }
 
+impl Recorded {
+    /// The golden states before the batch of a step, and before the step itself.
+    pub fn around(&self, step: &Step) -> (usize, usize) {
+        let before = |number: usize| self.steps.iter().filter(|s| (s.batch, s.number) < (step.batch, number)).count();
+        (before(0), before(step.number))
+    }
+}
+
 pub const CHECKER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/verify/objects.py");
 
 /// Notes every object of the running host in a file.

@@ -42,6 +42,8 @@ pub struct Ground {
     pub disks: PathBuf,
     /// The source tree whose inventory and playbook are applied.
     pub project: PathBuf,
+    /// The program under test: a copy, so that a build beside the campaign does not change it.
+    pub program: PathBuf,
     key: PathBuf,
     public_key: String,
     known_hosts: PathBuf,
@@ -135,14 +137,16 @@ impl Ground {
             folder: folder.into(),
             disks,
             project,
+            program: folder.join("rempart"),
             key: folder.join("key"),
             public_key: key.public.clone(),
             known_hosts: folder.join("known_hosts"),
         };
+        say("copy the program", fs::copy(REMPART, &ground.program))?;
         say("copy the key", fs::copy(&key.private, &ground.key))?;
         let status = say("boot the first lab", lab::up(&ground.spec(&name), &mut |_| {}))?;
         say("copy the host keys", fs::copy(&status.known_hosts, &ground.known_hosts))?;
-        let site = Site { ground: &ground, lab: name.clone(), program: REMPART.into(), directory: status.directory };
+        let site = Site { ground: &ground, lab: name.clone(), program: ground.program.clone(), directory: status.directory };
         let flags = ["--yes", "--phase", "preparation", "--phase", "hardening"];
         let ran = site.rempart(&[&["apply", "playbooks/egress-proxy.yaml"][..], &flags].concat(), "proxy");
         if ran.code != 0 {
@@ -189,7 +193,7 @@ impl Ground {
         let mut spec = LabSpec::new(name, hosts);
         spec.controller = Ipv4Addr::new(10, 77, 0, 1);
         spec.files = Some(self.project.join("lab/files"));
-        spec.serve = [REMPART, "lab", "serve"].map(str::to_owned).into();
+        spec.serve = [text(&self.program), "lab", "serve"].map(str::to_owned).into();
         spec
     }
 
@@ -201,7 +205,11 @@ impl Ground {
         let directory = key.private.parent().unwrap().to_path_buf();
         say("remove what is there", fs::remove_dir_all(&directory))?;
         tool(&["cp", "-a", text(&self.template()), text(&directory)])?;
-        let site = Site { ground: self, lab: name, program: REMPART.into(), directory };
+        // Every container keeps, out of its own sight, what was mounted when it was started. Only where mounts are shared
+        // does it let go with us; else the disk would never be free, and mounting it anew would give the old one back.
+        tool(&["mount", "--bind", text(&directory), text(&directory)])?;
+        tool(&["mount", "--make-shared", text(&directory)])?;
+        let site = Site { ground: self, lab: name, program: self.program.clone(), directory };
         site.insert(from)?;
         say("boot", lab::up(&self.spec(&site.lab), &mut |_| {}))?;
         Ok(site)
@@ -247,8 +255,22 @@ impl Site<'_> {
     }
 
     fn insert(&self, from: &Path) -> Done<()> {
+        let _ = fs::remove_file(self.image());
         tool(&["cp", "--sparse=always", text(from), text(&self.image())])?;
         tool(&["mount", "-o", MOUNT, text(&self.image()), text(&self.disk())]).map(|_| ())
+    }
+
+    fn take_out(&self) -> Done<()> {
+        tool(&["umount", text(&self.disk())])?;
+        let image = self.image();
+        let begun = Instant::now();
+        while !tool(&["losetup", "-j", text(&image)])?.trim().is_empty() {
+            if begun.elapsed() > Duration::from_secs(20) {
+                return Err(format!("somebody still holds {}", image.display()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Copies the disk of the running host, whole, as if it had been synced at this moment.
@@ -263,7 +285,7 @@ impl Site<'_> {
     pub fn start_from(&self, image: &Path) -> Done<()> {
         self.heal_link();
         say("stop the host", lab::power_off(&self.lab, HOST))?;
-        tool(&["umount", text(&self.disk())])?;
+        self.take_out()?;
         self.insert(image)?;
         say("boot", lab::power_on(&self.lab, HOST))
     }
@@ -274,7 +296,7 @@ impl Site<'_> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/campaign/power_cut.py");
         let cut = tool(&["python3", script, text(&self.disk()), &pid]);
         say("stop the host", lab::power_off(&self.lab, HOST))?;
-        tool(&["umount", text(&self.disk())])?;
+        self.take_out()?;
         // Mounting plays the filesystem's own journal back, as a booting kernel does.
         tool(&["mount", "-o", MOUNT, text(&self.image()), text(&self.disk())])?;
         cut.map(|_| ())

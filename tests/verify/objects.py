@@ -2,8 +2,10 @@
 """What stands on a machine, object by object, and whether each object is old or new. No line of rempart's is used.
 
     objects.py record PID FILE            notes every object of the machine whose process 1 is PID
-    objects.py judge GOLDEN STATE [new]   GOLDEN: a folder with what an undisturbed run left after each step
-                                          STATE: after a fault; with `new`, after the run that must have repaired it
+    objects.py judge GOLDEN STATE BASE REACHED   GOLDEN: a folder with what an undisturbed run left after each step
+                                          STATE: after a fault, in a run that began with golden state number BASE, and
+                                          whose steps up to number REACHED were done, and said so, before the fault
+    objects.py judge GOLDEN STATE new     STATE: after the plain run that must have repaired it
     objects.py snap PID FILE TITLE        as `record`, with the title of the step that has just ended
 
 An object is a path with its type, mode, owner and content; a package, a unit, a kernel setting, a chain of the firewall,
@@ -239,7 +241,8 @@ def chain(text):
     return faults, lines, bool(torn)
 
 
-def judge(golden, state, must_be_new):
+def judge(golden, state, base, reached):
+    must_be_new = base is None
     versions = [load(os.path.join(golden, name)) for name in sorted(os.listdir(golden)) if name.endswith(".json")]
     allowed = {}
     for version in versions:
@@ -247,7 +250,7 @@ def judge(golden, state, must_be_new):
             allowed.setdefault(name, set())
     for name, known in allowed.items():
         known.update(version["objects"].get(name, "absent") for version in versions)
-    old, new = versions[0]["objects"], versions[-1]["objects"]
+    old, new = versions[base or 0]["objects"], versions[-1]["objects"]
     objects, own = state["objects"], state["own"]
     journaled = versions[-1]["own"]["journal"] is not None
 
@@ -280,7 +283,10 @@ def judge(golden, state, must_be_new):
     elif journaled:
         faults.append("there is no journal")
     if journaled and not must_be_new:
-        faults += unexplained(versions, objects, lines)
+        earlier = len(chain(versions[base]["own"]["journal"] or "")[1])
+        faults += unexplained(versions, old, objects, lines[earlier:])
+    if not must_be_new and "healed" not in own["guard"] and not unfinished:
+        faults += undone(versions, objects, base, reached)
     if must_be_new:
         faults += [f"left behind: {name}" for name in temporary]
         faults += [f"the run {run} is still open" for run in own["open_runs"]]
@@ -295,7 +301,23 @@ def judge(golden, state, must_be_new):
             "moved": moved, "journal_lines": len(lines)}
 
 
-def unexplained(versions, objects, lines):
+KEPT = ("path ", "package ", "image ")
+
+
+def undone(versions, objects, base, reached):
+    """What was done, and said so, is done: it is as it was then, or as a later step left it."""
+    before, then = versions[base]["objects"], versions[reached]["objects"]
+    faults = []
+    for name in sorted(set(before) | set(then)):
+        if not name.startswith(KEPT) or before.get(name) == then.get(name) or BACKUPS.search(name):
+            continue
+        is_ = objects.get(name, "absent")
+        if is_ not in {version["objects"].get(name, "absent") for version in versions[reached:]}:
+            faults.append(f"was done and is undone: {name}: {is_}; was: {then.get(name, 'absent')}")
+    return faults
+
+
+def unexplained(versions, old, objects, lines):
     """Write-ahead: what is not as at the start must belong to a step whose intent stands in the journal."""
     intents = [line["text"] for line in lines if line["word"] == "intent"]
     explained = set()
@@ -303,11 +325,9 @@ def unexplained(versions, objects, lines):
         if any(text == after["title"] or text.endswith(f"| {after['title']}") for text in intents):
             names = set(before["objects"]) | set(after["objects"])
             explained |= {name for name in names if before["objects"].get(name) != after["objects"].get(name)}
-    old = versions[0]["objects"]
     known = set(old).union(*(version["objects"] for version in versions))
-    kept = ("path ", "package ")
     return [f"changed without an intent in the journal: {name}" for name in sorted(known)
-            if name.startswith(kept) and not GUARD.search(name) and name not in ("path /var/lib/rempart",)
+            if name.startswith(KEPT) and not GUARD.search(name) and name not in ("path /var/lib/rempart",)
             and objects.get(name) != old.get(name) and name not in explained]
 
 
@@ -317,7 +337,8 @@ def main(argv):
     elif argv[0] == "snap":
         record(argv[1], argv[2], argv[3])
     elif argv[0] == "judge":
-        verdict = judge(argv[1], load(argv[2]), argv[3:] == ["new"])
+        base, reached = (None, None) if argv[3] == "new" else (int(argv[3]), int(argv[4]))
+        verdict = judge(argv[1], load(argv[2]), base, reached)
         print(json.dumps(verdict))
         return 1 if verdict["faults"] else 0
     return 0
