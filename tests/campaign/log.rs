@@ -41,6 +41,28 @@ pub fn line(case: &Case, verdict: &Verdict) -> String {
     )
 }
 
+/// A case that the campaign itself could not play.
+pub fn broken(case: &Case, why: &str) -> String {
+    let why = why.replace(['\n', '\t'], " ");
+    format!("BROKEN\t{}\t{}\t{}.{}\t{}\t{why}", case.name(), case.moment, case.step.batch, case.step.number, case.step.title)
+}
+
+/// The last line of each case in a log.
+pub fn last_lines(name: &str) -> Vec<String> {
+    let text = fs::read_to_string(folder().join(name)).unwrap_or_default();
+    let mut last = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        last.insert(line.split('\t').nth(1).unwrap_or("").to_owned(), line.to_owned());
+    }
+    last.into_values().collect()
+}
+
+/// The names of the cases that were good the last time.
+pub fn good(name: &str) -> Vec<String> {
+    let lines = last_lines(name);
+    lines.iter().filter(|line| line.starts_with("good\t")).filter_map(|line| Some(line.split('\t').nth(1)?.to_owned())).collect()
+}
+
 /// Appends a line to a log.
 pub fn append(name: &str, line: &str) {
     fs::create_dir_all(folder()).unwrap();

@@ -28,7 +28,7 @@ pub const MUTANTS: [Mutant; 2] = [
     },
     Mutant {
         name: "without the journal",
-        edits: &[("journal.sh", ">> \"$rp_j\" && sync", ">/dev/null && true", 1)],
+        edits: &[("journal.sh", "tee -a -- \"$rp_j\" > /dev/null && sync", "cat > /dev/null && true", 1)],
         cases: &["controller@0.1-before", "power@4.2-before", "disk@16.1-ended"],
     },
 ];

@@ -21,6 +21,8 @@ pub struct Step {
     pub number: usize,
     pub title: String,
     pub took: Duration,
+    /// Whether it syncs something itself.
+    pub syncs: bool,
 }
 
 /// The undisturbed run.
@@ -85,6 +87,7 @@ fn one_batch(site: &Site, batch: usize, seen: &mut dyn FnMut(usize, &str) -> Don
     while let Some(moment) = site.held(&mut run, PATIENCE)? {
         if let Some(step) = steps.last_mut() {
             step.took = begun.elapsed();
+            step.syncs = site.path("/run/campaign/syncs")?.exists();
             seen(steps.len(), &steps[steps.len() - 1].title.clone())?;
         }
         let (program, number) = moment.trim_start_matches("before ").split_once('.').unwrap_or_default();
@@ -93,7 +96,7 @@ fn one_batch(site: &Site, batch: usize, seen: &mut dyn FnMut(usize, &str) -> Don
         }
         let number: usize = say("number", number.parse())?;
         let (title, count) = told(site, number)?;
-        steps.push(Step { batch, number, title, took: Duration::ZERO });
+        steps.push(Step { batch, number, title, took: Duration::ZERO, syncs: false });
         last = number;
         if number + 1 == count {
             run.signal(Signal::INT);
@@ -117,6 +120,7 @@ fn one_batch(site: &Site, batch: usize, seen: &mut dyn FnMut(usize, &str) -> Don
     let end = steps.len() - 1;
     // The controller's own end is in it: a little too long.
     steps[end].took = begun.elapsed();
+    steps[end].syncs = site.path("/run/campaign/syncs")?.exists();
     seen(steps.len(), &steps[end].title.clone())?;
     Ok(Some(steps))
 }
