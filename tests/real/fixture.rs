@@ -66,7 +66,7 @@ impl Drop for Lab {
 }
 
 /// Says why a test of real hosts does not run here; where `REMPART_LAB=required`, that is a failure.
-fn is_skipped(test: &str) -> bool {
+pub fn is_skipped(test: &str) -> bool {
     let missing = TOOLS.iter().find(|tool| {
         let path = std::env::var("PATH").unwrap_or_default();
         !path.split(':').chain(["/usr/sbin", "/sbin"]).any(|folder| Path::new(folder).join(tool).exists())
@@ -360,6 +360,11 @@ impl Running {
 
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Sends it a signal, alone.

@@ -1,0 +1,87 @@
+//! Owns broken builds: the program with one of its embedded scripts exchanged, as a build of an edited source tree would have
+//! it. A campaign that does not fail them shows nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::site::{Done, say};
+
+/// A way to break the program: edits of the scripts that run on a target.
+pub struct Mutant {
+    pub name: &'static str,
+    /// What is replaced by what, in which script, and how often at least.
+    edits: &'static [(&'static str, &'static str, &'static str, usize)],
+    /// Cases that must fail with it.
+    pub cases: &'static [&'static str],
+}
+
+pub const MUTANTS: [Mutant; 2] = [
+    Mutant {
+        name: "without fsync",
+        edits: &[
+            ("target.sh", "sync -", "true -", 2),
+            ("runner.sh", "sync -", "true -", 1),
+            ("journal.sh", "sync -", "true -", 1),
+        ],
+        cases: &["power@0.1-before", "power@4.2-before", "power@16.1-before"],
+    },
+    Mutant {
+        name: "without the journal",
+        edits: &[("journal.sh", "tee -a -- \"$rp_j\" > /dev/null && sync", "cat > /dev/null && true", 1)],
+        cases: &["controller@0.1-before", "power@4.2-before", "disk@16.1-ended"],
+    },
+];
+
+impl Mutant {
+    /// Makes the broken program beside the good one.
+    pub fn build(&self, program: &Path) -> Done<PathBuf> {
+        let mut bytes = say("read the program", fs::read(program))?;
+        let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine");
+        for script in ["target.sh", "runner.sh", "journal.sh", "guard.sh", "undo.sh"] {
+            let edits: Vec<_> = self.edits.iter().filter(|edit| edit.0 == script).collect();
+            if edits.is_empty() {
+                continue;
+            }
+            let old = say(script, fs::read_to_string(engine.join(script)))?;
+            let mut new = old.clone();
+            for (_, from, to, least) in edits {
+                let found = new.matches(from).count();
+                if found < *least {
+                    return Err(format!("{script} has `{from}` {found} times; the mutant {:?} must be thought over", self.name));
+                }
+                new = new.replace(from, to);
+            }
+            exchange(&mut bytes, old.as_bytes(), new.as_bytes()).map_err(|why| format!("{script}: {why}"))?;
+        }
+        let path = program.with_file_name(format!("rempart-{}", self.name.replace(' ', "-")));
+        say("write the mutant", fs::write(&path, bytes))?;
+        say("make it run", fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))?;
+        Ok(path)
+    }
+}
+
+/// Exchanges every copy of a text in a program; what the new one lacks in length is made up by empty lines.
+fn exchange(bytes: &mut [u8], old: &[u8], new: &[u8]) -> Done<()> {
+    if new.len() > old.len() {
+        return Err("the edited script is longer than the one in the program".to_owned());
+    }
+    let mut found = 0;
+    let mut from = 0;
+    while let Some(at) = bytes[from..].windows(old.len()).position(|window| window == old) {
+        let place = &mut bytes[from + at..from + at + old.len()];
+        place.fill(b'\n');
+        place[..new.len()].copy_from_slice(new);
+        found += 1;
+        from += at + old.len();
+    }
+    if found == 0 { Err("it is not in the program as it is in the source: build first".to_owned()) } else { Ok(()) }
+}
+
+#[test]
+fn a_script_is_exchanged_in_every_place() {
+    let mut bytes = b"xx sync -- a\nyy sync -- a\n".to_vec();
+    exchange(&mut bytes, b"sync -- a\n", b"true a\n").unwrap();
+    assert_eq!(bytes, b"xx true a\n\n\n\nyy true a\n\n\n\n");
+    assert!(exchange(&mut bytes, b"sync -- a\n", b"true a\n").is_err());
+}
