@@ -17,7 +17,10 @@ use self::host::Host;
 use self::tuple::Tuple;
 use super::firewall_rule::FirewallRule;
 use crate::quote::Sh;
-use crate::resource::{Answer, Change, Desired, Expect, FieldValue, Fields, Kind, ProbeScript, Provision, Seen, Step};
+use crate::resource::{
+    Answer, Change, Desired, Expect, FieldValue, Fields, Foreseen, ForeseenSwitch, Kind, ProbeScript, Provision, Seen,
+    Step,
+};
 use crate::sh;
 
 /// The host's firewall, ufw; one for each host. Its rules are resources of their own, `firewall_rule`, and are there
@@ -71,6 +74,15 @@ impl Policy {
             Policy::Allow => "allow",
             Policy::Deny => "deny",
             Policy::Reject => "reject",
+        }
+    }
+
+    // As iptables and ufw's own files name it.
+    fn target(self) -> &'static str {
+        match self {
+            Policy::Allow => "ACCEPT",
+            Policy::Deny => "DROP",
+            Policy::Reject => "REJECT",
         }
     }
 }
@@ -217,6 +229,21 @@ impl Kind for FirewallUfw {
             .iter()
             .map(|wanted| host.as_ref().map_or_else(|seen| (**seen).clone(), |host| wanted.seen(host)))
             .collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        let keys: Vec<String> = self.declared.iter().map(Tuple::key).collect();
+        let switch = ForeseenSwitch {
+            enabled: self.enabled,
+            incoming: self.incoming.target(),
+            outgoing: self.outgoing.map(Policy::target),
+            ipv6: self.ipv6,
+            only: self.exclusive.then(|| keys.clone()),
+            origin: foreseen.origin(),
+        };
+        let ufw = foreseen.ufw();
+        ufw.switch = Some(switch);
+        ufw.orders.push(keys);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

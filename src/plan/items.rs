@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::model::{HostName, Phase, Place, ResourceId};
-use crate::resource::{Desired, Provision, Resource};
+use crate::resource::{Desired, Foreseen, Provision, Resource, Seen};
 
 /// One resource on one host, as declared.
 #[derive(Debug)]
@@ -87,6 +87,8 @@ impl Resource for Unread {
     fn desired(&self) -> Desired {
         Desired::Absent
     }
+
+    fn foresee(&self, _seen: &Seen, _foreseen: &mut Foreseen) {}
 
     fn as_any(&self) -> &dyn Any {
         self
