@@ -5,6 +5,7 @@ pub mod engine;
 pub mod inventory;
 pub mod kinds;
 pub mod lab;
+pub mod lockout;
 pub mod model;
 pub mod plan;
 pub mod playbook;
