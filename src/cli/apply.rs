@@ -22,6 +22,7 @@ use crate::transport::SshTransport;
   rempart apply site.yaml --yes --limit web1
   rempart apply site.yaml --yes --json > run.json
 
+A plan that would lock rempart out of a host is refused before anything is touched, with exit code 5.
 A risky change (firewall, sshd) arms a guard on the host: unless a fresh connection confirms it in time, the host takes
 it back by itself, and the exit code is 4.")]
 pub(super) struct Args {
@@ -38,6 +39,10 @@ pub(super) struct Args {
     /// Do not ask for approval
     #[arg(short, long, help_heading = "Apply")]
     yes: bool,
+
+    /// Go on with a plan that would lock rempart out of a host; the guard stays armed
+    #[arg(long, help_heading = "Apply")]
+    allow_lockout: bool,
 
     /// Seconds in which a fresh connection must confirm a risky change
     #[arg(long, default_value_t = 45, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(15..=3600), help_heading = "Apply")]
@@ -74,6 +79,18 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let changes = totals.add + totals.change + totals.remove;
     if !args.json {
         show::plan(screen, &looked.outlook, &looked.notes, false);
+    }
+    if totals.locked_out > 0 {
+        if !args.allow_lockout {
+            let mut why = looked.lockouts(Diagnostic::error);
+            why.push(
+                Diagnostic::error("refused: nothing was changed").fix(
+                    "change the plan, or say --allow-lockout if it is meant: the guard takes it back all the same",
+                ),
+            );
+            return Err(Stopped { exit: Exit::Refused, diagnostics: why });
+        }
+        show::diagnostics(screen, &looked.lockouts(Diagnostic::warning));
     }
     let mut seen = looked.seen.clone();
     if changes > 0 && !args.yes {

@@ -8,10 +8,11 @@ use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
 use super::show::Listener;
 use super::{Ended, Stopped, show};
-use crate::engine::{HostNote, Links, Observer, ReadLinks, probe};
+use crate::engine::{HostNote, Links, Observer, ReadLinks, probe, ways_in};
 use crate::kinds;
-use crate::model::{Exit, HostName};
-use crate::plan::{Graph, Judge, Outlook, Rollout, outlook};
+use crate::lockout::{Verdict, WayIn};
+use crate::model::{Diagnostic, Exit, HostName};
+use crate::plan::{Graph, HostOutlook, Item, Judge, Outlook, Rollout, outlook};
 use crate::report::{self, Screen};
 use crate::resource::Seen;
 use crate::transport::{SshTransport, TransportError};
@@ -23,7 +24,8 @@ use crate::transport::{SshTransport, TransportError};
   rempart plan site.yaml --limit 'servers:!db1' --phase hardening
   rempart plan site.yaml --json --detailed-exitcode > plan.json
 
-With --detailed-exitcode: 0 = nothing to do, 2 = changes, 1 = something is unknown.")]
+With --detailed-exitcode: 0 = nothing to do, 2 = changes, 1 = something is unknown.
+With or without: 5 = the plan would lock rempart out of a host, and `apply` refuses it.")]
 pub(super) struct Args {
     /// Playbook or site files
     #[arg(required = true, value_name = "PLAYBOOK")]
@@ -59,6 +61,29 @@ pub(super) struct Looked {
 }
 
 impl Looked {
+    /// What the plan would do to the way in where it closes it: one diagnostic for each part that locks us out.
+    pub fn lockouts(&self, said: fn(&'static str) -> Diagnostic) -> Vec<Diagnostic> {
+        let closed = |host: &HostOutlook| {
+            let verdicts: Vec<Verdict> = host.way_in.iter().flat_map(WayIn::closed).cloned().collect();
+            verdicts.into_iter().map(|verdict| (host.host.clone(), verdict)).collect::<Vec<_>>()
+        };
+        self.outlook
+            .hosts
+            .iter()
+            .flat_map(closed)
+            .map(|(host, verdict)| {
+                let by = format!("{}: {}", verdict.part.words(), verdict.by);
+                let mut told = said("the plan would lock rempart out").on(&host, verdict.resource.as_ref()).because(by);
+                told.fix = verdict.fix;
+                let declared = |item: &&Item| item.host == host && Some(item.id()) == verdict.resource;
+                match self.graph.items.iter().find(declared) {
+                    Some(item) => told.at(&item.place, "this closes the way in"),
+                    None => told,
+                }
+            })
+            .collect()
+    }
+
     /// The hosts that could not be asked, in words.
     pub fn unreachable_words(&self) -> BTreeMap<HostName, String> {
         self.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect()
@@ -75,12 +100,16 @@ pub(super) async fn look(
 ) -> Looked {
     let Assembled { graph, silent, rollouts } = assembled;
     let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
-    let mut probed = probe(graph.clone(), items, links, forks, observer).await;
+    let mut probed = probe(graph.clone(), items, links.clone(), forks, observer).await;
     probed.unreachable.extend(silent);
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
-    let outlook =
+    let mut outlook =
         outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check), judge);
+    if judge == Judge::AfterChanges {
+        let mut ways = ways_in(&graph, &outlook, &probed.seen, links, forks).await;
+        outlook.hosts.iter_mut().for_each(|host| host.way_in = ways.remove(&host.host));
+    }
     Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
 }
 
@@ -104,6 +133,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     if totals.unreachable > 0 {
         exit = exit.and(Exit::Unreachable);
+    }
+    if totals.locked_out > 0 {
+        exit = exit.and(Exit::Refused);
     }
     Ok(exit)
 }

@@ -15,6 +15,7 @@ mod outcome;
 mod probe;
 mod segment;
 mod walk;
+mod way_in;
 
 pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
@@ -22,6 +23,7 @@ pub use facts::gather_facts;
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};
 pub use outcome::{Outcome, RunReport};
 pub use probe::{HostNote, Probed, probe};
+pub use way_in::ways_in;
 
 use crate::plan::{FieldDelta, Shown};
 

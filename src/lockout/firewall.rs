@@ -54,9 +54,9 @@ fn standing(scene: &Scene<'_>) -> Result<Tables, String> {
         let section = scene.answer.section(name).map_err(|why| why.to_string())?;
         // Who has no such tool has loaded nothing with it.
         if section.is_missing_tool() {
-            return Ok("");
+            return Ok(None);
         }
-        scene.text(name).map_err(|why| format!("{}: {why}", name.trim_start_matches("lockout: ")))
+        scene.text(name).map(Some).map_err(|why| format!("{}: {why}", name.trim_start_matches("lockout: ")))
     };
     Tables::read(read(IPTABLES[0])?, read(IPTABLES[1])?, read(NFT[0])?).map_err(|error| error.to_string())
 }

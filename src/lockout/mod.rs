@@ -1,7 +1,25 @@
 //! Whether a host would still let us in: rules and settings, as they stand or as they will stand, against our way to it.
 //!
-//! Owns the judgement alone. Must not know where the texts come from, and does no input or output.
+//! Owns the questions that a judgement needs, and the judgement. Must not know who connects or how; it does no input or
+//! output. What cannot be told is undecided, and a judge that would shut us out of the host as it stands, where we are
+//! in, is not believed.
 
+mod access;
+mod firewall;
+mod judge;
+mod keys;
 mod packet;
+mod patterns;
+mod question;
+mod scene;
+mod sshd;
+mod sudo;
+mod touched;
+mod ufw;
+mod verdict;
 
-pub use packet::{Packet, Tables, TablesError, UfwFilter, UfwPolicy, UfwRules, Verdict};
+pub use judge::{judge, unknown};
+pub use packet::{Packet, Tables, TablesError, UfwFilter, UfwPolicy, UfwRules, Verdict as PacketVerdict};
+pub use question::ask;
+pub use scene::Scene;
+pub use verdict::{Part, Ruling, Verdict, WayIn};

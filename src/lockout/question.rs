@@ -29,7 +29,8 @@ case $rp_conn in *[!0-9a-fA-F:.%\ ]*) rp_conn= ;; esac
 rp_from=${rp_conn%% *} rp_to=${rp_conn#* * } rp_to=${rp_to% *} rp_port=${rp_conn##* }"#;
 
 // The user's name is put in by the shell that runs it.
-const ASKED: &str = r#"rp_asked="sshd -T -C \"user=\$rp_user,host=$rp_from,addr=$rp_from,laddr=$rp_to,lport=$rp_port\"""#;
+const ASKED: &str =
+    r#"rp_asked="sshd -T -C \"user=\$rp_user,host=$rp_from,addr=$rp_from,laddr=$rp_to,lport=$rp_port\"""#;
 
 // A copy of /etc that only the command sees; 125 = it cannot be had here.
 const APART: &str = r#"mount -t tmpfs -o mode=0755 rempart /mnt && mkdir /mnt/new /mnt/work || exit 125
@@ -69,12 +70,10 @@ pub fn ask(user: &str, foreseen: &Foreseen, script: &mut ProbeScript) {
     script.section(CONNECTION, sh!("printf '%s\\n' \"$rp_conn\""));
     script.section(
         ACCOUNT,
-        sh!(
-            "printf '%s\\n' \"$rp_passwd\" | sed 's/^\\([^:]*\\):[^:]*:/\\1:x:/'
+        sh!("printf '%s\\n' \"$rp_passwd\" | sed 's/^\\([^:]*\\):[^:]*:/\\1:x:/'
 id -Gn -- \"$rp_user\"
 rp_shell=${rp_passwd##*:}; [ -x \"${rp_shell:-/bin/sh}\" ] && echo runs || echo 'does not run'
-grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"
-        ),
+grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"),
     );
     for unit in ["ssh.service", "ssh.socket", "nftables.service"] {
         show_units(script, unit);
@@ -116,10 +115,8 @@ fn apart(foreseen: &Foreseen, user: &str) -> Sh {
         changes.line(change(path, file));
     }
     if foreseen.sshd_include {
-        changes.line(sh!(
-            "{ echo 'Include /etc/ssh/sshd_config.d/*.conf'; cat /etc/ssh/sshd_config; } >/mnt/main && \
-cat /mnt/main >/etc/ssh/sshd_config || exit 125"
-        ));
+        changes.line(sh!("{ echo 'Include /etc/ssh/sshd_config.d/*.conf'; cat /etc/ssh/sshd_config; } >/mnt/main && \
+cat /mnt/main >/etc/ssh/sshd_config || exit 125"));
     }
     if let Some(account) = foreseen.accounts.get(user) {
         let groups = account.groups.join(",");

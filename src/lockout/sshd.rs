@@ -23,7 +23,8 @@ impl Settings {
             table.entry(keyword.to_lowercase()).or_default().push(value.trim().to_owned());
         }
         // Every sshd tells these; without them this is not its whole answer.
-        if ["port", "listenaddress", "maxstartups", "pubkeyauthentication"].iter().any(|key| !table.contains_key(*key)) {
+        if ["port", "listenaddress", "maxstartups", "pubkeyauthentication"].iter().any(|key| !table.contains_key(*key))
+        {
             return Err("sshd -T gave an answer that was not understood".into());
         }
         Ok(Settings(table))

@@ -32,7 +32,8 @@ impl Touched {
                 || any(&|path| path.starts_with("/etc/ssh/") && !path.contains("authorized_keys")),
             keys: any(&|path| path.contains("/.ssh/") || path.contains("authorized_keys")),
             account: account.is_some(),
-            sudo: account.is_some_and(|account| account.groups_only || !account.groups.is_empty() || account.uid.is_some())
+            sudo: account
+                .is_some_and(|account| account.groups_only || !account.groups.is_empty() || account.uid.is_some())
                 || foreseen.removed.contains_key("sudo")
                 || any(&|path| path.starts_with("/etc/sudo")),
             wrappers: any(&|path| path.starts_with("/etc/hosts.")),

@@ -1,6 +1,7 @@
 //! Owns how ufw's files will stand: its settings, and its rules with those of the plan added, changed, taken away and put
 //! in order, as ufw itself would.
 
+use super::packet::{Tables, UfwFilter, UfwPolicy, UfwRules};
 use super::scene::Scene;
 use crate::resource::{Answer, FileContent, ForeseenRule, ForeseenText, ForeseenUfw, ProbeScript};
 
@@ -24,6 +25,7 @@ pub(super) struct Ufw {
     /// `ACCEPT`, `DROP` or `REJECT`.
     pub incoming: String,
     pub outgoing: String,
+    pub routed: String,
     /// Before, user and after: texts as `iptables-restore` reads them.
     pub rules: [[String; 3]; 2],
 }
@@ -55,7 +57,14 @@ impl Ufw {
             let after = format!("*filter\n:ufw{six}-after-input - [0:0]\n:ufw{six}-after-output - [0:0]\nCOMMIT\n");
             [before, user, after]
         });
-        Ufw { enabled: false, ipv6: true, incoming: "DROP".into(), outgoing: "ACCEPT".into(), rules }
+        Ufw {
+            enabled: false,
+            ipv6: true,
+            incoming: "DROP".into(),
+            outgoing: "ACCEPT".into(),
+            routed: "DROP".into(),
+            rules,
+        }
     }
 
     /// As its files stand, or as they will where the plan writes them; the stock one where it is not installed yet.
@@ -78,6 +87,7 @@ impl Ufw {
             ipv6: said(&defaults, DEFAULTS, "IPV6")?.eq_ignore_ascii_case("yes"),
             incoming: policy("DEFAULT_INPUT_POLICY")?,
             outgoing: policy("DEFAULT_OUTPUT_POLICY")?,
+            routed: policy("DEFAULT_FORWARD_POLICY")?,
             ..Ufw::stock()
         };
         for (paths, rules) in RULES.iter().zip(&mut ufw.rules) {
@@ -99,9 +109,7 @@ impl Ufw {
             self.rules[family][1] = with_rule(&self.rules[family][1], rule);
         }
         // A rule for IPv6 alone makes ufw speak it.
-        let lonely = |rule: &ForeseenRule| {
-            !foreseen.rules.iter().any(|other| !other.v6 && other.origin == rule.origin)
-        };
+        let lonely = |rule: &ForeseenRule| !foreseen.rules.iter().any(|other| !other.v6 && other.origin == rule.origin);
         self.ipv6 |= foreseen.rules.iter().filter(wants_ipv6).any(lonely);
         if let Some(switch) = &foreseen.switch {
             self.enabled = switch.enabled;
@@ -122,6 +130,37 @@ impl Ufw {
             }
         }
         self
+    }
+
+    /// Puts what ufw makes of it into the filter tables.
+    ///
+    /// # Errors
+    /// A file is not one for `iptables-restore`.
+    pub fn put_into(&self, tables: &mut Tables) -> Result<(), String> {
+        for (family, [before, user, after]) in self.rules.iter().enumerate() {
+            let filter = match (self.enabled, self.ipv6 || family == 0) {
+                (false, _) => UfwFilter::Off,
+                (true, false) => UfwFilter::Closed,
+                (true, true) => UfwFilter::On(UfwRules {
+                    before,
+                    user,
+                    after,
+                    incoming: policy(&self.incoming),
+                    outgoing: policy(&self.outgoing),
+                    routed: policy(&self.routed),
+                }),
+            };
+            tables.replace_filter(family == 1, &filter).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+fn policy(target: &str) -> UfwPolicy {
+    match target {
+        "ACCEPT" => UfwPolicy::Allow,
+        "REJECT" => UfwPolicy::Reject,
+        _ => UfwPolicy::Deny,
     }
 }
 
@@ -226,7 +265,8 @@ fn with_rule(text: &str, rule: &ForeseenRule) -> String {
     let at = parts.blocks.iter().position(|(key, _)| *key == rule.key);
     match (&rule.lines, at) {
         (Some(lines), at) => {
-            let (route, words) = rule.key.strip_prefix("route:").map_or(("", rule.key.as_str()), |rest| ("route:", rest));
+            let (route, words) =
+                rule.key.strip_prefix("route:").map_or(("", rule.key.as_str()), |rest| ("route:", rest));
             let mut block = format!("{TUPLE}{route}{} {words}\n", rule.verb);
             lines.iter().for_each(|line| block.push_str(&format!("{line}\n")));
             match at.and_then(|at| parts.blocks.get_mut(at)) {

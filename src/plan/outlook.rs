@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::delta::all_new;
 use super::{Delta, FieldDelta, Graph, Why, delta};
+use crate::lockout::{Ruling, WayIn};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::resource::{Provision, Seen};
 
@@ -81,6 +82,9 @@ pub struct HostOutlook {
     pub unreachable: Option<String>,
     /// Its resources in order.
     pub resources: Vec<Planned>,
+    /// What becomes of the way into it, if the plan touches that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way_in: Option<WayIn>,
 }
 
 /// The plan of a fleet as a value.
@@ -109,6 +113,8 @@ pub struct Totals {
     pub unknown: usize,
     /// Hosts that could not be asked.
     pub unreachable: usize,
+    /// Hosts that the plan would lock us out of.
+    pub locked_out: usize,
 }
 
 impl Act {
@@ -124,6 +130,7 @@ impl Outlook {
         let mut totals = Totals::default();
         for host in &self.hosts {
             totals.unreachable += usize::from(host.unreachable.is_some());
+            totals.locked_out += usize::from(host.way_in.as_ref().is_some_and(|way| way.ruling() == Ruling::Closed));
             for planned in &host.resources {
                 let count = match planned.act {
                     Act::Same => &mut totals.same,
@@ -241,6 +248,7 @@ pub fn outlook(
                 })
                 .collect(),
             host,
+            way_in: None,
         })
         .collect();
     Outlook { hosts }

@@ -9,6 +9,7 @@ use super::escape::{padded, visible};
 use super::fields::{changed_fields, drifted_fields, new_fields};
 use super::json::to_json;
 use super::notes::{Notes, notes, notes_json};
+use super::way_in::way_in;
 use super::words::{count, some_of};
 use super::{Paint, Tone};
 use crate::model::Phase;
@@ -35,16 +36,16 @@ pub fn plan(view: &PlanView<'_>, paint: &Paint) -> String {
     }
     text.push_str(&legend(view.outlook, paint));
     // Hosts with the same changes are told once.
-    let mut folded: Vec<(String, String, Vec<String>)> = Vec::new();
+    let mut folded: Vec<(String, String, Vec<&HostOutlook>)> = Vec::new();
     for host in &view.outlook.hosts {
         let (head, body) = (summary(host, paint), body(host, view.all, paint));
-        let name = visible(host.host.as_str());
         match folded.iter_mut().find(|(h, b, _)| host.unreachable.is_none() && *h == head && *b == body) {
-            Some((_, _, names)) => names.push(name),
-            None => folded.push((head, body, vec![name])),
+            Some((_, _, hosts)) => hosts.push(host),
+            None => folded.push((head, body, vec![host])),
         }
     }
-    for (head, body, names) in folded {
+    for (head, body, hosts) in folded {
+        let names: Vec<String> = hosts.iter().map(|host| visible(host.host.as_str())).collect();
         text.push_str(&format!("{}: {head}\n", paint.tone(Tone::Bold, &names[0])));
         if names.len() > 1 {
             // Who is changed is always named; who is not may be a long list.
@@ -52,6 +53,11 @@ pub fn plan(view: &PlanView<'_>, paint: &Paint) -> String {
             text.push_str(&format!("  same on {}\n", some_of(&names[1..], limit)));
         }
         text.push_str(&body);
+        // Each host is come to by a way of its own.
+        for (host, name) in hosts.iter().zip(&names) {
+            let name = (names.len() > 1).then_some(name.as_str());
+            text.push_str(&host.way_in.as_ref().map(|way| way_in(way, name, paint)).unwrap_or_default());
+        }
         text.push('\n');
     }
     text.push_str(&ending(view.outlook, paint));
@@ -171,7 +177,7 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
 }
 
 fn ending(outlook: &Outlook, paint: &Paint) -> String {
-    let Totals { add, change, remove, same, check, findings, unknown, unreachable } = outlook.totals();
+    let Totals { add, change, remove, same, check, findings, unknown, unreachable, locked_out } = outlook.totals();
     let resources: usize = outlook.hosts.iter().map(|host| host.resources.len()).sum();
     if resources == 0 && unreachable == 0 {
         return "Nothing is declared for these hosts.\n".to_owned();
@@ -201,6 +207,12 @@ fn ending(outlook: &Outlook, paint: &Paint) -> String {
         Tone::Bad,
         "host was not reached; nothing is known of it.",
         "hosts were not reached; nothing is known of them.",
+    );
+    tell(
+        locked_out,
+        Tone::Bad,
+        "host would lock us out: `apply` refuses this plan unless told --allow-lockout.",
+        "hosts would lock us out: `apply` refuses this plan unless told --allow-lockout.",
     );
     tell(findings, Tone::Bad, "check does not hold.", "checks do not hold.");
     tell(

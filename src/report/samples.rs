@@ -26,7 +26,7 @@ pub fn planned(phase: Phase, kind: &'static str, key: &str, line: usize, act: Ac
 }
 
 pub fn host(name: &str, resources: Vec<Planned>) -> HostOutlook {
-    HostOutlook { host: HostName::new(name), unreachable: None, resources }
+    HostOutlook { host: HostName::new(name), unreachable: None, resources, way_in: None }
 }
 
 pub fn outlook() -> Outlook {

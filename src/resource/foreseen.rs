@@ -169,6 +169,33 @@ impl Foreseen {
             && sysctls.is_empty()
     }
 
+    /// Whose changes all of these are, if they are of one resource.
+    pub fn sole_origin(&self) -> Option<Origin> {
+        let Self { origin: _, files, sshd_include: _, socket, ufw, accounts, units, removed, sysctls } = self;
+        let rules = ufw.iter().flat_map(|ufw| {
+            ufw.rules.iter().map(|rule| &rule.origin).chain(ufw.switch.iter().map(|switch| &switch.origin))
+        });
+        let mut all = rules
+            .chain(files.values().map(|file| &file.origin))
+            .chain(socket.iter().map(|(_, origin)| origin))
+            .chain(accounts.values().map(|account| &account.origin))
+            .chain(units.values().map(|unit| &unit.origin))
+            .chain(removed.values())
+            .chain(sysctls.values().map(|(_, origin)| origin));
+        let first = all.next()?;
+        all.all(|other| other == first).then(|| first.clone())
+    }
+
+    /// Files of which nobody may know what they will hold.
+    pub fn hidden(&self) -> impl Iterator<Item = (&String, &ForeseenFile)> {
+        self.files.iter().filter(|(_, file)| file.text == ForeseenText::Hidden)
+    }
+
+    /// The first file that fits.
+    pub fn file(&self, fits: impl Fn(&str) -> bool) -> Option<(&String, &ForeseenFile)> {
+        self.files.iter().find(|(path, _)| fits(path))
+    }
+
     /// A file that will stand there, or go; passed over where no login depends on it.
     pub fn put_file(&mut self, file: &ManagedFile, is_gone: bool) {
         if !is_way_in(&file.path) {
