@@ -1,11 +1,12 @@
 //! The host's firewall, ufw: whether it is on, what it does by default, and which rules it may hold.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+mod foresee;
 pub(super) mod host;
 mod kernel;
 pub(super) mod order;
@@ -18,8 +19,7 @@ use self::tuple::Tuple;
 use super::firewall_rule::FirewallRule;
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Desired, Expect, FieldValue, Fields, Foreseen, ForeseenSwitch, Kind, ProbeScript, Provision, Seen,
-    Step,
+    Answer, Change, Desired, Expect, FieldValue, Fields, Foreseen, Kind, ProbeScript, Provision, Seen, Step,
 };
 use crate::sh;
 
@@ -74,15 +74,6 @@ impl Policy {
             Policy::Allow => "allow",
             Policy::Deny => "deny",
             Policy::Reject => "reject",
-        }
-    }
-
-    // As iptables and ufw's own files name it.
-    fn target(self) -> &'static str {
-        match self {
-            Policy::Allow => "ACCEPT",
-            Policy::Deny => "DROP",
-            Policy::Reject => "REJECT",
         }
     }
 }
@@ -156,18 +147,6 @@ impl FirewallUfw {
             ("extra".to_owned(), FieldValue::list(extra.iter().map(|tuple| tuple.line()))),
         ]))
     }
-
-    // The declared rules in the order of the host. What is missing stays in its place, where adding it will put it.
-    fn order_on(&self, host: &Host) -> Vec<String> {
-        let declared: HashMap<String, &Tuple> = self.declared.iter().map(|tuple| (tuple.key(), tuple)).collect();
-        let there: HashSet<String> = host.tuples.iter().map(Tuple::key).collect();
-        let mut next = host.tuples.iter().filter_map(|tuple| declared.get(&tuple.key()));
-        let in_order = self.declared.iter().map(|tuple| {
-            let stands = there.contains(&tuple.key()).then(|| next.next()).flatten();
-            stands.map_or_else(|| tuple.text(), |stands| stands.text())
-        });
-        in_order.collect()
-    }
 }
 
 impl Kind for FirewallUfw {
@@ -232,18 +211,7 @@ impl Kind for FirewallUfw {
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
-        let keys: Vec<String> = self.declared.iter().map(Tuple::key).collect();
-        let switch = ForeseenSwitch {
-            enabled: self.enabled,
-            incoming: self.incoming.target(),
-            outgoing: self.outgoing.map(Policy::target),
-            ipv6: self.ipv6,
-            only: self.exclusive.then(|| keys.clone()),
-            origin: foreseen.origin(),
-        };
-        let ufw = foreseen.ufw();
-        ufw.switch = Some(switch);
-        ufw.orders.push(keys);
+        self.foresee_switch(foreseen);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

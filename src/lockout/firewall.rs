@@ -6,7 +6,7 @@ use super::scene::{Connection, Scene};
 use super::touched::Touched;
 use super::ufw::Ufw;
 use super::verdict::Found;
-use crate::resource::{Origin, unit_state};
+use crate::resource::{ForeseenFile, ForeseenText, Origin, unit_state};
 
 const FIX: &str = "add a rule that lets rempart in, before the one that stops it";
 
@@ -30,7 +30,7 @@ pub(super) fn judge(scene: &Scene<'_>, connection: Connection, touched: Touched)
     let before = found(now.verdict(&packet));
     let after = found(then.verdict(&packet));
     let origin = match &after {
-        Found::Open(by) | Found::Closed(by, _) | Found::Undecided(by) => origin(scene, by),
+        Found::Open(by) | Found::Closed(by, _) | Found::Undecided(by) => origin(scene, touched, by),
     };
     (after.checked_by(&before), origin)
 }
@@ -103,7 +103,7 @@ fn is_loaded(scene: &Scene<'_>) -> Result<bool, String> {
 }
 
 // Whose rule it is: the one whose line the verdict quotes, else the owner of the policy or of the rule file.
-fn origin(scene: &Scene<'_>, by: &str) -> Option<Origin> {
+fn origin(scene: &Scene<'_>, touched: Touched, by: &str) -> Option<Origin> {
     let foreseen = scene.foreseen;
     let quoted = |line: &String| line.splitn(3, ' ').nth(2).is_some_and(|rule| by.contains(rule));
     let ufw = foreseen.ufw.as_ref();
@@ -114,6 +114,18 @@ fn origin(scene: &Scene<'_>, by: &str) -> Option<Origin> {
     let switch = ufw.and_then(|ufw| ufw.switch.as_ref()).filter(|_| by.contains("policy"));
     if let Some(switch) = switch {
         return Some(switch.origin.clone());
+    }
+    if touched.nft {
+        let holds = |file: &ForeseenFile| match &file.text {
+            ForeseenText::Plain(text) => text.lines().map(str::trim).any(|line| line.len() > 6 && by.contains(line)),
+            _ => false,
+        };
+        let nft = || foreseen.files.iter().filter(|(path, _)| path.starts_with("/etc/nft") || path.ends_with(".nft"));
+        let file =
+            nft().find(|(_, file)| holds(file)).or_else(|| nft().find(|(path, _)| *path == "/etc/nftables.conf"));
+        if let Some((_, file)) = file.or_else(|| nft().next()) {
+            return Some(file.origin.clone());
+        }
     }
     foreseen.sole_origin()
 }

@@ -7,29 +7,34 @@ use crate::lockout::{Ruling, Verdict, WayIn};
 /// The lines of one host, indented; `name` is said where several hosts share a paragraph.
 pub(super) fn way_in(way: &WayIn, name: Option<&str>, paint: &Paint) -> String {
     let of = name.map(|name| format!(" into {name}")).unwrap_or_default();
-    let path = path(way);
+    let head = |sign: &str, tone: Tone, word: &str| {
+        format!("  {} way in{of}: {}: {}", paint.tone(tone, sign), path(way), paint.tone(tone, word))
+    };
+    let telling = |ruling: Ruling| way.verdicts.iter().filter(move |verdict| verdict.ruling == ruling);
     let mut text = String::new();
-    let ruling = way.ruling();
-    if ruling == Ruling::Open {
-        let parts: Vec<String> = way.verdicts.iter().map(told).collect();
-        return format!("  {} way in{of}: {path}: stays open: {}\n", paint.tone(Tone::Good, "✓"), parts.join("; "));
+    if way.ruling() == Ruling::Open {
+        let parts: Vec<String> = telling(Ruling::Open).map(told).collect();
+        return format!("{} {}\n", head("✓", Tone::Good, "stays open:"), parts.join("; "));
     }
-    for verdict in way.verdicts.iter().filter(|verdict| verdict.ruling != Ruling::Open) {
-        let (sign, tone, word) = match verdict.ruling {
-            Ruling::Closed => ("✗", Tone::Bad, "WOULD BE CLOSED by"),
-            _ => ("?", Tone::Doubt, "cannot be judged:"),
-        };
-        text.push_str(&format!(
-            "  {} way in{of}: {path}: {} {}\n",
-            paint.tone(tone, sign),
-            paint.tone(tone, word),
-            told(verdict)
-        ));
-        if let Some(fix) = &verdict.fix {
-            text.push_str(&format!("      {}\n", visible(fix)));
+    for (ruling, sign, tone, word) in [
+        (Ruling::Closed, "✗", Tone::Bad, "WOULD BE CLOSED by"),
+        (Ruling::Undecided, "?", Tone::Doubt, "cannot be judged:"),
+    ] {
+        let all: Vec<&Verdict> = telling(ruling).collect();
+        match all.as_slice() {
+            [] => {}
+            [one] => text.push_str(&format!("{} {}\n{}", head(sign, tone, word), told(one), fix(one))),
+            many => {
+                text.push_str(&format!("{}\n", head(sign, tone, word)));
+                many.iter().for_each(|one| text.push_str(&format!("      {}\n{}", told(one), fix(one))));
+            }
         }
     }
     text
+}
+
+fn fix(verdict: &Verdict) -> String {
+    verdict.fix.as_ref().map(|fix| format!("        = {}\n", visible(fix))).unwrap_or_default()
 }
 
 /// The way itself: `192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key)`.
@@ -47,4 +52,57 @@ fn told(verdict: &Verdict) -> String {
         _ => String::new(),
     };
     format!("{}: {}{whose}", verdict.part.words(), visible(&verdict.by))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lockout::Part;
+    use crate::model::ResourceId;
+
+    fn verdict(part: Part, ruling: Ruling, by: &str) -> Verdict {
+        let fix = (ruling == Ruling::Closed).then(|| "do something".to_owned());
+        let resource = (part == Part::Firewall).then(|| ResourceId::new("firewall_rule", "allow 22/tcp"));
+        let place = resource.as_ref().map(|_| "site.yaml:12".to_owned());
+        Verdict { part, ruling, by: by.into(), resource, place, fix }
+    }
+
+    fn way(verdicts: Vec<Verdict>) -> WayIn {
+        WayIn {
+            from: Some("192.0.2.1".parse().unwrap()),
+            to: Some("192.0.2.11".parse().unwrap()),
+            port: Some(22),
+            user: "admin".into(),
+            with: "ssh-ed25519 key".into(),
+            verdicts,
+        }
+    }
+
+    #[test]
+    fn open_closed_and_undecided_are_told_apart() {
+        let open = verdict(Part::Firewall, Ruling::Open, "table ip filter, chain ufw-user-input: -j ACCEPT");
+        let key = || verdict(Part::Key, Ruling::Closed, "our key stands in no\u{1b}[2J file");
+        let sudo = verdict(Part::Sudo, Ruling::Closed, "sudoers lets admin run nothing");
+        let pam = verdict(Part::Access, Ruling::Undecided, "PAM is not simulated");
+        let told = |verdicts: Vec<Verdict>, name| way_in(&way(verdicts), name, &Paint::PLAIN);
+        insta::assert_snapshot!(told(vec![open.clone()], None), @"  ✓ way in: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): stays open: firewall: table ip filter, chain ufw-user-input: -j ACCEPT (firewall_rule:allow 22/tcp, site.yaml:12)");
+        insta::assert_snapshot!(told(vec![open.clone(), key()], Some("web2")), @r"
+        ✗ way in into web2: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): WOULD BE CLOSED by our key: our key stands in no\u{1b}[2J file
+              = do something
+        ");
+        insta::assert_snapshot!(told(vec![key(), sudo, pam, open], None), @r"
+        ✗ way in: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): WOULD BE CLOSED by
+            our key: our key stands in no\u{1b}[2J file
+              = do something
+            sudo: sudoers lets admin run nothing
+              = do something
+        ? way in: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): cannot be judged: PAM and access files: PAM is not simulated
+        ");
+    }
+
+    #[test]
+    fn a_way_that_nobody_knows_is_told_without_addresses() {
+        let way = WayIn { from: None, ..way(vec![verdict(Part::Network, Ruling::Undecided, "no answer")]) };
+        insta::assert_snapshot!(way_in(&way, None, &Paint::PLAIN), @"  ? way in: as admin (ssh-ed25519 key): cannot be judged: network: no answer");
+    }
 }
