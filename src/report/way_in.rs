@@ -6,9 +6,9 @@ use crate::lockout::{Ruling, Verdict, WayIn};
 
 /// The lines of one host, indented; `name` is said where several hosts share a paragraph.
 pub(super) fn way_in(way: &WayIn, name: Option<&str>, paint: &Paint) -> String {
-    let of = name.map(|name| format!(" into {name}")).unwrap_or_default();
+    let of = name.map_or_else(|| "way in".to_owned(), |name| format!("way into {name}"));
     let head = |sign: &str, tone: Tone, word: &str| {
-        format!("  {} way in{of}: {}: {}", paint.tone(tone, sign), path(way), paint.tone(tone, word))
+        format!("  {} {of}: {}: {}", paint.tone(tone, sign), path(way), paint.tone(tone, word))
     };
     let telling = |ruling: Ruling| way.verdicts.iter().filter(move |verdict| verdict.ruling == ruling);
     let mut text = String::new();
@@ -87,7 +87,7 @@ mod tests {
         let told = |verdicts: Vec<Verdict>, name| way_in(&way(verdicts), name, &Paint::PLAIN);
         insta::assert_snapshot!(told(vec![open.clone()], None), @"  ✓ way in: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): stays open: firewall: table ip filter, chain ufw-user-input: -j ACCEPT (firewall_rule:allow 22/tcp, site.yaml:12)");
         insta::assert_snapshot!(told(vec![open.clone(), key()], Some("web2")), @r"
-        ✗ way in into web2: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): WOULD BE CLOSED by our key: our key stands in no\u{1b}[2J file
+        ✗ way into web2: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): WOULD BE CLOSED by our key: our key stands in no\u{1b}[2J file
               = do something
         ");
         insta::assert_snapshot!(told(vec![key(), sudo, pam, open], None), @r"

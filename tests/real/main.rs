@@ -12,6 +12,7 @@ mod faults;
 mod fixture;
 mod guard;
 mod hostile;
+mod lockout;
 mod one_connection;
 mod tamper;
 mod twice;
