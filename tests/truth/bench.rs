@@ -169,7 +169,10 @@ impl Bench<'_> {
     }
 
     fn forget(&self) {
-        self.lab.on(self.host(), "for l in /proc/net/xt_recent/*; do [ ! -e $l ] || echo / >$l; done; ip -6 neigh flush dev host0");
+        self.lab.on(
+            self.host(),
+            "for l in /proc/net/xt_recent/*; do [ ! -e $l ] || echo / >$l; done; ip -6 neigh flush dev host0",
+        );
     }
 
     fn packets(&self) -> Vec<Packet> {

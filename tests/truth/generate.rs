@@ -43,7 +43,8 @@ pub struct Case {
 
 impl Case {
     pub fn text(&self) -> String {
-        let part = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("--- {name}\n{text}\n") };
+        let part =
+            |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("--- {name}\n{text}\n") };
         part("before", &self.before)
             + &part("ufw", self.ufw.as_deref().unwrap_or(""))
             + &part("nft", self.nft.as_deref().unwrap_or(""))
@@ -66,6 +67,9 @@ pub fn case(draw: &mut Draw) -> Case {
     }
     if draw.percent(30) {
         case.before.push_str(&fail2ban(draw));
+    }
+    if draw.percent(12) {
+        case.before.push_str(&mixed(draw));
     }
     match kind {
         0..4 => ufw(draw, &mut case),
@@ -107,7 +111,8 @@ fn docker(draw: &mut Draw) -> String {
 }
 
 fn fail2ban(draw: &mut Draw) -> String {
-    let (ports, banned) = (format!("{},{}", port(draw), port(draw)), draw.one(&["10.1.2.3", "203.0.113.9", "192.0.2.254"]));
+    let (ports, banned) =
+        (format!("{},{}", port(draw), port(draw)), draw.one(&["10.1.2.3", "203.0.113.9", "192.0.2.254"]));
     if draw.percent(50) {
         return restore(
             "iptables",
@@ -124,6 +129,39 @@ fn fail2ban(draw: &mut Draw) -> String {
          \x20 tcp dport {{ {} }} ip saddr @addr-set-sshd reject with icmp port-unreachable\n }}\n}}\nEOF\n",
         port(draw)
     )
+}
+
+// What iptables-save shows wrongly, or does not show at all.
+fn mixed(draw: &mut Draw) -> String {
+    let p = port(draw);
+    match draw.below(4) {
+        0 => format!(
+            "iptables -A INPUT -p tcp --dport 1 -j ACCEPT; nft add rule ip filter INPUT tcp dport {{ {p}, 9999 }} {}\n",
+            draw.one(&["drop", "accept", "reject"])
+        ),
+        1 => format!(
+            "iptables -A INPUT -p tcp --dport 1 -j ACCEPT; nft add rule ip filter INPUT meta skuid 0 tcp dport {p} accept\n\
+             nft add rule ip filter INPUT ip saddr {} tcp dport {p} ct state new drop\n",
+            draw.one(&NETS4)
+        ),
+        2 => format!(
+            "nft -f - <<'EOF'\ntable netdev nd {{\n chain c {{\n  type filter hook ingress device host0 priority 0; policy accept;\n\
+             \x20 {} {}\n }}\n}}\nEOF\n",
+            draw.one(&[
+                "ip saddr 10.1.0.0/16",
+                "tcp dport 443",
+                "ct state new",
+                "meta protocol ip6",
+                "ip6 saddr fd00:bb::/64"
+            ]),
+            draw.one(&["drop", "accept", "tcp dport 22 drop"])
+        ),
+        _ => format!(
+            "nft -f - <<'EOF'\ntable inet raw {{\n chain c {{\n  type filter hook prerouting priority raw;\n\
+             \x20 tcp dport {p} notrack\n }}\n chain o {{\n  type filter hook output priority raw;\n  tcp sport {p} {}\n }}\n}}\nEOF\n",
+            draw.one(&["notrack", "counter", "accept"])
+        ),
+    }
 }
 
 fn ufw(draw: &mut Draw, case: &mut Case) {
@@ -166,7 +204,11 @@ fn ufw_rules(draw: &mut Draw, most: usize, case: &mut Case) -> String {
             2 => format!("{verb} from {} to any port {p} proto tcp", draw.one(&NETS4)),
             3 => format!("{verb} from {} to any port {p} proto tcp", draw.one(&NETS6)),
             4 => format!("{verb} in on {} to any port {p} proto tcp", draw.one(&["host0", "eth7"])),
-            5 => format!("{} {}/tcp", verb.replace("limit", "allow"), draw.one(&["80,443", "22:80", "8000:9000", "22,2222"])),
+            5 => format!(
+                "{} {}/tcp",
+                verb.replace("limit", "allow"),
+                draw.one(&["80,443", "22:80", "8000:9000", "22,2222"])
+            ),
             6 => format!("{} from {}", verb.replace("limit", "allow"), draw.one(&NETS4)),
             7 => format!("{verb} {p}"),
             _ => format!("{verb} out {}/tcp", draw.one(&["53", "25"])),
@@ -262,8 +304,9 @@ fn nft(draw: &mut Draw) -> String {
     let mut text = String::new();
     for at in 0..=draw.below(2) {
         let family = draw.one(&["inet", "inet", "inet", "ip", "ip6"]);
-        let name = if draw.percent(10) { "filter".to_owned() } else { format!("t{at}") };
-        let set4 = draw.one(&["{ 10.1.0.0/16, 203.0.113.1-203.0.113.9 }", "{ 192.0.2.254 }", "{ 10.1.2.3, 192.0.2.0/24 }"]);
+        let name = if at == 0 && draw.percent(10) { "filter".to_owned() } else { format!("t{at}") };
+        let set4 =
+            draw.one(&["{ 10.1.0.0/16, 203.0.113.1-203.0.113.9 }", "{ 192.0.2.254 }", "{ 10.1.2.3, 192.0.2.0/24 }"]);
         let ports = draw.one(&["{ 22, 80 }", "{ 443, 8000-9000 }", "{ 2222 }"]);
         text.push_str(&format!("table {family} {name} {{\n"));
         text.push_str(&format!(" set nets {{ type ipv4_addr; flags interval; elements = {set4} }}\n"));
@@ -323,7 +366,7 @@ fn nft_rule(draw: &mut Draw, family: &str, depth: usize, hook: &str) -> String {
         8..11 => "drop",
         11 if hook == "input" => draw.one(&["reject", "meta l4proto tcp reject with tcp reset"]),
         12 => draw.one(&["counter", "log prefix \"x\"", "meta mark set 0x1", "ct mark set 0x2"]),
-        13 => "tcp dport vmap @ways",
+        13 if depth < 2 => "tcp dport vmap @ways",
         14 => "tcp dport vmap { 22 : accept, 80-443 : drop }",
         15 if family == "ip" => "ip saddr vmap { 10.1.0.0/16 : drop, 192.0.2.254 : accept }",
         16..19 if depth == 0 => draw.one(&["jump mid", "goto mid", "jump low"]),
@@ -337,7 +380,7 @@ fn nft_rule(draw: &mut Draw, family: &str, depth: usize, hook: &str) -> String {
     let v4 = has("ip") || words.contains("nfproto ipv4");
     let v6 = has("ip6") || words.contains("nfproto ipv6");
     let tcp = has("tcp");
-    if v4 && v6 || tcp && (has("udp") || words.contains("l4proto { tcp, udp }")) {
+    if v4 && v6 || has("udp") && (tcp || words.contains("l4proto")) {
         return format!("  tcp dport vmap {{ 22 : accept, 443 : drop }}\n");
     }
     format!("  {words}\n")

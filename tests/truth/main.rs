@@ -44,10 +44,15 @@ fn enter(lab: &Lab) {
 fn run(lab: &Lab, cases: &[(String, Case)], plant: fn(&str) -> String) -> Tally {
     let total = Mutex::new(Tally::default());
     let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| scope.spawn(|| {
-        enter(lab);
-        bench::add_addresses();
-    }).join().unwrap());
+    std::thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                enter(lab);
+                bench::add_addresses();
+            })
+            .join()
+            .unwrap()
+    });
     std::thread::scope(|scope| {
         for at in 0..HOSTS.len() {
             let (total, next) = (&total, &next);
@@ -134,13 +139,15 @@ fn report(tally: &Tally, seed: u64, disagreements: usize) -> String {
 fn a_wrong_verdict_is_found() {
     let Some(lab) = bench::boot("a_wrong_verdict_is_found") else { return };
     let ufw = "ufw default deny incoming\nufw allow 22/tcp\nufw --force enable\n";
-    let nft = "table inet t {\n chain c {\n  type filter hook input priority 0; policy accept;\n  tcp dport 80 drop\n }\n}\n";
+    let nft =
+        "table inet t {\n chain c {\n  type filter hook input priority 0; policy accept;\n  tcp dport 80 drop\n }\n}\n";
     let cases = [
         ("ruleset ufw".to_owned(), Case { ufw: Some(ufw.into()), ..Case::default() }),
         ("ruleset nft".to_owned(), Case { nft: Some(nft.into()), ..Case::default() }),
     ];
     // One port of one rule is another one than on the host.
-    let planted = |text: &str| text.replace("\"right\": 80}", "\"right\": 81}").replace("\"right\": 22}", "\"right\": 23}");
+    let planted =
+        |text: &str| text.replace("\"right\": 80}", "\"right\": 81}").replace("\"right\": 22}", "\"right\": 23}");
     let tally = run(&lab, &cases, planted);
     let found = |name: &str| tally.disagreed.iter().any(|line| line.starts_with(name));
     assert!(found("ruleset nft") && found("ruleset ufw"), "{tally:?}");

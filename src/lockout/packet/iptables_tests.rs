@@ -83,8 +83,25 @@ fn choices(words: &[Word]) -> Option<Vec<Choice>> {
 
 fn is_plain(name: &str) -> bool {
     const PLAIN: [&str; 19] = [
-        "-p", "--protocol", "--proto", "-s", "--source", "--src", "-d", "--destination", "--dst", "-i",
-        "--in-interface", "-o", "--out-interface", "-f", "--fragment", "-4", "-6", "-c", "--set-counters",
+        "-p",
+        "--protocol",
+        "--proto",
+        "-s",
+        "--source",
+        "--src",
+        "-d",
+        "--destination",
+        "--dst",
+        "-i",
+        "--in-interface",
+        "-o",
+        "--out-interface",
+        "-f",
+        "--fragment",
+        "-4",
+        "-6",
+        "-c",
+        "--set-counters",
     ];
     PLAIN.contains(&name)
 }
@@ -113,9 +130,27 @@ fn plain_test(choice: &Choice, v6: bool) -> Test {
         "-i" | "--in-interface" => interface(value, false, choice.negated),
         "-o" | "--out-interface" => interface(value, true, choice.negated),
         // Ours are no fragments.
-        "-f" | "--fragment" => if choice.negated { Test::Always } else { Test::Never },
-        "-4" => if v6 { Test::Never } else { Test::Always },
-        "-6" => if v6 { Test::Always } else { Test::Never },
+        "-f" | "--fragment" => {
+            if choice.negated {
+                Test::Always
+            } else {
+                Test::Never
+            }
+        }
+        "-4" => {
+            if v6 {
+                Test::Never
+            } else {
+                Test::Always
+            }
+        }
+        "-6" => {
+            if v6 {
+                Test::Always
+            } else {
+                Test::Never
+            }
+        }
         _ => Test::Always,
     }
 }
@@ -213,9 +248,7 @@ fn option(module: &str, choice: &Choice, v6: bool) -> Test {
             "REPLY" => Test::is(Field::Direction, 1),
             _ => unknown("--ctdir"),
         },
-        "--ctproto" => {
-            perhaps_not(Test::is(Field::Protocol, words::protocol(value).unwrap_or(255)), &[], negated)
-        }
+        "--ctproto" => perhaps_not(Test::is(Field::Protocol, words::protocol(value).unwrap_or(255)), &[], negated),
         "--ctorigsrc" => addresses(value, Field::FirstSource { v6 }, v6, negated),
         "--ctorigdst" => addresses(value, Field::FirstDestination { v6 }, v6, negated),
         "--ctorigdstport" => ports(value, Field::FirstDestinationPort, negated),

@@ -154,10 +154,12 @@ impl Moment<'_> {
             Field::FirstSource { .. } => exact(address(self.packet.from).1),
             Field::FirstDestination { .. } => exact(address(self.packet.to).1),
             Field::FirstDestinationPort => exact(self.packet.port.into()),
-            Field::Mark => self.mark.map_or(Value::Unknown("the packet's mark is not known"), |mark| exact(mark.into())),
-            Field::ConnectionMark => {
-                self.connection_mark.map_or(Value::Unknown("the connection's mark is not known"), |mark| exact(mark.into()))
+            Field::Mark => {
+                self.mark.map_or(Value::Unknown("the packet's mark is not known"), |mark| exact(mark.into()))
             }
+            Field::ConnectionMark => self
+                .connection_mark
+                .map_or(Value::Unknown("the connection's mark is not known"), |mark| exact(mark.into())),
             Field::PacketType if self.leaving => Value::Unknown("a packet that leaves has no kind"),
             Field::PacketType => exact(if self.step == Step::Solicitation { 2 } else { 0 }),
             Field::SourceType | Field::DestinationType => self.route(field),

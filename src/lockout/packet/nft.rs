@@ -150,14 +150,17 @@ impl Raw {
             rules.push(Rule { text: nft_text::rule(expressions), statements: statements(expressions, &self.sets) });
         }
         // nft 1.0.6 prints the table's name in place of its flags.
-        table.perhaps_asleep = self.flags.iter().any(|flag| flag == name && !matches!(flag.as_str(), "owner" | "persist"));
+        table.perhaps_asleep =
+            self.flags.iter().any(|flag| flag == name && !matches!(flag.as_str(), "owner" | "persist"));
         Some(NftTable { table, foreign, native })
     }
 }
 
 fn is_native(expression: &Value) -> bool {
     let Some((name, of)) = first(expression) else { return false };
-    let set = of.get("right").is_some_and(|right| right.get("set").is_some() || right.as_str().is_some_and(|r| r.starts_with('@')));
+    let set = of
+        .get("right")
+        .is_some_and(|right| right.get("set").is_some() || right.as_str().is_some_and(|r| r.starts_with('@')));
     set || matches!(name, "vmap" | "set" | "map" | "ct count" | "quota" | "meter")
 }
 
@@ -208,7 +211,8 @@ pub(super) fn statements(expressions: &[Value], sets: &Sets) -> Vec<Statement> {
             "vmap" => all.push(branch(of, sets)),
             "limit" => all.push(unknown("how many packets came before is not known")),
             "set" | "map" if of.get("stmt").is_some() => {
-                let rate = rate(of).filter(|_| all.iter().any(|known| matches!(known, Statement::Test(test) if test.asks_state())));
+                let rate = rate(of)
+                    .filter(|_| all.iter().any(|known| matches!(known, Statement::Test(test) if test.asks_state())));
                 all.push(rate.map_or_else(|| unknown("how many packets came before is not known"), Statement::Test));
             }
             "quota" | "ct count" | "meter" => all.push(unknown("what was counted before is not known")),

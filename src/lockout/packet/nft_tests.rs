@@ -32,12 +32,22 @@ pub(super) enum Kind {
 /// The left side of a match, or the key of a map.
 #[derive(Clone, Debug)]
 pub(super) enum Operand {
-    Field { field: Field, kind: Kind, mask: u128, needs: Option<Test> },
-    Interface { out: bool },
+    Field {
+        field: Field,
+        kind: Kind,
+        mask: u128,
+        needs: Option<Test>,
+    },
+    Interface {
+        out: bool,
+    },
     Concat(Vec<Operand>),
     /// What our packets do not have: its existence may be asked.
     Missing,
-    Unknown { what: String, needs: Option<Test> },
+    Unknown {
+        what: String,
+        needs: Option<Test>,
+    },
 }
 
 fn unknown(what: &str) -> Operand {

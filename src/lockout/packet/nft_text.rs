@@ -91,7 +91,9 @@ fn value(of: Option<&Value>) -> String {
                     key => format!("meta {key}"),
                 },
                 "ct" => format!("ct {} {}", get("dir"), get("key")).replace("  ", " "),
-                "fib" => format!("fib {} {}", inner.get("flags").map(|f| list(f, " . ")).unwrap_or_default(), get("result")),
+                "fib" => {
+                    format!("fib {} {}", inner.get("flags").map(|f| list(f, " . ")).unwrap_or_default(), get("result"))
+                }
                 "prefix" => format!("{}/{}", get("addr"), get("len")),
                 "range" => list(inner, "-"),
                 "set" => format!("{{ {} }}", list(inner, ", ")),

@@ -123,8 +123,12 @@ pub(super) enum Action {
 /// What can be asked of a packet, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
-    Source { v6: bool },
-    Destination { v6: bool },
+    Source {
+        v6: bool,
+    },
+    Destination {
+        v6: bool,
+    },
     SourcePort,
     DestinationPort,
     /// The transport protocol.
@@ -132,8 +136,12 @@ pub(super) enum Field {
     /// 2 for IPv4, 10 for IPv6.
     Family,
     EtherType,
-    IcmpType { v6: bool },
-    HopLimit { v6: bool },
+    IcmpType {
+        v6: bool,
+    },
+    HopLimit {
+        v6: bool,
+    },
     TcpFlags,
     /// nftables' bits of `ct state`.
     State,
@@ -147,8 +155,12 @@ pub(super) enum Field {
     SourceType,
     DestinationType,
     /// The connection's addresses and ports, as its first packet had them (unless redirected).
-    FirstSource { v6: bool },
-    FirstDestination { v6: bool },
+    FirstSource {
+        v6: bool,
+    },
+    FirstDestination {
+        v6: bool,
+    },
     FirstDestinationPort,
 }
 
@@ -169,16 +181,28 @@ pub(super) enum Test {
     /// The packet has such a field.
     Has(Field),
     /// The field, under the mask, is between two numbers, both included.
-    Within { field: Field, mask: u128, low: u128, high: u128 },
+    Within {
+        field: Field,
+        mask: u128,
+        low: u128,
+        high: u128,
+    },
     /// The interface has this name, or begins with it.
-    Interface { out: bool, name: String, prefix: bool },
+    Interface {
+        out: bool,
+        name: String,
+        prefix: bool,
+    },
     Not(Box<Test>),
     All(Vec<Test>),
     Any(Vec<Test>),
     /// `-m recent`.
     Recent(Recent),
     /// A rate for each source on its own; matches while (or, `over`, once) more than `burst` packets came.
-    Rate { burst: u32, over: bool },
+    Rate {
+        burst: u32,
+        over: bool,
+    },
 }
 
 /// A question to a list of `-m recent`.

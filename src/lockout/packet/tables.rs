@@ -274,7 +274,10 @@ impl Judge<'_> {
                 if let Some(rule) = chain.rules.iter().find(stops) {
                     self.leave_open(format!("{place}: {}", rule.text), "it may stop ARP".into());
                 } else if chain.base.as_ref().is_some_and(|base| base.drops) {
-                    self.leave_open(format!("table arp {}, the policy of {name}: DROP", table.name), "it may stop ARP".into());
+                    self.leave_open(
+                        format!("table arp {}, the policy of {name}: DROP", table.name),
+                        "it may stop ARP".into(),
+                    );
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! Owns what ufw makes of its files in iptables' filter table: what will stand there, before ufw is run.
 
+use super::TablesError;
 use super::iptables::{Save, entry};
 use super::rule::Table;
 use super::tables::{Tables, family};
-use super::TablesError;
 
 /// What ufw does with packets that no rule of its decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
