@@ -202,7 +202,8 @@ impl Blocks {
         let mut parts = Blocks { head: String::new(), blocks: Vec::new(), tail: String::new() };
         let mut ended = false;
         for line in text.lines() {
-            ended |= line.starts_with(END);
+            // The package's own file has no marks before ufw writes it anew.
+            ended |= line.starts_with(END) || line.trim() == "COMMIT";
             let part = if ended {
                 &mut parts.tail
             } else if let Some(words) = line.strip_prefix(TUPLE) {
@@ -216,11 +217,6 @@ impl Blocks {
             };
             part.push_str(line);
             part.push('\n');
-        }
-        // Without the marks of ufw the rules cannot stand before COMMIT.
-        if !ended && parts.blocks.is_empty() {
-            let at = parts.head.rfind("COMMIT").unwrap_or(parts.head.len());
-            parts.tail = parts.head.split_off(at);
         }
         parts
     }
@@ -335,8 +331,12 @@ mod tests {
             ..ForeseenUfw::default()
         };
         let user = Ufw::stock().with(&foreseen).rules[0][1].clone();
-        let (rule, commit) = (user.find("--dport 22"), user.find("COMMIT"));
-        assert!(rule.is_some() && rule < commit, "{user}");
+        let bare = "*filter\n:ufw-user-input - [0:0]\nCOMMIT\n";
+        let twice = with_rule(&with_rule(bare, &foreseen.rules[0]), &rule("deny", 80, Some(&["-A x --dport 80"])));
+        for (user, what) in [(&user, "--dport 22"), (&twice, "--dport 22"), (&twice, "--dport 80")] {
+            let (rule, commit) = (user.find(what), user.find("COMMIT"));
+            assert!(rule.is_some() && rule < commit, "{user}");
+        }
     }
 
     proptest! {

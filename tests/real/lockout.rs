@@ -7,7 +7,7 @@ use crate::fixture::{Lab, Machine, Ran, address, playbook};
 
 // All that a refused plan could have touched.
 const STATE: &str = "find /etc /home /var/lib/rempart /run/rempart /var/spool/cron -printf '%p %m %u %s %C@\\n' 2>/dev/null \
-                     | sort | sha256sum; iptables-save 2>/dev/null | grep -v '^[#:]'; nft list ruleset 2>/dev/null; \
+                     | sort | sha256sum; iptables-save 2>/dev/null | grep -v '^[#:]'; nft list ruleset 2>/dev/null | sed 's/packets [0-9]* bytes [0-9]*//'; \
                      systemctl list-unit-files --no-legend | grep -v scope | sha256sum; ls /mnt; mount | grep -c rempart";
 
 fn verdicts(plan: &Ran, host: &str) -> Vec<Value> {
