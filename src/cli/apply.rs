@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::options::{Connection, Inventories, Selection};
-use super::plan::{hosts_of, look};
+use super::plan::{Looked, hosts_of, look};
 use super::project::{self, Fleet};
 use super::show::Listener;
 use super::{Ended, Stopped, show};
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
-    let looked = runtime.block_on(async {
+    let mut looked = runtime.block_on(async {
         let assembled = project::assemble(&fleet, &site, &args.selection, Some((links.clone(), forks)), screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
@@ -80,18 +80,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if !args.json {
         show::plan(screen, &looked.outlook, &looked.notes, false);
     }
-    if totals.locked_out > 0 {
-        if !args.allow_lockout {
-            let mut why = looked.lockouts(Diagnostic::error);
-            why.push(
-                Diagnostic::error("refused: nothing was changed").fix(
-                    "change the plan, or say --allow-lockout if it is meant: the guard takes it back all the same",
-                ),
-            );
-            return Err(Stopped { exit: Exit::Refused, diagnostics: why });
-        }
-        show::diagnostics(screen, &looked.lockouts(Diagnostic::warning));
-    }
+    refuse_lockouts(&looked, args.allow_lockout, screen)?;
     let mut seen = looked.seen.clone();
     if changes > 0 && !args.yes {
         let shown = Instant::now();
@@ -117,6 +106,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             let again =
                 runtime.block_on(engine::probe(looked.graph.clone(), items, links.clone(), forks, project::nobody()));
             seen = again.seen;
+            // What was open when it was shown may be closed by what somebody did meanwhile.
+            let ways = runtime.block_on(engine::ways_in(&looked.graph, &looked.outlook, &seen, links.clone(), forks));
+            looked.outlook.put_ways(ways);
+            refuse_lockouts(&looked, args.allow_lockout, screen)?;
         }
     }
     let progress = report::progress(screen, &hosts_of(&looked.graph));
@@ -147,7 +140,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     listener.set(None);
     let (took, times) = (progress.took(), progress.times());
     drop(progress);
-    let view = RunView { report: &report_of_run, took: Some(took), times: &times };
+    let view = RunView { report: &report_of_run, took: Some(took), times: &times, outlook: Some(&looked.outlook) };
     if args.json {
         show::json(screen, &report::run_json(&view));
     } else {
@@ -157,4 +150,21 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     runtime.shutdown_background();
     let exit = report_of_run.exit();
     Ok(if totals.unreachable > 0 { exit.and(Exit::Unreachable) } else { exit })
+}
+
+// A plan that closes the way in goes no further, or is loud about it.
+fn refuse_lockouts(looked: &Looked, allowed: bool, screen: &Screen) -> Result<(), Stopped> {
+    if looked.outlook.totals().locked_out == 0 {
+        return Ok(());
+    }
+    if allowed {
+        show::diagnostics(screen, &looked.lockouts(Diagnostic::warning));
+        return Ok(());
+    }
+    let mut why = looked.lockouts(Diagnostic::error);
+    why.push(
+        Diagnostic::error("refused: nothing was changed")
+            .fix("change the plan, or say --allow-lockout if it is meant: the guard takes it back all the same"),
+    );
+    Err(Stopped { exit: Exit::Refused, diagnostics: why })
 }

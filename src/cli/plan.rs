@@ -10,7 +10,7 @@ use super::show::Listener;
 use super::{Ended, Stopped, show};
 use crate::engine::{HostNote, Links, Observer, ReadLinks, probe, ways_in};
 use crate::kinds;
-use crate::lockout::{Verdict, WayIn};
+use crate::lockout::{PartVerdict, WayIn};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::plan::{Graph, HostOutlook, Item, Judge, Outlook, Rollout, outlook};
 use crate::report::{self, Screen};
@@ -64,7 +64,7 @@ impl Looked {
     /// What the plan would do to the way in where it closes it: one diagnostic for each part that locks us out.
     pub fn lockouts(&self, said: fn(&'static str) -> Diagnostic) -> Vec<Diagnostic> {
         let closed = |host: &HostOutlook| {
-            let verdicts: Vec<Verdict> = host.way_in.iter().flat_map(WayIn::closed).cloned().collect();
+            let verdicts: Vec<PartVerdict> = host.way_in.iter().flat_map(WayIn::closed).cloned().collect();
             verdicts.into_iter().map(|verdict| (host.host.clone(), verdict)).collect::<Vec<_>>()
         };
         self.outlook
@@ -107,8 +107,7 @@ pub(super) async fn look(
     let mut outlook =
         outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check), judge);
     if judge == Judge::AfterChanges {
-        let mut ways = ways_in(&graph, &outlook, &probed.seen, links, forks).await;
-        outlook.hosts.iter_mut().for_each(|host| host.way_in = ways.remove(&host.host));
+        outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links, forks).await);
     }
     Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
 }

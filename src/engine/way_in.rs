@@ -74,13 +74,19 @@ fn judge(host: &HostName, foreseen: &Foreseen, links: &dyn Links) -> Option<WayI
         Ok(answer) => answer,
         Err(why) => return Some(lockout::unknown(Some(&login), &why)),
     };
-    let (by_sudo, sudo_password) = match &target.escalate {
+    let (by_sudo, has_sudo_password) = match &target.escalate {
         Become::No => (false, false),
         Become::Sudo { password } => (true, password.is_some()),
     };
-    let has_password = target.password.is_some() || sudo_password;
-    let scene =
-        Scene { login: &login, has_password, by_sudo, connections: CONNECTIONS, foreseen: &foreseen, answer: &answer };
+    let scene = Scene {
+        login: &login,
+        has_login_password: target.password.is_some(),
+        has_sudo_password,
+        by_sudo,
+        connections: CONNECTIONS,
+        foreseen: &foreseen,
+        answer: &answer,
+    };
     let way_in = lockout::judge(&scene);
     (!way_in.verdicts.is_empty()).then_some(way_in)
 }

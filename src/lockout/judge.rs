@@ -5,7 +5,7 @@ use super::scene::{Account, Connection, Scene};
 use super::sshd::Settings;
 use super::touched::Touched;
 use super::ufw::standing;
-use super::verdict::{Found, Part, Verdict, WayIn};
+use super::verdict::{Found, Part, PartVerdict, WayIn};
 use super::{access, firewall, keys, sudo};
 use crate::resource::{ForeseenText, Origin, unit_state};
 use crate::transport::{Login, Method};
@@ -39,7 +39,7 @@ pub fn judge(scene: &Scene<'_>) -> WayIn {
     if touched.sudo && scene.by_sudo {
         root(scene, &mut tell);
     }
-    verdicts.sort_by_key(|verdict: &Verdict| verdict.part);
+    verdicts.sort_by_key(|verdict: &PartVerdict| verdict.part);
     let connection = connection.ok();
     WayIn {
         from: connection.map(|known| known.from),
@@ -145,8 +145,12 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
     };
     if touched.sshd {
         tell(Part::Listening, listening(scene, &now, &then, to, port), sshd_origin());
+        let agreed = &scene.login.agreed;
         let takes = then.takes(scene).checked_by(&now.takes(scene));
-        tell(Part::Method, takes, sshd_origin());
+        let agrees = then.agrees(agreed).checked_by(&now.agrees(agreed));
+        if let Some(found) = Found::worst([takes, agrees]) {
+            tell(Part::Method, found, sshd_origin());
+        }
     }
     if touched.sshd || touched.account {
         let method = &scene.login.method;
@@ -219,9 +223,12 @@ fn listening(scene: &Scene<'_>, now: &Settings, then: &Settings, to: std::net::I
 }
 
 fn usable(scene: &Scene<'_>, settings: &Settings, account: &Account) -> Found {
-    if !account.shell_runs {
+    if account.shell_runs == Some(false) {
         let by = format!("the shell {} of {} lets nobody work", account.shell, scene.login.user);
         return Found::Closed(by, "keep a shell that runs for the account that rempart logs in with");
+    }
+    if account.shell_runs.is_none() {
+        return Found::Undecided(format!("the shell {} is not there yet", account.shell));
     }
     if account.locked && !matches!(scene.login.method, Method::Key(_)) {
         return Found::Closed("its password would be locked".into(), "log in with a key");
@@ -283,7 +290,7 @@ fn root(scene: &Scene<'_>, tell: &mut Tell<'_>) {
                 _ => Found::Closed(format!("sudo would not work: {}", section.complaint()), "mend sudoers"),
             };
         }
-        sudo::judge(&listing, &scene.login.user, scene.has_password)
+        sudo::judge(&listing, &scene.login.user, scene.has_sudo_password)
     };
     tell(Part::Sudo, judged(SUDO[1]).checked_by(&judged(SUDO[0])), origin);
 }

@@ -19,7 +19,7 @@ mod ufw;
 mod verdict;
 
 pub use judge::{judge, unknown};
-pub use packet::{Packet, Tables, TablesError, UfwFilter, UfwPolicy, UfwRules, Verdict as PacketVerdict};
+pub use packet::{Packet, Tables, TablesError, UfwFilter, UfwPolicy, UfwRules, Verdict};
 pub use question::ask;
 pub use scene::Scene;
-pub use verdict::{Part, Ruling, Verdict, WayIn};
+pub use verdict::{Part, PartVerdict, Ruling, WayIn};

@@ -1,7 +1,7 @@
 //! Owns what a host is asked so that the way in can be judged: how it stands, and what its own tools make of the files
 //! as they will stand. Those are tried in namespaces of their own, thrown away at once: nothing of the host is touched.
 
-use super::scene::{ACCOUNT, CONNECTION};
+use super::scene::{ACCOUNT, CONNECTION, SHELL};
 use super::touched::Touched;
 use super::ufw;
 use crate::quote::Sh;
@@ -32,9 +32,10 @@ rp_from=${rp_conn%% *} rp_to=${rp_conn#* * } rp_to=${rp_to% *} rp_port=${rp_conn
 const ASKED: &str =
     r#"rp_asked="sshd -T -C \"user=\$rp_user,host=$rp_from,addr=$rp_from,laddr=$rp_to,lport=$rp_port\"""#;
 
-// A copy of /etc that only the command sees; 125 = it cannot be had here.
+// A copy of /etc that only the command sees; 125 = it cannot be had here. No module is loaded for it.
 const APART: &str = r#"mount -t tmpfs -o mode=0755 rempart /mnt && mkdir /mnt/new /mnt/work || exit 125
-mount -t overlay -o lowerdir=/etc,upperdir=/mnt/new,workdir=/mnt/work rempart /etc 2>/dev/null ||
+{ while read -r rp_a rp_b; do [ "${rp_b:-$rp_a}" != overlay ] || rp_overlay=1; done </proc/filesystems; } 2>/dev/null
+[ "${rp_overlay:-}" ] && mount -t overlay -o lowerdir=/etc,upperdir=/mnt/new,workdir=/mnt/work rempart /etc 2>/dev/null ||
   { cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc; } || exit 125
 [ -d /run/sshd ] || { mount -t tmpfs -o mode=0755 rempart /run && mkdir -m 0755 /run/sshd; } || exit 125
 rp_put() { mkdir -p "${1%/*}" && rm -f "$1" && printf %s "$5" >"$1" && chown "$3:$4" "$1" && chmod "$2" "$1"; }"#;
@@ -75,6 +76,9 @@ id -Gn -- \"$rp_user\"
 rp_shell=${rp_passwd##*:}; [ -x \"${rp_shell:-/bin/sh}\" ] && echo runs || echo 'does not run'
 grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"),
     );
+    if let Some(shell) = foreseen.accounts.get(user).and_then(|account| account.shell.as_ref()) {
+        script.section(SHELL, sh!("[ -x {} ] && echo runs || echo missing", shell));
+    }
     for unit in ["ssh.service", "ssh.socket", "nftables.service"] {
         show_units(script, unit);
     }

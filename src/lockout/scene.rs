@@ -9,8 +9,10 @@ use crate::transport::Login;
 pub struct Scene<'a> {
     /// How we came in.
     pub login: &'a Login,
-    /// Whether a password for the login or for sudo is known.
-    pub has_password: bool,
+    /// Whether a password for the login is known.
+    pub has_login_password: bool,
+    /// Whether a password for sudo is known.
+    pub has_sudo_password: bool,
     /// Whether we become root by sudo.
     pub by_sudo: bool,
     /// How many connections we make within half a minute: a plan, an apply, and what the guard needs.
@@ -35,8 +37,8 @@ pub(super) struct Account {
     pub uid: u32,
     pub home: String,
     pub shell: String,
-    /// Whether the shell can be started.
-    pub shell_runs: bool,
+    /// Whether the shell lets one work; `None` = it is not there yet.
+    pub shell_runs: Option<bool>,
     /// Whether its password is locked, as usermod locks it.
     pub locked: bool,
     pub groups: Vec<String>,
@@ -44,6 +46,7 @@ pub(super) struct Account {
 
 pub(super) const CONNECTION: &str = "lockout: connection";
 pub(super) const ACCOUNT: &str = "lockout: account";
+pub(super) const SHELL: &str = "lockout: shell";
 
 impl Scene<'_> {
     /// A section's text, if it ended well.
@@ -76,6 +79,10 @@ impl Scene<'_> {
         let mut lines = self.text(ACCOUNT)?.lines();
         let mut line = || lines.next().unwrap_or("");
         let (passwd, groups, shell, lock) = (line(), line(), line(), line());
+        let runs = |shell: &str, found: &str| match shell.rsplit('/').next() {
+            Some("nologin" | "false") => Some(false),
+            _ => Some(found == "runs"),
+        };
         let fields: Vec<&str> = passwd.split(':').collect();
         let [_, _, uid, _, _, home, login_shell] = fields.as_slice() else {
             return Err(format!("the account {} could not be read", self.login.user));
@@ -84,7 +91,7 @@ impl Scene<'_> {
             uid: uid.parse().map_err(|_| "the account has no number".to_owned())?,
             home: (*home).to_owned(),
             shell: if login_shell.is_empty() { "/bin/sh" } else { login_shell }.to_owned(),
-            shell_runs: shell == "runs",
+            shell_runs: runs(login_shell, shell),
             locked: lock == "locked",
             groups: groups.split_ascii_whitespace().map(str::to_owned).collect(),
         })
@@ -101,9 +108,9 @@ impl Scene<'_> {
         let Some(foreseen) = self.foreseen_account() else { return then };
         if let Some(shell) = &foreseen.shell {
             then.shell.clone_from(shell);
-            // Of a shell that nobody asked about, the name has to do.
-            let stays = *shell == now.shell && now.shell_runs;
-            then.shell_runs = stays || !(shell.ends_with("/nologin") || shell.ends_with("/false"));
+            let refuses = matches!(shell.rsplit('/').next(), Some("nologin" | "false"));
+            let is_there = self.text(SHELL).is_ok_and(|answer| answer.trim() == "runs");
+            then.shell_runs = if refuses { Some(false) } else { is_there.then_some(true) };
         }
         if let Some(home) = &foreseen.home {
             then.home.clone_from(home);

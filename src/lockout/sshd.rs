@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::patterns::{glob, means_user};
 use super::scene::{Account, Scene};
 use super::verdict::Found;
-use crate::transport::Method;
+use crate::transport::{Agreed, Method};
 
 /// Keywords in small letters, with all their lines.
 pub(super) struct Settings(BTreeMap<String, Vec<String>>);
@@ -172,7 +172,28 @@ impl Settings {
             }
             Method::Nothing => return Found::Undecided("the host wanted nothing of us".into()),
         }
-        self.is_enough(method, scene.has_password)
+        self.is_enough(method, scene.has_login_password)
+    }
+
+    /// Whether sshd and we still have algorithms in common.
+    pub fn agrees(&self, agreed: &[Agreed]) -> Found {
+        let mut unsure = None;
+        for Agreed { keyword, chosen, able } in agreed {
+            let offered: Vec<&str> =
+                self.one(&keyword.to_lowercase()).split(',').filter(|name| !name.is_empty()).collect();
+            if offered.is_empty() || offered.contains(&chosen.as_str()) {
+                continue;
+            }
+            if !offered.iter().any(|name| able.iter().any(|known| known == name)) {
+                let by = format!("{keyword} {} has nothing that rempart knows", offered.join(","));
+                return Found::Closed(
+                    by,
+                    "keep one that is in use now; `ssh -Q` and sshd_config(5) tell what there is",
+                );
+            }
+            unsure = Some(format!("{keyword} has no {chosen} any more, which was agreed on; another will have to do"));
+        }
+        unsure.map_or_else(|| Found::Open("sshd and rempart have algorithms in common".into()), Found::Undecided)
     }
 
     // AuthenticationMethods: lists, of which one has to be gone through to its end.

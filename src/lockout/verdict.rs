@@ -62,7 +62,7 @@ pub enum Ruling {
 
 /// What was found of one part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct PartVerdict {
     /// Of which part.
     pub part: Part,
     /// What becomes of it.
@@ -97,7 +97,7 @@ pub struct WayIn {
     /// What it logs in with: `ssh-ed25519 key`.
     pub with: String,
     /// The parts that the plan touches.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<PartVerdict>,
 }
 
 impl WayIn {
@@ -107,7 +107,7 @@ impl WayIn {
     }
 
     /// The parts that lock us out.
-    pub fn closed(&self) -> impl Iterator<Item = &Verdict> {
+    pub fn closed(&self) -> impl Iterator<Item = &PartVerdict> {
         self.verdicts.iter().filter(|verdict| verdict.ruling == Ruling::Closed)
     }
 }
@@ -152,14 +152,14 @@ impl Found {
     }
 
     /// As a verdict, with the resource that it comes from.
-    pub fn of(self, part: Part, origin: Option<&Origin>) -> Verdict {
+    pub fn of(self, part: Part, origin: Option<&Origin>) -> PartVerdict {
         let (ruling, by, fix) = match self {
             Found::Open(by) => (Ruling::Open, by, None),
             Found::Closed(by, fix) => (Ruling::Closed, by, Some(fix.to_owned())),
             Found::Undecided(by) => (Ruling::Undecided, by, None),
         };
         let (resource, place) = origin.map(|origin| (origin.id.clone(), origin.place.clone())).unzip();
-        Verdict { part, ruling, by: printable(&by), resource, place, fix }
+        PartVerdict { part, ruling, by: printable(&by), resource, place, fix }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Owns the plan as people and machines see it: what will happen to each resource, in order, and why.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -125,6 +125,17 @@ impl Act {
 }
 
 impl Outlook {
+    /// Adds what becomes of the ways into its hosts.
+    pub fn put_ways(&mut self, mut ways: BTreeMap<HostName, WayIn>) {
+        self.hosts.iter_mut().for_each(|host| host.way_in = ways.remove(&host.host));
+    }
+
+    /// The ways in that the plan would close, by host.
+    pub fn closed_ways(&self) -> impl Iterator<Item = (&HostName, &WayIn)> {
+        let closed = |host: &'_ HostOutlook| host.way_in.as_ref().is_some_and(|way| way.ruling() == Ruling::Closed);
+        self.hosts.iter().filter(move |host| closed(host)).filter_map(|host| Some((&host.host, host.way_in.as_ref()?)))
+    }
+
     /// How many of each, over the fleet.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();

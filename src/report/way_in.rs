@@ -2,7 +2,7 @@
 
 use super::escape::visible;
 use super::{Paint, Tone};
-use crate::lockout::{Ruling, Verdict, WayIn};
+use crate::lockout::{PartVerdict, Ruling, WayIn};
 
 /// The lines of one host, indented; `name` is said where several hosts share a paragraph.
 pub(super) fn way_in(way: &WayIn, name: Option<&str>, paint: &Paint) -> String {
@@ -20,7 +20,7 @@ pub(super) fn way_in(way: &WayIn, name: Option<&str>, paint: &Paint) -> String {
         (Ruling::Closed, "✗", Tone::Bad, "WOULD BE CLOSED by"),
         (Ruling::Undecided, "?", Tone::Doubt, "cannot be judged:"),
     ] {
-        let all: Vec<&Verdict> = telling(ruling).collect();
+        let all: Vec<&PartVerdict> = telling(ruling).collect();
         match all.as_slice() {
             [] => {}
             [one] => text.push_str(&format!("{} {}\n{}", head(sign, tone, word), told(one), fix(one))),
@@ -33,7 +33,7 @@ pub(super) fn way_in(way: &WayIn, name: Option<&str>, paint: &Paint) -> String {
     text
 }
 
-fn fix(verdict: &Verdict) -> String {
+fn fix(verdict: &PartVerdict) -> String {
     verdict.fix.as_ref().map(|fix| format!("        = {}\n", visible(fix))).unwrap_or_default()
 }
 
@@ -46,7 +46,7 @@ fn path(way: &WayIn) -> String {
     }
 }
 
-fn told(verdict: &Verdict) -> String {
+fn told(verdict: &PartVerdict) -> String {
     let whose = match (&verdict.resource, &verdict.place) {
         (Some(id), Some(place)) => format!(" ({}, {})", visible(&id.to_string()), visible(place)),
         _ => String::new(),
@@ -60,14 +60,14 @@ mod tests {
     use crate::lockout::Part;
     use crate::model::ResourceId;
 
-    fn verdict(part: Part, ruling: Ruling, by: &str) -> Verdict {
+    fn verdict(part: Part, ruling: Ruling, by: &str) -> PartVerdict {
         let fix = (ruling == Ruling::Closed).then(|| "do something".to_owned());
         let resource = (part == Part::Firewall).then(|| ResourceId::new("firewall_rule", "allow 22/tcp"));
         let place = resource.as_ref().map(|_| "site.yaml:12".to_owned());
-        Verdict { part, ruling, by: by.into(), resource, place, fix }
+        PartVerdict { part, ruling, by: by.into(), resource, place, fix }
     }
 
-    fn way(verdicts: Vec<Verdict>) -> WayIn {
+    fn way(verdicts: Vec<PartVerdict>) -> WayIn {
         WayIn {
             from: Some("192.0.2.1".parse().unwrap()),
             to: Some("192.0.2.11".parse().unwrap()),
@@ -84,7 +84,7 @@ mod tests {
         let key = || verdict(Part::Key, Ruling::Closed, "our key stands in no\u{1b}[2J file");
         let sudo = verdict(Part::Sudo, Ruling::Closed, "sudoers lets admin run nothing");
         let pam = verdict(Part::Access, Ruling::Undecided, "PAM is not simulated");
-        let told = |verdicts: Vec<Verdict>, name| way_in(&way(verdicts), name, &Paint::PLAIN);
+        let told = |verdicts: Vec<PartVerdict>, name| way_in(&way(verdicts), name, &Paint::PLAIN);
         insta::assert_snapshot!(told(vec![open.clone()], None), @"  ✓ way in: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): stays open: firewall: table ip filter, chain ufw-user-input: -j ACCEPT (firewall_rule:allow 22/tcp, site.yaml:12)");
         insta::assert_snapshot!(told(vec![open.clone(), key()], Some("web2")), @r"
         ✗ way into web2: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): WOULD BE CLOSED by our key: our key stands in no\u{1b}[2J file

@@ -6,13 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
-use ssh2::{Agent, ErrorCode, KeyboardInteractivePrompt, Prompt, PublicKey};
+use ssh2::{Agent, ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, PublicKey};
 use zeroize::Zeroizing;
 
 use super::TransportError;
 use super::dial::printable;
 use super::link::{Fault, Link, code};
-use super::login::{Login, Method};
+use super::login::{Agreed, Login, Method};
 use super::route::{Identity, Route};
 use crate::secret::Secret;
 
@@ -20,7 +20,7 @@ use crate::secret::Secret;
 pub(super) fn login(link: &Link, route: &Route, deadline: Instant) -> Result<Login, TransportError> {
     let mut login = Attempt { link, route, deadline, tried: Vec::new(), method: Method::Nothing };
     match login.all() {
-        Ok(true) => Ok(Login { user: route.user.clone(), method: login.method }),
+        Ok(true) => Ok(Login { user: route.user.clone(), method: login.method, agreed: agreed(link) }),
         Ok(false) => {
             let offered = login.offered().unwrap_or_default();
             Err(route.refused(login.story(&offered)))
@@ -37,6 +37,20 @@ pub(super) fn login(link: &Link, route: &Route, deadline: Instant) -> Result<Log
         // A server that goes away between key exchange and login has refused the address or is overloaded.
         Err(fault) => Err(route.unreachable(format!("login failed: {}", fault.words()))),
     }
+}
+
+// A MAC is no choice of its own where the cipher brings one, so it is not told.
+fn agreed(link: &Link) -> Vec<Agreed> {
+    let choices: [(&'static str, fn() -> MethodType); 3] = [
+        ("KexAlgorithms", || MethodType::Kex),
+        ("HostKeyAlgorithms", || MethodType::HostKey),
+        ("Ciphers", || MethodType::CryptCs),
+    ];
+    let agreed = |(keyword, choice): (&'static str, fn() -> MethodType)| {
+        let able = link.session.supported_algs(choice()).ok()?.into_iter().map(str::to_owned).collect();
+        Some(Agreed { keyword, chosen: link.session.methods(choice())?.to_owned(), able })
+    };
+    choices.into_iter().filter_map(agreed).collect()
 }
 
 struct Attempt<'a> {

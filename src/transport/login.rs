@@ -7,6 +7,19 @@ pub struct Login {
     pub user: String,
     /// What opened the door.
     pub method: Method,
+    /// What both sides agreed on before that.
+    pub agreed: Vec<Agreed>,
+}
+
+/// A choice of algorithm that both sides agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// What it is for, as sshd's settings name it.
+    pub keyword: &'static str,
+    /// What was chosen.
+    pub chosen: String,
+    /// All that we could have taken.
+    pub able: Vec<String>,
 }
 
 /// What opens a door; the last of them, where a host wants several.

@@ -25,7 +25,7 @@ mod tunnels;
 
 pub use host_keys::HostKey;
 pub use known_hosts::remember;
-pub use login::{Login, Method};
+pub use login::{Agreed, Login, Method};
 pub use script::{Output, ReadScript, Stream, WriteScript};
 pub use ssh::{Remembering, SshTransport, scan_host_keys};
 pub use target::{Become, Target};
