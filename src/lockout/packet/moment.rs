@@ -225,6 +225,9 @@ impl Moment<'_> {
             },
             Test::All(tests) => self.fold(tests, &Answer::No, Answer::Yes),
             Test::Any(tests) => self.fold(tests, &Answer::Yes, Answer::No),
+            // The interface is the one that answers leave by: who names it says so.
+            Test::ReturnPath if self.packet.interface.is_some() && !self.leaving => Answer::Yes,
+            Test::ReturnPath => Answer::Maybe("what the routes say is not known".into()),
             Test::Recent(recent) => self.recent(recent),
             Test::Rate { burst, over } => {
                 if self.step == Step::First && self.packet.connections <= *burst {

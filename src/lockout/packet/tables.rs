@@ -23,7 +23,8 @@ pub struct Tables {
 
 impl Tables {
     /// Reads a host's present state: what `iptables-save` and `ip6tables-save` print, and the JSON of
-    /// `nft -j list ruleset`; `None` = that tool is not on the host.
+    /// `nft -j list ruleset`; `None` = that tool is not on the host. Behind the output of `iptables-save` may stand its
+    /// standard error, which warns of legacy tables, and the output of `iptables-legacy-save`, which shows them.
     ///
     /// # Errors
     /// A text is not one of its tool, or is cut short.
@@ -40,15 +41,16 @@ impl Tables {
                 Family::Ip6 => v6.as_ref(),
                 _ => None,
             };
-            if let Some(save) = save.filter(|save| save.is_nft) {
-                describe(&mut known, save);
+            if let Some(save) = save {
+                describe(&mut known, &save.tables(true));
             }
             tables.tables.push(known.table);
         }
         for save in [v4, v6].into_iter().flatten() {
-            tables.hidden |= save.hides;
-            if !shown || !save.is_nft {
-                tables.tables.extend(save.tables());
+            tables.hidden |= save.hides();
+            tables.tables.extend(save.tables(false));
+            if !shown {
+                tables.tables.extend(save.tables(true));
             }
         }
         Ok(tables)
@@ -93,8 +95,7 @@ impl Tables {
 }
 
 // Puts iptables' own words where it can read the rule, and its meaning where nft cannot.
-fn describe(known: &mut NftTable, save: &Save) {
-    let described = save.tables();
+fn describe(known: &mut NftTable, described: &[Table]) {
     let Some(saved) = described.iter().find(|table| table.name == known.table.name) else { return };
     for (name, chain) in &mut known.table.chains {
         let Some(saved) = saved.chains.get(name).filter(|saved| saved.rules.len() == chain.rules.len()) else {
