@@ -238,7 +238,11 @@ fn iptables(draw: &mut Draw) -> String {
             rules.push_str("-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n");
         }
         if v6 && draw.percent(80) {
-            rules.push_str("-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 135 -m hl --hl-eq 255 -j ACCEPT\n");
+            rules.push_str(draw.one(&[
+                "-A INPUT -p ipv6-icmp -j ACCEPT\n",
+                "-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 135 -m hl --hl-eq 255 -j ACCEPT\n\
+                 -A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 136 -m hl --hl-eq 255 -j ACCEPT\n",
+            ]));
         }
         for (chain, depth) in [("INPUT", 0), ("one", 1), ("two", 2)] {
             for _ in 0..=draw.below(5) {
