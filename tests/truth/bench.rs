@@ -144,6 +144,7 @@ impl Bench<'_> {
             };
             if verdicts.iter().any(|(verdict, _)| differs(verdict, *truth)) {
                 self.forget();
+                let _ = std::process::Command::new("ip").args(["-6", "neigh", "flush", "dev", "lab0"]).output();
                 *truth = is_let_in(packet.from, SocketAddr::new(packet.to, packet.port), LONG);
             }
             for (verdict, is_foreseen) in verdicts {
@@ -198,11 +199,11 @@ impl Bench<'_> {
     }
 
     fn load(&self, case: &Case) -> BTreeMap<String, String> {
-        let dump = "echo '=+= v4'; iptables-save; echo '=+= v6'; ip6tables-save; echo '=+= nft'; nft -j list ruleset";
+        let dump = "echo '=+= v4'; iptables-save; echo '=+= v6'; ip6tables-save; echo '=+= nft'; nft -j list ruleset 2>/dev/null";
         let nft = case.nft.as_deref().map_or_else(String::new, |text| {
             format!(
                 "cat >/run/case.nft <<'NFT'\n{text}NFT\nnft -f /run/case.nft || echo NOT-LOADED\n\
-                 echo '=== new'; unshare -n sh -c 'nft -f /run/case.nft; nft -j list ruleset'\n"
+                 echo '=== new'; unshare -n sh -c 'nft -f /run/case.nft; nft -j list ruleset 2>/dev/null'\n"
             )
         });
         let script = format!(

@@ -40,7 +40,8 @@ pub(super) fn statements(words: &[Word], v6: bool) -> Option<Vec<Statement>> {
         let own = if is_match { after } else { rest };
         let end = own.iter().position(|choice| matches!(choice.name.as_str(), "-m" | "--match")).unwrap_or(own.len());
         let (mine, next) = own.split_at(end);
-        let (plain, special): (Vec<&Choice>, Vec<&Choice>) = mine.iter().partition(|choice| is_plain(&choice.name));
+        let is_own = |choice: &&Choice| is_plain(&choice.name) || OF_TCP.contains(&choice.name.as_str());
+        let (plain, special): (Vec<&Choice>, Vec<&Choice>) = mine.iter().partition(is_own);
         tests.extend(plain.into_iter().map(|choice| plain_test(choice, v6)));
         let state = tests.iter().any(Test::asks_state);
         tests.extend(module_tests(module, &special, v6).into_iter().map(|test| match test {
@@ -80,6 +81,9 @@ fn choices(words: &[Word]) -> Option<Vec<Choice>> {
     }
     Some(all)
 }
+
+/// Options of the protocol, which no extension has: they may stand behind any `-m`.
+const OF_TCP: [&str; 6] = ["--dport", "--destination-port", "--sport", "--source-port", "--syn", "--tcp-flags"];
 
 fn is_plain(name: &str) -> bool {
     const PLAIN: [&str; 19] = [
@@ -151,6 +155,7 @@ fn plain_test(choice: &Choice, v6: bool) -> Test {
                 Test::Never
             }
         }
+        name if OF_TCP.contains(&name) => option("tcp", choice, v6),
         _ => Test::Always,
     }
 }
@@ -215,6 +220,10 @@ fn module_tests(module: &str, choices: &[&Choice], v6: bool) -> Vec<Test> {
         "recent" => vec![recent(choices)],
         "limit" => vec![Test::Unknown("how many packets came before is not known".into())],
         "hashlimit" => vec![hashlimit(choices)],
+        "rpfilter" if choices.iter().any(|choice| choice.name == "--invert") => {
+            vec![Test::Not(Box::new(Test::ReturnPath))]
+        }
+        "rpfilter" => vec![Test::ReturnPath],
         // Extension headers, which our packets do not have.
         "rt" | "frag" | "hbh" | "dst" | "mh" | "ah" | "esp" => vec![Test::Never],
         "" | "tcp" | "udp" | "udplite" | "sctp" | "dccp" | "icmp" | "icmp6" | "icmpv6" | "ipv6-icmp" | "multiport"

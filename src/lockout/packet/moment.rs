@@ -10,8 +10,14 @@ use super::words::address;
 /// The packets that must pass for a connection, in order. Over IPv6, the others on the link first have to find the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// A neighbour asks for the host's address.
     Solicitation,
+    /// The host answers it.
     Advertisement,
+    /// The host asks for the neighbour's, which it may know already.
+    OwnSolicitation,
+    /// The neighbour answers it.
+    TheirAdvertisement,
     First,
     Answer,
     Third,
@@ -19,18 +25,23 @@ pub(super) enum Step {
 
 impl Step {
     pub(super) fn is_in(self) -> bool {
-        matches!(self, Step::Solicitation | Step::First | Step::Third)
+        matches!(self, Step::Solicitation | Step::TheirAdvertisement | Step::First | Step::Third)
     }
 
-    fn is_discovery(self) -> bool {
-        matches!(self, Step::Solicitation | Step::Advertisement)
+    /// It belongs to no connection.
+    pub(super) fn is_discovery(self) -> bool {
+        !matches!(self, Step::First | Step::Answer | Step::Third)
     }
 
     /// What it is, where it is not the connection's first packet.
     pub(super) fn note(self) -> &'static str {
         match self {
-            Step::Solicitation => " (for neighbour solicitations, without which nobody finds an IPv6 address)",
-            Step::Advertisement => " (for neighbour advertisements, without which nobody finds an IPv6 address)",
+            Step::Solicitation | Step::OwnSolicitation => {
+                " (for neighbour solicitations, without which nobody finds an IPv6 address)"
+            }
+            Step::Advertisement | Step::TheirAdvertisement => {
+                " (for neighbour advertisements, without which nobody finds an IPv6 address)"
+            }
             Step::First => "",
             Step::Answer => " (for the host's answer)",
             Step::Third => " (for packets after the first)",
@@ -92,6 +103,8 @@ impl Moment<'_> {
             Step::Answer => (number(to), number(from)),
             Step::Solicitation => (self.neighbour(), exact(solicited(to))),
             Step::Advertisement => (number(to), self.neighbour()),
+            Step::OwnSolicitation => (number(to), Value::Unknown("whom the host asks is not known")),
+            Step::TheirAdvertisement => (self.neighbour(), number(to)),
         }
     }
 
@@ -124,8 +137,8 @@ impl Moment<'_> {
             Field::HopLimit { .. } if discovery => exact(255),
             Field::HopLimit { .. } => Value::Unknown("how many hops a packet has left is not known"),
             Field::IcmpType { .. } => match self.step {
-                Step::Solicitation => exact(135),
-                Step::Advertisement => exact(136),
+                Step::Solicitation | Step::OwnSolicitation => exact(135),
+                Step::Advertisement | Step::TheirAdvertisement => exact(136),
                 _ => Value::Absent,
             },
             Field::SourcePort | Field::DestinationPort | Field::TcpFlags if discovery => Value::Absent,
@@ -174,9 +187,9 @@ impl Moment<'_> {
 
     fn state(&self) -> Value {
         let usual = match self.step {
-            Step::Solicitation | Step::Advertisement => UNTRACKED,
             Step::First => NEW,
             Step::Answer | Step::Third => ESTABLISHED,
+            _ => UNTRACKED,
         };
         match (self.tracking, self.early) {
             (Tracking::Untracked, _) => exact(UNTRACKED),
@@ -194,7 +207,9 @@ impl Moment<'_> {
         let own = from == to || from.is_loopback();
         match (self.step, source) {
             (Step::Solicitation, false) => exact(5),
-            (Step::First | Step::Third, false) | (Step::Answer | Step::Advertisement, true) => exact(2),
+            (Step::First | Step::Third | Step::TheirAdvertisement, false) => exact(2),
+            (Step::Answer | Step::Advertisement | Step::OwnSolicitation, true) => exact(2),
+            (Step::OwnSolicitation, false) => Value::Unknown("whom the host asks is not known"),
             _ => exact(if own { 2 } else { 1 }),
         }
     }
@@ -225,6 +240,9 @@ impl Moment<'_> {
             },
             Test::All(tests) => self.fold(tests, &Answer::No, Answer::Yes),
             Test::Any(tests) => self.fold(tests, &Answer::Yes, Answer::No),
+            // The interface is the one that answers leave by: who names it says so.
+            Test::ReturnPath if self.packet.interface.is_some() && !self.leaving => Answer::Yes,
+            Test::ReturnPath => Answer::Maybe("what the routes say is not known".into()),
             Test::Recent(recent) => self.recent(recent),
             Test::Rate { burst, over } => {
                 if self.step == Step::First && self.packet.connections <= *burst {

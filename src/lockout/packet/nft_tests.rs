@@ -44,6 +44,8 @@ pub(super) enum Operand {
     Concat(Vec<Operand>),
     /// What our packets do not have: its existence may be asked.
     Missing,
+    /// A route back to the source: its existence may be asked.
+    ReturnPath,
     Unknown {
         what: String,
         needs: Option<Test>,
@@ -160,6 +162,11 @@ fn fib(of: &Value) -> Operand {
     match (word(of, "result"), flags.as_slice()) {
         ("type", ["daddr"]) => field(Field::DestinationType, Kind::AddressType),
         ("type", ["saddr"]) => field(Field::SourceType, Kind::AddressType),
+        ("oif" | "oifname" | "check", flags)
+            if flags.contains(&"saddr") && flags.contains(&"iif") && !flags.contains(&"daddr") =>
+        {
+            Operand::ReturnPath
+        }
         _ => unknown("what the routes say"),
     }
 }
@@ -221,6 +228,11 @@ pub(super) fn test(of: &Value, sets: &Sets) -> Test {
             Value::Bool(false) => Test::Always,
             _ => Test::Never,
         },
+        (Operand::ReturnPath, "==" | "!=") => match right {
+            Value::Bool(is) if *is == (op == "==") => Test::ReturnPath,
+            Value::Bool(_) => Test::Not(Box::new(Test::ReturnPath)),
+            _ => Test::Unknown("what the routes say cannot be told from here".into()),
+        },
         (_, "==") | (Operand::Interface { .. } | Operand::Concat(_) | Operand::Unknown { .. }, "" | "in") => equal(),
         (_, "!=") => {
             let mut all = conditions(&operand);
@@ -267,7 +279,7 @@ fn conditions(operand: &Operand) -> Vec<Test> {
         Operand::Unknown { needs, .. } => needs.iter().cloned().collect(),
         Operand::Concat(parts) => parts.iter().flat_map(conditions).collect(),
         Operand::Missing => vec![Test::Never],
-        Operand::Interface { .. } => Vec::new(),
+        Operand::Interface { .. } | Operand::ReturnPath => Vec::new(),
     }
 }
 
@@ -321,7 +333,7 @@ fn bare(operand: &Operand, right: &Value, sets: &Sets) -> Test {
         },
         Operand::Field { field, kind, mask, .. } => value(*field, *kind, *mask, right).unwrap_or_else(not),
         Operand::Missing => Test::Never,
-        Operand::Unknown { .. } => not(),
+        Operand::Unknown { .. } | Operand::ReturnPath => not(),
     }
 }
 

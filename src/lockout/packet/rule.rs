@@ -196,6 +196,8 @@ pub(super) enum Test {
     Not(Box<Test>),
     All(Vec<Test>),
     Any(Vec<Test>),
+    /// The routes lead back to the source by the interface that it came in by.
+    ReturnPath,
     /// `-m recent`.
     Recent(Recent),
     /// A rate for each source on its own; matches while (or, `over`, once) more than `burst` packets came.

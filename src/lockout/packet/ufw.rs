@@ -155,7 +155,7 @@ fn hook(table: &mut Table, prefix: &str, v6: bool) -> Result<(), TablesError> {
         }
         chain.rules.retain(|rule| !is_jump(&rule.text));
         let lines: String = jumps.iter().map(|jump| format!("-A {builtin} {jump}\n")).collect();
-        let made = Save::read(&format!("*filter\n{lines}COMMIT\n"), v6)?.tables();
+        let made = Save::read(&format!("*filter\n{lines}COMMIT\n"), v6)?.tables(false);
         let rules = made.into_iter().flat_map(|table| table.chains).filter(|(name, _)| name == builtin);
         chain.rules.extend(rules.flat_map(|(_, chain)| chain.rules));
     }

@@ -231,7 +231,15 @@ impl Ends {
 /// Which packets must pass: IPv6 needs neighbour discovery first.
 pub(super) fn steps(v6: bool) -> &'static [Step] {
     if v6 {
-        &[Step::Solicitation, Step::Advertisement, Step::First, Step::Answer, Step::Third]
+        &[
+            Step::Solicitation,
+            Step::Advertisement,
+            Step::OwnSolicitation,
+            Step::TheirAdvertisement,
+            Step::First,
+            Step::Answer,
+            Step::Third,
+        ]
     } else {
         &[Step::First, Step::Answer, Step::Third]
     }
