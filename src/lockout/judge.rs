@@ -91,18 +91,29 @@ fn network(scene: &Scene<'_>, connection: Option<&Connection>, tell: &mut Tell<'
 // Whether anybody listens at all.
 fn service(scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let fix = "leave ssh.service or ssh.socket running and enabled";
-    let runs = |name: &str| unit_state(scene.answer, name).is_ok_and(|unit| unit.is_active());
     let units = &scene.foreseen.units;
     let stops =
         |name: &str| units.get(name).is_some_and(|unit| unit.active == Some(false) || unit.masked == Some(true));
-    let by_socket = runs("ssh.socket") && !stops("ssh.socket");
     for name in ["ssh.service", "sshd.service", "ssh.socket"] {
         let Some(unit) = units.get(name) else { continue };
+        let (socket, service) = match (unit_state(scene.answer, "ssh.socket"), unit_state(scene.answer, "ssh.service"))
+        {
+            (Ok(socket), Ok(service)) => (socket.is_active(), service.is_active()),
+            (Err(why), _) | (_, Err(why)) => {
+                tell(Part::Listening, Found::Undecided(why.to_string()), Some(unit.origin.clone()));
+                continue;
+            }
+        };
+        let by_socket = socket && !stops("ssh.socket");
+        let by_service = service && !stops("ssh.service") && !stops("sshd.service");
         let is_socket = name == "ssh.socket";
         let found = if unit.masked == Some(true) && !is_socket {
             Found::Closed(format!("{name} would be masked, so nobody would answer"), fix)
-        } else if stops(name) && !by_socket && (!is_socket || runs(name)) {
+        } else if stops(name) && !by_socket && (!is_socket || socket) && !by_service {
             Found::Closed(format!("{name} would not run, so nobody would listen"), fix)
+        } else if stops(name) && is_socket && socket {
+            // The service was handed its socket, and keeps it until it is restarted.
+            Found::Undecided(format!("{name} would not run"))
         } else if unit.enabled == Some(false) && !by_socket {
             Found::Undecided(format!("the next boot would not start {name}"))
         } else if unit.rewritten {
@@ -201,8 +212,10 @@ fn by_command(settings: &Settings, found: Found) -> Found {
 }
 
 fn listening(scene: &Scene<'_>, now: &Settings, then: &Settings, to: std::net::IpAddr, port: u16) -> Found {
-    if !unit_state(scene.answer, "ssh.socket").is_ok_and(|unit| unit.is_active()) {
-        return then.listens(to, port).checked_by(&now.listens(to, port));
+    match unit_state(scene.answer, "ssh.socket") {
+        Err(why) => return Found::Undecided(why.to_string()),
+        Ok(socket) if !socket.is_active() => return then.listens(to, port).checked_by(&now.listens(to, port)),
+        Ok(_) => {}
     }
     // systemd hands over what it listens at itself, whatever sshd's settings say.
     match &scene.foreseen.socket {

@@ -14,6 +14,8 @@ mod question;
 mod scene;
 mod sshd;
 mod sudo;
+#[cfg(test)]
+mod tests;
 mod touched;
 mod ufw;
 mod verdict;
