@@ -3,13 +3,14 @@
 CARGO ?= cargo
 SHELL := /bin/bash
 
-.PHONY: help demo verify test campaign lint fmt docs packages
+.PHONY: help demo verify test campaign truth lint fmt docs packages
 
 help:
 	@echo "make demo   the whole way on real hosts that it makes itself (needs root)"
 	@echo "make verify what nmap, curl, docker and testinfra say about the machines of the demo"
 	@echo "make test   every test; those on real hosts need root, and say so where they are skipped"
 	@echo "make campaign  every step of a playbook x five faults (needs root, about an hour); writes docs/campaign.md"
+	@echo "make truth  500 drawn rulesets on real hosts against the lock-out simulation; the result is docs/truth.md"
 	@echo "make lint   formatting and clippy, warnings denied"
 	@echo "make fmt    format"
 	@echo "make docs   write docs/kinds.md, docs/cli.md and docs/playbook.schema.json anew"
@@ -33,6 +34,11 @@ test: packages
 
 campaign: packages
 	$(CARGO) test --locked --test campaign -- --ignored --exact --nocapture whole
+
+# REMPART_TRUTH_SEED draws the same rulesets again.
+truth: packages
+	REMPART_LAB=required REMPART_TRUTH_CASES=$${REMPART_TRUTH_CASES:-500} REMPART_TRUTH_REPORT=docs/truth.md \
+	  $(CARGO) test --locked --test truth -- --nocapture the_simulation_agrees
 
 lint:
 	$(CARGO) fmt --check

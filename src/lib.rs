@@ -6,6 +6,7 @@ pub mod history;
 pub mod inventory;
 pub mod kinds;
 pub mod lab;
+pub mod lockout;
 pub mod model;
 pub mod plan;
 pub mod playbook;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::change::{self, Change, Record, absolute};
+use super::lockouts::refuse_lockouts;
 use super::options::{Connection, Inventories, Selection};
 use super::plan::{hosts_of, look};
 use super::project::{self, Fleet};
@@ -30,6 +31,7 @@ use crate::transport::SshTransport;
   rempart apply --resume                        goes on with the last run that has no end
   rempart apply site.yaml --yes --json > run.json
 
+A plan that would lock rempart out of a host is refused before anything is touched, with exit code 5.
 A risky change (firewall, sshd, sudo, PAM, keys, network) arms a guard on the host: unless a fresh connection confirms it
 in time, the host takes it back by itself, and the exit code is 4.")]
 pub(super) struct Args {
@@ -88,6 +90,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if !args.change.json {
         show::plan(screen, &looked.outlook, &looked.notes, false);
     }
+    refuse_lockouts(&looked.outlook, &looked.graph, args.change.allow_lockout, screen)?;
     let mut seen = looked.seen.clone();
     if changes > 0 {
         let shown = Instant::now();
@@ -95,6 +98,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         if !args.change.yes && shown.elapsed() > FRESH {
             let reached = |host: &HostName| !looked.unreachable.contains_key(host);
             seen = runtime.block_on(measure_again(&looked.graph, &reached, &links, forks));
+            // What was open when it was shown may be closed by what somebody did meanwhile.
+            let ways = runtime.block_on(engine::ways_in(&looked.graph, &looked.outlook, &seen, links.clone(), forks));
+            looked.outlook.put_ways(ways);
+            refuse_lockouts(&looked.outlook, &looked.graph, args.change.allow_lockout, screen)?;
         }
     }
     let names: Vec<String> = playbooks.iter().map(|path| path.display().to_string()).collect();
@@ -135,7 +142,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     listener.set(None);
     let (took, times) = (progress.took(), progress.times());
     drop(progress);
-    change::told(screen, &RunView { report: &report_of_run, took: Some(took), times: &times }, args.change.json);
+    let view = RunView { report: &report_of_run, took: Some(took), times: &times, outlook: Some(&looked.outlook) };
+    change::told(screen, &view, args.change.json);
     // Threads that follow a host are not waited for once the user let go of it twice.
     runtime.shutdown_background();
     let exit = report_of_run.exit();

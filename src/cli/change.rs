@@ -30,6 +30,10 @@ pub(super) struct Change {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(15..=86_400), help_heading = "Change")]
     pub confirm_within: Option<u64>,
 
+    /// Go on with a plan that would lock rempart out of a host; the guard stays armed
+    #[arg(long, help_heading = "Change")]
+    pub allow_lockout: bool,
+
     /// Leave a risky change as a checkpoint for a person to `commit` or `rollback`; in time, or the host takes it back
     #[arg(long, help_heading = "Change")]
     pub no_confirm: bool,

@@ -196,7 +196,8 @@ fn show_run(args: &ShowArgs, screen: &Arc<Screen>) -> Ended {
     Ok(Exit::Done)
 }
 
-fn no_such_run(start: &str, why: &NoSuchRun) -> Stopped {
+/// The start of a number that names no run, as a reason to stop.
+pub(super) fn no_such_run(start: &str, why: &NoSuchRun) -> Stopped {
     Stopped::usage(match why {
         NoSuchRun::Unknown => Diagnostic::error("there is no such run")
             .because(format!("no run's number begins with `{start}`"))

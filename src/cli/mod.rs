@@ -12,6 +12,7 @@ mod history;
 mod inventory;
 mod kinds;
 mod lab;
+mod lockouts;
 mod options;
 mod orphans;
 mod plan;

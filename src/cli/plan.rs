@@ -8,7 +8,7 @@ use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
 use super::show::Listener;
 use super::{Ended, Stopped, orphans, show};
-use crate::engine::{HostNote, Links, Observer, ReadLinks, probe_hosts};
+use crate::engine::{HostNote, Links, Observer, ReadLinks, probe_hosts, ways_in};
 use crate::kinds;
 use crate::model::{Exit, HostName};
 use crate::plan::{Graph, Judge, Outlook, Rollout, outlook};
@@ -23,7 +23,8 @@ use crate::transport::{SshTransport, TransportError};
   rempart plan site.yaml --limit 'servers:!db1' --phase hardening
   rempart plan site.yaml --json --detailed-exitcode > plan.json
 
-With --detailed-exitcode: 0 = nothing to do, 2 = changes, 1 = something is unknown.")]
+With --detailed-exitcode: 0 = nothing to do, 2 = changes, 1 = something is unknown.
+With or without: 5 = the plan would lock rempart out of a host, and `apply` refuses it.")]
 pub(super) struct Args {
     /// Playbook or site files
     #[arg(required = true, value_name = "PLAYBOOK")]
@@ -85,6 +86,9 @@ pub(super) async fn look(
     let site = scope.site().to_owned();
     let is_check = |kind: &str| kinds::find(kind).is_some_and(|entry| entry.check);
     let mut outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
+    if judge == Judge::AfterChanges {
+        outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links.clone(), forks).await);
+    }
     let found = orphans::find(fleet, &scope, &probed.remembered, links, forks).await?;
     outlook.add_leftovers(found.left);
     Ok(Looked {
@@ -118,6 +122,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     if totals.unreachable > 0 {
         exit = exit.and(Exit::Unreachable);
+    }
+    if totals.locked_out > 0 {
+        exit = exit.and(Exit::Refused);
     }
     Ok(exit)
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::apply::{FRESH, approved_changes, measure_again};
 use super::change::{self, Change, Record, absolute};
+use super::lockouts::refuse_lockouts;
 use super::options::{Connection, Inventories};
 use super::orphans::{self, Found};
 use super::plan::hosts_of;
@@ -71,6 +72,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         let view = PruneView { outlook: &plan.outlook, forgotten: &plan.forgotten };
         screen.print(&report::prune(&view, &screen.out_paint()));
     }
+    refuse_lockouts(&plan.outlook, &plan.found.graph, args.change.allow_lockout, screen)?;
     let removals = plan.outlook.totals().remove;
     let mut seen = plan.found.seen.clone();
     if removals > 0 || !plan.found.kept.is_empty() {
@@ -121,7 +123,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (took, times) = (progress.took(), progress.times());
     drop(progress);
     if removals > 0 || args.change.json {
-        change::told(screen, &RunView { report: &report_of_run, took: Some(took), times: &times }, args.change.json);
+        let view = RunView { report: &report_of_run, took: Some(took), times: &times, outlook: Some(&plan.outlook) };
+        change::told(screen, &view, args.change.json);
     }
     runtime.shutdown_background();
     let mut exit = report_of_run.exit();
@@ -153,7 +156,7 @@ async fn look(
     let asked = hosts.iter().filter(|host| !silent.contains_key(*host)).cloned().collect();
     let nothing = Arc::new(Graph::build(Vec::new())?);
     let probed = probe_hosts(nothing, Vec::new(), asked, links.clone(), forks, project::nobody()).await;
-    let found = orphans::find(fleet, &scope, &probed.remembered, links, forks).await?;
+    let found = orphans::find(fleet, &scope, &probed.remembered, links.clone(), forks).await?;
     let words = probed.unreachable.iter().chain(&found.unreachable).chain(&silent);
     let unreachable: BTreeMap<HostName, String> = words
         .filter(|(host, _)| hosts.contains(*host))
@@ -175,6 +178,7 @@ async fn look(
             left.orphans.retain(|orphan| !unknown(&orphan.made.id));
         }
     }
+    outlook.put_ways(engine::ways_in(&found.graph, &outlook, &found.seen, links, forks).await);
     outlook.add_leftovers(left);
     let mut forgotten = found.vanished.clone();
     for (host, made) in &found.kept {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::Stopped;
-use super::history::{state_folder, stopped};
+use super::history::{no_such_run, state_folder, stopped};
 use super::options::{Inventories, Selection};
-use crate::history::{self, NoSuchRun, Run, RunEvent, RunVerb, StepEnd};
+use crate::history::{self, Run, RunEvent, RunVerb, StepEnd};
 use crate::model::{Diagnostic, Phase, utc};
 use crate::plan::{Act, Outlook};
 use crate::report::Screen;
@@ -32,7 +32,8 @@ impl Resumed {
         }
         let run = if number.is_empty() {
             let open = |run: &&Run| {
-                run.is_unfinished() && run.start.as_ref().is_some_and(|start| start.verb == RunVerb::Apply)
+                let applies = run.start.as_ref().is_some_and(|start| start.verb == RunVerb::Apply);
+                run.is_unfinished() && applies && history.follower(&run.number).is_none()
             };
             history.runs.iter().filter(open).max_by_key(|run| run.began).ok_or_else(|| {
                 let told = Diagnostic::error("there is no run to go on with").because("every apply has its end");
@@ -120,17 +121,6 @@ impl Resumed {
         }
         screen.chat(&text);
     }
-}
-
-/// A start of a number that names no run, as a reason to stop.
-pub(super) fn no_such_run(number: &str, error: &NoSuchRun) -> Stopped {
-    let told = Diagnostic::error("no such run");
-    Stopped::usage(match error {
-        NoSuchRun::Unknown => told.because(format!("no run begins with `{number}`")).fix("see `rempart history`"),
-        NoSuchRun::Several(all) => {
-            told.because(format!("`{number}` could be {}", all.join(", "))).fix("write more of it")
-        }
-    })
 }
 
 fn join(names: &[&String]) -> String {

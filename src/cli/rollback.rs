@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::change::{self, Change, Record};
-use super::history::{state_folder, stopped};
+use super::history::{no_such_run, state_folder, stopped};
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
-use super::resume::no_such_run;
 use super::{Ended, Stopped, commit, show};
 use crate::engine::{self, BackStep, Stop, WayBack, WriteLinks};
 use crate::history::{self, ApprovedChange, RunVerb};
@@ -131,6 +130,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let record = Record::open(&options.run)?;
     let mut event = change::run_event(RunVerb::Rollback, &options);
     event.inventories = change::absolute(&inventories.paths());
+    event.resumes = Some(number.clone());
     event.approved = work
         .iter()
         .flat_map(|(host, steps)| {
@@ -157,7 +157,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             record.journal.clone(),
         ),
     );
-    let view = RunView { report: &report_of_run, took: None, times: &BTreeMap::new() };
+    let view = RunView { report: &report_of_run, took: None, times: &BTreeMap::new(), outlook: None };
     if args.change.json {
         show::json(screen, &report::rollback_json(&number, &plan, Some(&view)));
     } else {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::{Event, Observer};
 use crate::model::HostName;
-use crate::transport::{Output, ReadScript, Reader, Target, Transport, TransportError, Writer};
+use crate::transport::{Login, Output, ReadScript, Reader, Target, Transport, TransportError, Writer};
 
 /// Asks hosts. All that `plan` and `drift` hold; it cannot write.
 pub trait Links: Send + Sync {
@@ -18,6 +18,9 @@ pub trait Links: Send + Sync {
     /// # Errors
     /// There is no answer to be had.
     fn ask(&self, host: &HostName, script: &ReadScript) -> Result<Output, TransportError>;
+
+    /// How a host let us in; `None` = there is no connection to it.
+    fn login(&self, host: &HostName) -> Option<Login>;
 
     /// Where a host is.
     fn target(&self, host: &HostName) -> Option<&Target>;
@@ -94,6 +97,10 @@ impl Links for ReadLinks {
         self.0.with(host, |target| self.0.transport.reader(target), |session| session.ask(script))
     }
 
+    fn login(&self, host: &HostName) -> Option<Login> {
+        self.0.lock(host).ok()?.1.as_ref()?.login()
+    }
+
     fn target(&self, host: &HostName) -> Option<&Target> {
         self.0.targets.get(host)
     }
@@ -157,6 +164,10 @@ impl WriteLinks {
 impl Links for WriteLinks {
     fn ask(&self, host: &HostName, script: &ReadScript) -> Result<Output, TransportError> {
         self.with(host, |session| session.ask(script))
+    }
+
+    fn login(&self, host: &HostName) -> Option<Login> {
+        self.0.lock(host).ok()?.1.as_ref()?.login()
     }
 
     fn target(&self, host: &HostName) -> Option<&Target> {

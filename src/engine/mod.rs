@@ -20,6 +20,7 @@ mod probe;
 mod rollback;
 mod segment;
 mod walk;
+mod way_in;
 
 pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
@@ -32,6 +33,7 @@ pub use outcome::{Outcome, RunReport};
 pub use owned::{Remembered, forget};
 pub use probe::{Probed, probe, probe_hosts};
 pub use rollback::{BackStep, Past, PastWork, WayBack, look_back, roll_back};
+pub use way_in::ways_in;
 
 use crate::plan::{FieldDelta, Shown};
 

@@ -13,7 +13,8 @@ use super::firewall_ufw::tuple::{Tuple, comment_hex, comment_text};
 use super::firewall_ufw::{script, spec};
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Fault, FieldValue, Fields, Kind, ProbeScript, Provision, Seen, Step,
+    Answer, Change, Context, Desired, Fault, FieldValue, Fields, Foreseen, ForeseenRule, Kind, ProbeScript, Provision,
+    Seen, Step,
 };
 use crate::sh;
 
@@ -438,6 +439,22 @@ impl Kind for FirewallRule {
             rule.seen(&host, moves.then_some(order.keys.as_slice()), &shadows)
         };
         batch.iter().map(each).collect()
+    }
+
+    fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen) {
+        let origin = foreseen.origin();
+        let gone = self.state == State::Absent;
+        let rule = |tuple: &Tuple| ForeseenRule {
+            v6: tuple.v6,
+            key: tuple.key(),
+            verb: self.settled.action,
+            lines: (!gone).then(|| tuple.lines()),
+            origin: origin.clone(),
+        };
+        foreseen.ufw().rules.extend(self.all_tuples().map(rule));
+        if let Seen::Present(fields) = seen {
+            foreseen.ufw().orders.extend(Some(list(fields, "order")).filter(|order| !order.is_empty()));
+        }
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

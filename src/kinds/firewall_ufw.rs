@@ -1,11 +1,12 @@
 //! The host's firewall, ufw: whether it is on, what it does by default, and which rules it may hold.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+mod foresee;
 pub(super) mod host;
 mod kernel;
 pub(super) mod order;
@@ -17,7 +18,9 @@ use self::host::Host;
 use self::tuple::Tuple;
 use super::firewall_rule::FirewallRule;
 use crate::quote::Sh;
-use crate::resource::{Answer, Change, Desired, Expect, FieldValue, Fields, Kind, ProbeScript, Provision, Seen, Step};
+use crate::resource::{
+    Answer, Change, Desired, Expect, FieldValue, Fields, Foreseen, Kind, ProbeScript, Provision, Seen, Step,
+};
 use crate::sh;
 
 /// The host's firewall, ufw; one for each host. Its rules are resources of their own, `firewall_rule`, and are there
@@ -144,18 +147,6 @@ impl FirewallUfw {
             ("extra".to_owned(), FieldValue::list(extra.iter().map(|tuple| tuple.line()))),
         ]))
     }
-
-    // The declared rules in the order of the host. What is missing stays in its place, where adding it will put it.
-    fn order_on(&self, host: &Host) -> Vec<String> {
-        let declared: HashMap<String, &Tuple> = self.declared.iter().map(|tuple| (tuple.key(), tuple)).collect();
-        let there: HashSet<String> = host.tuples.iter().map(Tuple::key).collect();
-        let mut next = host.tuples.iter().filter_map(|tuple| declared.get(&tuple.key()));
-        let in_order = self.declared.iter().map(|tuple| {
-            let stands = there.contains(&tuple.key()).then(|| next.next()).flatten();
-            stands.map_or_else(|| tuple.text(), |stands| stands.text())
-        });
-        in_order.collect()
-    }
 }
 
 impl Kind for FirewallUfw {
@@ -217,6 +208,10 @@ impl Kind for FirewallUfw {
             .iter()
             .map(|wanted| host.as_ref().map_or_else(|seen| (**seen).clone(), |host| wanted.seen(host)))
             .collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        self.foresee_switch(foreseen);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Touch, Undo, ask_package, package_state,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ProbeError, ProbeScript,
+    Provision, Seen, Step, Touch, Undo, ask_package, package_state,
 };
 use crate::sh;
 
@@ -253,6 +253,16 @@ impl Kind for PackageApt {
     }
 
     // One run of apt for all; a second one only where some want recommended packages too.
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        let lifeline = |name: &str| matches!(name, "sudo" | "libpam-modules" | "libpam-runtime");
+        if self.state == State::Absent {
+            let origin = foreseen.origin();
+            let names =
+                self.items().map(|(name, _)| name.split(':').next().unwrap_or(name)).filter(|name| lifeline(name));
+            foreseen.removed.extend(names.map(|name| (name.to_owned(), origin.clone())));
+        }
+    }
+
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {
         [false, true].into_iter().filter_map(|recommends| step(batch, recommends)).collect()
     }

@@ -10,8 +10,8 @@ use super::file::State;
 use crate::model::did_you_mean;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, RESTART_SSHD, Seen, Step, Touch, Undo, absolute_path, is_newer, show_units, unit_state,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
+    ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, absolute_path, is_newer, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -531,6 +531,16 @@ impl Kind for Sshd {
                 .collect();
         }
         batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen) {
+        foreseen.put_file(&self.file(), self.state == State::Absent);
+        if self.state == State::Present {
+            let included = matches!(seen, Seen::Present(fields)
+                if matches!(fields.get("included"), Some(FieldValue::Bool(true))));
+            foreseen.sshd_include |= !included;
+            foreseen.socket = self.settings.get("Port").map(|ports| (ports.values(), foreseen.origin()));
+        }
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::file::State;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, Seen, Step, Touch, Undo,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
+    ProbeScript, Provision, Seen, Step, Touch, Undo,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -277,6 +277,13 @@ impl Kind for Sysctl {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        if self.state == State::Present && self.name.ends_with("disable_ipv6") {
+            let setting = (self.value(), foreseen.origin());
+            foreseen.sysctls.insert(self.name.clone(), setting);
+        }
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, RESTART_SSHD, Seen, Step, Touch, Undo, UnitState, ask_clock, is_lifeline_unit, is_looping, is_newer,
-    plain_name, show_units, unit_state,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, ForeseenUnit, Kind, ManagedFile,
+    ProbeError, ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, UnitState, ask_clock, is_lifeline_unit,
+    is_looping, is_newer, plain_name, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -555,6 +555,21 @@ active: true, restart_on: [gw-env] }";
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        if !is_lifeline_unit(&self.name) {
+            return;
+        }
+        let gone = self.state == State::Absent;
+        let unit = ForeseenUnit {
+            active: if gone { Some(false) } else { self.active },
+            enabled: if gone { Some(false) } else { self.enabled },
+            masked: self.masks(),
+            rewritten: gone || !self.files().is_empty(),
+            origin: foreseen.origin(),
+        };
+        foreseen.units.insert(self.name.clone(), unit);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

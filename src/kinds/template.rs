@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::file::State;
 use crate::quote::{Format, Sh};
 use crate::resource::{
-    Answer, Change, Context, Desired, Fault, Kind, ManagedFile, ProbeScript, Provision, Seen, Step, absolute_path,
-    is_lasting, mode_text, plain_name,
+    Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
+    absolute_path, is_lasting, mode_text, plain_name,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -139,6 +139,10 @@ impl Kind for Template {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.file().seen(answer)).collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        foreseen.put_file(&self.file(), self.state == State::Absent);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Touch, Undo, absolute_path,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, ForeseenAccount, Kind, ProbeError,
+    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path,
 };
 use crate::sh;
 
@@ -372,6 +372,20 @@ impl Kind for User {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        let account = ForeseenAccount {
+            shell: self.shell.clone(),
+            home: self.home.clone(),
+            uid: self.uid,
+            locked: self.password_locked,
+            group: self.group.clone(),
+            groups: self.groups.clone(),
+            groups_only: self.groups_exclusive,
+            origin: foreseen.origin(),
+        };
+        foreseen.accounts.insert(self.name.clone(), account);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

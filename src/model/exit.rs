@@ -30,7 +30,10 @@ impl Exit {
     pub const TABLE: [(Exit, &'static str); 9] = [
         (Exit::Done, "everything is as desired"),
         (Exit::Failed, "something failed, or could not be judged"),
-        (Exit::Differs, "differences found (drift; plan --detailed-exitcode), or left: a checkpoint, what rollback cannot take back"),
+        (
+            Exit::Differs,
+            "differences found (drift; plan --detailed-exitcode), or left: a checkpoint, what rollback cannot take back",
+        ),
         (Exit::Unreachable, "some hosts could not be reached"),
         (Exit::Healed, "a host took a risky change back by itself"),
         (Exit::Refused, "refused: not approved, stale, or against a rule"),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 
 use crate::model::{HostName, Phase, Place, ResourceId};
-use crate::resource::{Desired, Provision, Resource};
+use crate::resource::{Desired, Foreseen, Provision, Resource, Seen};
 
 /// One resource on one host, as declared.
 #[derive(Debug)]
@@ -109,6 +109,8 @@ impl Resource for Unread {
     fn desired(&self) -> Desired {
         Desired::Absent
     }
+
+    fn foresee(&self, _seen: &Seen, _foreseen: &mut Foreseen) {}
 
     fn as_any(&self) -> &dyn Any {
         self

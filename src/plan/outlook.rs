@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::delta::all_new;
 use super::{Delta, FieldDelta, Graph, Leftovers, Why, delta};
+use crate::lockout::{Ruling, WayIn};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::resource::{Provision, Resource, Seen};
 
@@ -84,6 +85,9 @@ pub struct HostOutlook {
     pub unreachable: Option<String>,
     /// Its resources in order.
     pub resources: Vec<Planned>,
+    /// What becomes of the way into it, if the plan touches that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way_in: Option<WayIn>,
     /// What rempart made there and nobody declares any more.
     #[serde(flatten)]
     pub left: Leftovers,
@@ -115,6 +119,8 @@ pub struct Totals {
     pub unknown: usize,
     /// Hosts that could not be asked.
     pub unreachable: usize,
+    /// Hosts that the plan would lock us out of.
+    pub locked_out: usize,
     /// What rempart made and nobody declares any more.
     pub orphans: usize,
 }
@@ -162,9 +168,23 @@ impl Outlook {
         for (host, left) in left.into_iter().filter(|(_, left)| !left.is_empty()) {
             match self.hosts.iter_mut().find(|known| known.host == host) {
                 Some(known) => known.left = left,
-                None => self.hosts.push(HostOutlook { host, unreachable: None, resources: Vec::new(), left }),
+                None => {
+                    let resources = Vec::new();
+                    self.hosts.push(HostOutlook { host, unreachable: None, resources, way_in: None, left });
+                }
             }
         }
+    }
+
+    /// Adds what becomes of the ways into its hosts.
+    pub fn put_ways(&mut self, mut ways: BTreeMap<HostName, WayIn>) {
+        self.hosts.iter_mut().for_each(|host| host.way_in = ways.remove(&host.host));
+    }
+
+    /// The ways in that the plan would close, by host.
+    pub fn closed_ways(&self) -> impl Iterator<Item = (&HostName, &WayIn)> {
+        let closed = |host: &'_ HostOutlook| host.way_in.as_ref().is_some_and(|way| way.ruling() == Ruling::Closed);
+        self.hosts.iter().filter(move |host| closed(host)).filter_map(|host| Some((&host.host, host.way_in.as_ref()?)))
     }
 
     /// How many of each, over the fleet.
@@ -172,6 +192,7 @@ impl Outlook {
         let mut totals = Totals::default();
         for host in &self.hosts {
             totals.unreachable += usize::from(host.unreachable.is_some());
+            totals.locked_out += usize::from(host.way_in.as_ref().is_some_and(|way| way.ruling() == Ruling::Closed));
             totals.orphans += host.left.orphans.len();
             for planned in &host.resources {
                 let count = match planned.act {
@@ -309,6 +330,7 @@ pub fn outlook(
                 })
                 .collect(),
             host,
+            way_in: None,
             left: Leftovers::default(),
         })
         .collect();
@@ -320,6 +342,7 @@ pub fn outlook(
         host: host.clone(),
         unreachable: Some(why.clone()),
         resources: Vec::new(),
+        way_in: None,
         left: Leftovers::default(),
     }));
     Outlook { hosts }

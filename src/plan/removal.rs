@@ -5,7 +5,7 @@ use std::any::Any;
 
 use super::{Graph, Item, Made, Need};
 use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId};
-use crate::resource::{Desired, Gone, Provision, Resource};
+use crate::resource::{Desired, Foreseen, Gone, Provision, Resource, Seen};
 
 /// One thing to be removed.
 #[derive(Debug)]
@@ -122,6 +122,10 @@ impl Resource for Removed {
 
     fn desired(&self) -> Desired {
         self.0.desired()
+    }
+
+    fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen) {
+        self.0.foresee(seen, foreseen);
     }
 
     fn as_any(&self) -> &dyn Any {

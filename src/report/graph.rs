@@ -133,6 +133,8 @@ pub(super) mod tests {
         fn desired(&self) -> Desired {
             Desired::Absent
         }
+        fn foresee(&self, _seen: &crate::resource::Seen, _foreseen: &mut crate::resource::Foreseen) {}
+
         fn as_any(&self) -> &dyn Any {
             self
         }

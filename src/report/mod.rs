@@ -32,6 +32,7 @@ mod svg;
 mod teller;
 #[cfg(test)]
 mod tests;
+mod way_in;
 mod words;
 
 pub use diagnostics::diagnostics;

@@ -10,6 +10,7 @@ use super::fields::{changed_fields, drifted_fields, new_fields};
 use super::json::to_json;
 use super::leftovers::{leftovers, leftovers_to_remove};
 use super::notes::{Notes, notes, notes_json};
+use super::way_in::way_in;
 use super::words::{count, some_of};
 use super::{Paint, Tone};
 use crate::model::Phase;
@@ -36,16 +37,16 @@ pub fn plan(view: &PlanView<'_>, paint: &Paint) -> String {
     }
     text.push_str(&legend(view.outlook, paint));
     // Hosts with the same changes are told once.
-    let mut folded: Vec<(String, String, Vec<String>)> = Vec::new();
+    let mut folded: Vec<(String, String, Vec<&HostOutlook>)> = Vec::new();
     for host in &view.outlook.hosts {
         let (head, body) = (summary(host, paint), body(host, view.all, paint));
-        let name = visible(host.host.as_str());
         match folded.iter_mut().find(|(h, b, _)| host.unreachable.is_none() && *h == head && *b == body) {
-            Some((_, _, names)) => names.push(name),
-            None => folded.push((head, body, vec![name])),
+            Some((_, _, hosts)) => hosts.push(host),
+            None => folded.push((head, body, vec![host])),
         }
     }
-    for (head, body, names) in folded {
+    for (head, body, hosts) in folded {
+        let names: Vec<String> = hosts.iter().map(|host| visible(host.host.as_str())).collect();
         text.push_str(&format!("{}: {head}\n", paint.tone(Tone::Bold, &names[0])));
         if names.len() > 1 {
             // Who is changed is always named; who is not may be a long list.
@@ -53,6 +54,11 @@ pub fn plan(view: &PlanView<'_>, paint: &Paint) -> String {
             text.push_str(&format!("  same on {}\n", some_of(&names[1..], limit)));
         }
         text.push_str(&body);
+        // Each host is come to by a way of its own.
+        for (host, name) in hosts.iter().zip(&names) {
+            let name = (names.len() > 1).then_some(name.as_str());
+            text.push_str(&host.way_in.as_ref().map(|way| way_in(way, name, paint)).unwrap_or_default());
+        }
         text.push('\n');
     }
     text.push_str(&ending(view.outlook, paint));
@@ -180,7 +186,8 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
 }
 
 fn ending(outlook: &Outlook, paint: &Paint) -> String {
-    let Totals { add, change, remove, same, check, findings, unknown, unreachable, orphans } = outlook.totals();
+    let Totals { add, change, remove, same, check, findings, unknown, unreachable, locked_out, orphans } =
+        outlook.totals();
     let resources: usize = outlook.hosts.iter().map(|host| host.resources.len()).sum();
     if resources == 0 && unreachable + orphans == 0 {
         return "Nothing is declared for these hosts.\n".to_owned();
@@ -210,6 +217,12 @@ fn ending(outlook: &Outlook, paint: &Paint) -> String {
         Tone::Bad,
         "host was not reached; nothing is known of it.",
         "hosts were not reached; nothing is known of them.",
+    );
+    tell(
+        locked_out,
+        Tone::Bad,
+        "host would lock us out: `apply` refuses this plan unless told --allow-lockout.",
+        "hosts would lock us out: `apply` refuses this plan unless told --allow-lockout.",
     );
     tell(findings, Tone::Bad, "check does not hold.", "checks do not hold.");
     tell(
@@ -385,6 +398,6 @@ mod tests {
         let mut outlook = Outlook { hosts: samples::outlook().hosts.split_off(2) };
         outlook.hosts[0].resources.drain(1..3);
         let printed = crate::report::json_text(&plan_json(&outlook, &samples::notes()), false);
-        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1,"orphans":0}}"##);
+        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1,"locked_out":0,"orphans":0}}"##);
     }
 }

@@ -12,6 +12,7 @@ use super::words::{count, took};
 use super::{Paint, Tone};
 use crate::engine::{Outcome, RunReport};
 use crate::model::{HostName, ResourceId};
+use crate::plan::Outlook;
 
 /// How a run ended, and how long it took if that is to be told.
 pub struct RunView<'a> {
@@ -21,6 +22,8 @@ pub struct RunView<'a> {
     pub took: Option<Duration>,
     /// How long each host took, as [`super::Progress::times`] has measured it; may be empty.
     pub times: &'a BTreeMap<HostName, Duration>,
+    /// The plan that it followed, if what it closed of the ways in is to be told.
+    pub outlook: Option<&'a Outlook>,
 }
 
 const COLUMNS: [&str; 7] = ["changed", "same", "passed", "failed", "skipped", "unknown", "healed"];
@@ -91,6 +94,16 @@ pub fn run_json(view: &RunView<'_>) -> Value {
         "unreachable": to_json(&view.report.unreachable),
         "totals": totals(view.report.hosts.values().flatten()),
     });
+    // Only `--allow-lockout` lets such a plan run.
+    let closed: Vec<Value> = view
+        .outlook
+        .into_iter()
+        .flat_map(Outlook::closed_ways)
+        .map(|(host, way)| json!({ "host": host, "way_in": to_json(way) }))
+        .collect();
+    if !closed.is_empty() {
+        told["allowed_lockouts"] = Value::Array(closed);
+    }
     if let Some(time) = view.took {
         told["took_ms"] = json!(time.as_millis());
     }
@@ -292,7 +305,7 @@ mod tests {
 
     fn shown(report: &RunReport, paint: &Paint) -> String {
         let times = BTreeMap::from([(HostName::new("web1"), Duration::from_millis(4_210))]);
-        run(&RunView { report, took: Some(Duration::from_secs(75)), times: &times }, paint)
+        run(&RunView { report, took: Some(Duration::from_secs(75)), times: &times, outlook: None }, paint)
     }
 
     #[test]
@@ -353,7 +366,7 @@ mod tests {
     #[test]
     fn a_run_as_json() {
         let report = bad_run();
-        let told = run_json(&RunView { report: &report, took: None, times: &BTreeMap::new() });
+        let told = run_json(&RunView { report: &report, took: None, times: &BTreeMap::new(), outlook: None });
         insta::assert_snapshot!(crate::report::json_text(&told, false), @r#"{"format_version":"1.0","kind":"run","run":"r12","interrupted":false,"hosts":[{"host":"calm1","resources":[{"id":"user:ollama","outcome":"same"},{"id":"port_scan:all","outcome":"passed"}],"totals":{"changed":0,"same":1,"passed":1,"failed":0,"skipped":0,"unknown":0,"healed":0}},{"host":"db1","resources":[{"id":"firewall_ufw:main","outcome":"healed","why":"no fresh connection within 30 s"},{"id":"sshd:main","outcome":"unknown","why":"sshd -T gave no answer"},{"id":"http_probe:proxy","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"}],"totals":{"changed":0,"same":0,"passed":0,"failed":0,"skipped":1,"unknown":1,"healed":1}},{"host":"web1","resources":[{"id":"package_apt:squid","outcome":"changed","steps":["install squid"]},{"id":"user:ollama","outcome":"same"},{"id":"template:/etc/squid/squid.conf","outcome":"failed","why":"write /etc/squid/squid.conf: the step ended with status 1","output":["squid: \u001b[31mbad\u001b[0m line 3","\tacl"]},{"id":"systemd_unit:squid","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"},{"id":"http_probe:proxy","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"}],"totals":{"changed":1,"same":1,"passed":0,"failed":1,"skipped":2,"unknown":0,"healed":0}}],"unreachable":{"old1":"no route to host"},"totals":{"changed":1,"same":2,"passed":1,"failed":1,"skipped":3,"unknown":1,"healed":1}}"#);
     }
 }

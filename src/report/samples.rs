@@ -35,7 +35,7 @@ pub fn planned(phase: Phase, kind: &'static str, key: &str, line: usize, act: Ac
 }
 
 pub fn host(name: &str, resources: Vec<Planned>) -> HostOutlook {
-    HostOutlook { host: HostName::new(name), unreachable: None, resources, left: Leftovers::default() }
+    HostOutlook { host: HostName::new(name), unreachable: None, resources, way_in: None, left: Leftovers::default() }
 }
 
 pub fn outlook() -> Outlook {

@@ -75,7 +75,7 @@ fn views(text: &str) -> Vec<String> {
     let (outlook, notes, report) = fleet(text);
     let view = PlanView { outlook: &outlook, notes: &notes, all: true };
     let times = BTreeMap::new();
-    let ended = RunView { report: &report, took: Some(Duration::from_secs(1)), times: &times };
+    let ended = RunView { report: &report, took: Some(Duration::from_secs(1)), times: &times, outlook: None };
     let json = [plan_json(&outlook, &notes), drift_json(&outlook, &notes), run_json(&ended)];
     let mut views = vec![plan(&view, &Paint::PLAIN), drift(&view, &Paint::PLAIN), run(&ended, &Paint::PLAIN)];
     views.extend(json.iter().map(|value| json_text(value, false)));

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Answer, Context, Fault, Fields, ProbeScript, Provision, Seen, Step};
+use super::{Answer, Context, Fault, Fields, Foreseen, ProbeScript, Provision, Seen, Step};
 use crate::model::{Diagnostic, ResourceId};
 use crate::yaml::{self, Node};
 
@@ -119,6 +119,9 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// Reads the answers, one for each of the batch, in order.
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen>;
 
+    /// Says what its change will make of the way in, if anything; asked only where there is a change.
+    fn foresee(&self, _seen: &Seen, _foreseen: &mut Foreseen) {}
+
     /// The steps that bring the batch to what is wanted; pure. Every change must be served by a step.
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step>;
 }
@@ -147,6 +150,8 @@ pub trait Resource: Debug + Send + Sync {
     fn absorb(&mut self, parts: &[&dyn Any]);
     /// See [`Kind::desired`].
     fn desired(&self) -> Desired;
+    /// See [`Kind::foresee`].
+    fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen);
     /// For the kind to find itself again.
     fn as_any(&self) -> &dyn Any;
 }
@@ -194,6 +199,10 @@ impl<K: Kind> Resource for K {
 
     fn desired(&self) -> Desired {
         Kind::desired(self)
+    }
+
+    fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen) {
+        Kind::foresee(self, seen, foreseen);
     }
 
     fn as_any(&self) -> &dyn Any {

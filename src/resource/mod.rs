@@ -7,6 +7,7 @@ mod answer;
 mod context;
 mod dpkg;
 mod field;
+mod foreseen;
 mod gone;
 mod http;
 mod kind;
@@ -25,6 +26,10 @@ pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
 pub use dpkg::{PackageState, ask_package, package_state};
 pub use field::{FieldValue, Fields, ReadText};
+pub use foreseen::{
+    Foreseen, ForeseenAccount, ForeseenFile, ForeseenRule, ForeseenSwitch, ForeseenText, ForeseenUfw, ForeseenUnit,
+    Origin, is_way_in,
+};
 pub use gone::{Gone, is_lasting};
 pub use http::{HttpAnswer, HttpRequest, Url, is_whole};
 pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};

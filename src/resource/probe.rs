@@ -38,6 +38,7 @@ pub struct ProbeScript {
     sections: BTreeMap<String, Sh>,
     gathers: BTreeMap<&'static str, (&'static str, BTreeSet<String>)>,
     looks: BTreeMap<String, Look>,
+    prelude: Sh,
 }
 
 /// A finished script with the nonce that frames its answers.
@@ -82,6 +83,12 @@ impl ProbeScript {
         self.sections.insert(name.into(), commands);
     }
 
+    /// Adds read-only commands that run before everything else, in the script's own shell: variables and functions that
+    /// several sections share. They must print nothing.
+    pub fn prelude(&mut self, commands: Sh) {
+        self.prelude.line(commands);
+    }
+
     /// Adds one operand to a command that takes many (`dpkg-query -W a b c`); it runs once with all of them, sorted.
     /// The section's name is the command's name here.
     pub fn gather(&mut self, name: &'static str, command: &'static str, operand: &str) {
@@ -108,6 +115,7 @@ impl ProbeScript {
     pub fn finish(self, nonce: &str, timeout: Duration) -> Question {
         let mut text = Sh::default();
         text.line(Sh::program_of_the_user(&PROLOGUE.replace("@NONCE@", &quote_sh(nonce))));
+        text.line(self.prelude);
         let stats: Vec<String> = self.stats.into_iter().collect();
         for (at, chunk) in stats.chunks(500).enumerate() {
             text.line(sh!(

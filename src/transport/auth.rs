@@ -6,20 +6,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
-use ssh2::{Agent, ErrorCode, KeyboardInteractivePrompt, Prompt, PublicKey};
+use ssh2::{Agent, ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, PublicKey};
 use zeroize::Zeroizing;
 
 use super::TransportError;
 use super::dial::printable;
 use super::link::{Fault, Link, code};
+use super::login::{Agreed, Login, Method};
 use super::route::{Identity, Route};
 use crate::secret::Secret;
 
-/// Logs in as `route.user` before `deadline`.
-pub(super) fn login(link: &Link, route: &Route, deadline: Instant) -> Result<(), TransportError> {
-    let mut login = Login { link, route, deadline, tried: Vec::new() };
+/// Logs in as `route.user` before `deadline`; says what let us in.
+pub(super) fn login(link: &Link, route: &Route, deadline: Instant) -> Result<Login, TransportError> {
+    let mut login = Attempt { link, route, deadline, tried: Vec::new(), method: Method::Nothing };
     match login.all() {
-        Ok(true) => Ok(()),
+        Ok(true) => Ok(Login { user: route.user.clone(), method: login.method, agreed: agreed(link) }),
         Ok(false) => {
             let offered = login.offered().unwrap_or_default();
             Err(route.refused(login.story(&offered)))
@@ -38,11 +39,26 @@ pub(super) fn login(link: &Link, route: &Route, deadline: Instant) -> Result<(),
     }
 }
 
-struct Login<'a> {
+// A MAC is no choice of its own where the cipher brings one, so it is not told.
+fn agreed(link: &Link) -> Vec<Agreed> {
+    let choices: [(&'static str, fn() -> MethodType); 3] = [
+        ("KexAlgorithms", || MethodType::Kex),
+        ("HostKeyAlgorithms", || MethodType::HostKey),
+        ("Ciphers", || MethodType::CryptCs),
+    ];
+    let agreed = |(keyword, choice): (&'static str, fn() -> MethodType)| {
+        let able = link.session.supported_algs(choice()).ok()?.into_iter().map(str::to_owned).collect();
+        Some(Agreed { keyword, chosen: link.session.methods(choice())?.to_owned(), able })
+    };
+    choices.into_iter().filter_map(agreed).collect()
+}
+
+struct Attempt<'a> {
     link: &'a Link,
     route: &'a Route,
     deadline: Instant,
     tried: Vec<String>,
+    method: Method,
 }
 
 /// What a private key file turned out to be.
@@ -53,7 +69,7 @@ enum KeyFile {
     Bad(String),
 }
 
-impl Login<'_> {
+impl Attempt<'_> {
     fn all(&mut self) -> Result<bool, Fault> {
         let Some(mut offered) = self.offered_or_in()? else { return Ok(true) };
         if offers(&offered, "publickey") {
@@ -142,6 +158,7 @@ impl Login<'_> {
 
     fn by_agent(&mut self, agent: &Agent, key: &PublicKey) -> Result<bool, Fault> {
         self.link.block_until(self.deadline)?;
+        self.method = Method::Key(key.blob().to_vec());
         let answer = agent.userauth(&self.route.user, key);
         self.noted(format!("agent key {}", printable(key.comment())), answer)
     }
@@ -151,6 +168,7 @@ impl Login<'_> {
         match read_key(&identity.path) {
             KeyFile::Ready(text) => {
                 self.link.block_until(self.deadline)?;
+                self.method = Method::Key(public_of(&text).or_else(|| public_half(&identity.path)).unwrap_or_default());
                 let answer = self.link.session.userauth_pubkey_memory(&self.route.user, None, &text, None);
                 self.noted(format!("key {shown}"), answer)
             }
@@ -163,6 +181,7 @@ impl Login<'_> {
 
     fn password(&mut self, password: &Secret) -> Result<bool, Fault> {
         self.link.block_until(self.deadline)?;
+        self.method = Method::Password;
         let answer = self.link.session.userauth_password(&self.route.user, password.reveal());
         if let Err(error) = &answer
             && error.code() == ErrorCode::Session(code::PASSWORD_EXPIRED)
@@ -174,6 +193,7 @@ impl Login<'_> {
 
     fn interactive(&mut self, password: &Secret) -> Result<bool, Fault> {
         self.link.block_until(self.deadline)?;
+        self.method = Method::Interactive;
         let mut prompter = Once { password: Some(password) };
         let answer = self.link.session.userauth_keyboard_interactive(&self.route.user, &mut prompter);
         self.noted("keyboard-interactive".to_owned(), answer)
@@ -249,6 +269,10 @@ fn read_key(path: &Path) -> KeyFile {
         Err(_) => text.contains("ENCRYPTED"),
     };
     if locked { KeyFile::Locked } else { KeyFile::Ready(Zeroizing::new(text.to_owned())) }
+}
+
+fn public_of(private: &str) -> Option<Vec<u8>> {
+    ssh_key::PrivateKey::from_openssh(private).ok()?.public_key().to_bytes().ok()
 }
 
 /// The public key that belongs to `path`, so that the agent can be asked for it by name.

@@ -41,7 +41,7 @@ pub(super) fn connect(route: &Route, bastions: &Arc<Bastions>) -> Result<Link, T
         let deadline = Instant::now() + route.timeout;
         let mut link = greet(route, bastions, &preference, deadline)?;
         known.judge(&host_key(&link, route)?).map_err(|reason| route.bad_key(reason))?;
-        login(&link, route, deadline)?;
+        link.login = Some(login(&link, route, deadline)?);
         link.stop_blocking(route.alive);
         Ok(link)
     })

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{BlockDirections, ErrorCode, Session};
 
+use super::login::Login;
+
 /// What carries the bytes.
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -103,6 +105,8 @@ impl Fault {
 /// One session and its stream.
 pub(super) struct Link {
     pub session: Session,
+    /// How it was let in, once it was.
+    pub login: Option<Login>,
     stream: Stream,
     alive: bool,
     /// What has to live as long as the stream: a ProxyCommand's process, a bastion.
@@ -115,7 +119,7 @@ impl Link {
         let mut session = Session::new()?;
         let own = stream.try_clone().map_err(|error| Fault::Ssh(code::BAD_SOCKET, error.to_string()))?;
         session.set_tcp_stream(own);
-        Ok(Self { session, stream, alive: false, _carrier: carrier })
+        Ok(Self { session, login: None, stream, alive: false, _carrier: carrier })
     }
 
     /// Makes the next blocking calls of the session end at `deadline`.

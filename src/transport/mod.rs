@@ -12,6 +12,7 @@ mod jump;
 mod known_hosts;
 mod link;
 mod loader;
+mod login;
 mod pattern;
 mod route;
 mod script;
@@ -24,6 +25,7 @@ mod tunnels;
 
 pub use host_keys::HostKey;
 pub use known_hosts::remember;
+pub use login::{Agreed, Login, Method};
 pub use script::{Output, ReadScript, Stream, WriteScript};
 pub use ssh::{Remembering, SshTransport, scan_host_keys};
 pub use target::{Become, Target};
@@ -36,6 +38,11 @@ use crate::model::HostName;
 pub trait Reader: Send {
     /// Runs a script that changes nothing and waits for its whole answer.
     fn ask(&mut self, script: &ReadScript) -> Result<Output, TransportError>;
+
+    /// How the host let this connection in; `None` = there is none at the moment, or it is a recording.
+    fn login(&self) -> Option<Login> {
+        None
+    }
 
     /// Opens a TCP stream from the host to `address:port` through the connection (a `direct-tcpip` channel), sends
     /// `request`, and reads at most `limit` bytes until the far side closes or `timeout` has passed.

@@ -15,7 +15,7 @@ use super::jump::{Bastions, NoTunnel};
 use super::link::{Fault, Link};
 use super::route::Route;
 use super::tunnels::why_not;
-use super::{Output, ReadScript, Reader, Target, Transport, TransportError, WriteScript, Writer};
+use super::{Login, Output, ReadScript, Reader, Target, Transport, TransportError, WriteScript, Writer};
 use crate::secret::Rendered;
 
 /// Connections over SSH. Hosts behind one bastion share its session as long as this lives.
@@ -232,6 +232,10 @@ impl Connection {
 impl Reader for Connection {
     fn ask(&mut self, script: &ReadScript) -> Result<Output, TransportError> {
         self.script(&script.text, &[], Limit::Total(script.timeout), &mut |_| {})
+    }
+
+    fn login(&self) -> Option<Login> {
+        self.live.as_ref()?.link.login.clone()
     }
 
     fn relay(

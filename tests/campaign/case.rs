@@ -297,9 +297,8 @@ fn keep(site: &Site, case: &Case, told: &str, state: &Path) -> Done<()> {
     say("make a folder", std::fs::create_dir_all(&folder))?;
     say("write", std::fs::write(folder.join("controller.txt"), told))?;
     say("copy", std::fs::copy(state, folder.join("state.json")))?;
-    let told = site.on(
-        "tail -n 100 /var/lib/rempart/journal /var/lib/rempart/runs/*.log 2>/dev/null; ls -laR /var/lib/rempart; \
-         journalctl -b -n 200 --no-pager 2>/dev/null; dpkg --audit",
-    );
+    let told = site
+        .on("tail -n 100 /var/lib/rempart/journal /var/lib/rempart/runs/*.log 2>/dev/null; ls -laR /var/lib/rempart; \
+         journalctl -b -n 200 --no-pager 2>/dev/null; dpkg --audit");
     say("write", std::fs::write(folder.join("host.txt"), told.unwrap_or_else(|why| why)))
 }

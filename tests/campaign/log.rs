@@ -44,7 +44,14 @@ pub fn line(case: &Case, verdict: &Verdict) -> String {
 /// A case that the campaign itself could not play.
 pub fn broken(case: &Case, why: &str) -> String {
     let why = why.replace(['\n', '\t'], " ");
-    format!("BROKEN\t{}\t{}\t{}.{}\t{}\t{why}", case.name(), case.moment, case.step.batch, case.step.number, case.step.title)
+    format!(
+        "BROKEN\t{}\t{}\t{}.{}\t{}\t{why}",
+        case.name(),
+        case.moment,
+        case.step.batch,
+        case.step.number,
+        case.step.title
+    )
 }
 
 /// The last line of each case in a log.
@@ -60,7 +67,11 @@ pub fn last_lines(name: &str) -> Vec<String> {
 /// The names of the cases that were good the last time.
 pub fn good(name: &str) -> Vec<String> {
     let lines = last_lines(name);
-    lines.iter().filter(|line| line.starts_with("good\t")).filter_map(|line| Some(line.split('\t').nth(1)?.to_owned())).collect()
+    lines
+        .iter()
+        .filter(|line| line.starts_with("good\t"))
+        .filter_map(|line| Some(line.split('\t').nth(1)?.to_owned()))
+        .collect()
 }
 
 /// Appends a line to a log.

@@ -139,7 +139,8 @@ fn power_is_really_cut(ground: &Ground) -> Done<()> {
     )?;
     site.cut_power()?;
     site.boot()?;
-    let left = site.on("cd /srv && for name in unsynced renamed synced late; do echo \"$name:$(cat $name 2>/dev/null)\"; done")?;
+    let left = site
+        .on("cd /srv && for name in unsynced renamed synced late; do echo \"$name:$(cat $name 2>/dev/null)\"; done")?;
     assert_eq!(left, "unsynced:\nrenamed:\nsynced:kept\nlate:kept\n", "the power cut is not like a real one");
     Ok(())
 }

@@ -48,7 +48,10 @@ impl Mutant {
             for (_, from, to, least) in edits {
                 let found = new.matches(from).count();
                 if found < *least {
-                    return Err(format!("{script} has `{from}` {found} times; the mutant {:?} must be thought over", self.name));
+                    return Err(format!(
+                        "{script} has `{from}` {found} times; the mutant {:?} must be thought over",
+                        self.name
+                    ));
                 }
                 new = new.replace(from, to);
             }

@@ -39,7 +39,8 @@ impl Results {
             self.minutes
         );
         if self.lines.len() < self.planned {
-            let _ = writeln!(text, "\n{} cases were not played: the campaign was cut.", self.planned - self.lines.len());
+            let _ =
+                writeln!(text, "\n{} cases were not played: the campaign was cut.", self.planned - self.lines.len());
         }
         // What was hit when: rows are faults, columns are moments.
         let mut table: BTreeMap<&str, BTreeMap<&str, (usize, usize)>> = BTreeMap::new();
@@ -51,13 +52,22 @@ impl Results {
         }
         text.push_str("\n| fault | before | inside | sync | ended |\n|---|---|---|---|---|\n");
         for (fault, cells) in &table {
-            let cell = |moment: &str| cells.get(moment).map_or("-".to_owned(), |(good, all)| format!("{good} of {all}"));
+            let cell =
+                |moment: &str| cells.get(moment).map_or("-".to_owned(), |(good, all)| format!("{good} of {all}"));
             let all = ["before", "inside", "sync", "ended"].map(cell).join(" | ");
             let _ = writeln!(text, "| {fault} | {all} |");
         }
         let count = |word: &str| {
-            let of = |line: &String| line.split('\t').filter_map(|field| field.strip_prefix(word)?.trim().parse::<u64>().ok()).sum();
-            self.lines.iter().filter(|line| { let n: u64 = of(line); n > 0 }).count()
+            let of = |line: &String| {
+                line.split('\t').filter_map(|field| field.strip_prefix(word)?.trim().parse::<u64>().ok()).sum()
+            };
+            self.lines
+                .iter()
+                .filter(|line| {
+                    let n: u64 = of(line);
+                    n > 0
+                })
+                .count()
         };
         let _ = writeln!(
             text,

@@ -109,7 +109,9 @@ fn place_of_disks(folder: &Path) -> PathBuf {
     let memory = Path::new("/dev/shm");
     let free = rustix::fs::statvfs(memory).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
     let available = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = available.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let available = available
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next()?.parse::<u64>().ok());
     if free.min(available.unwrap_or(0) * 1024) > 10 << 30 {
         return memory.join(format!("rempart-campaign-{}", std::process::id()));
     }
@@ -146,7 +148,8 @@ impl Ground {
         say("copy the key", fs::copy(&key.private, &ground.key))?;
         let status = say("boot the first lab", lab::up(&ground.spec(&name), &mut |_| {}))?;
         say("copy the host keys", fs::copy(&status.known_hosts, &ground.known_hosts))?;
-        let site = Site { ground: &ground, lab: name.clone(), program: ground.program.clone(), directory: status.directory };
+        let site =
+            Site { ground: &ground, lab: name.clone(), program: ground.program.clone(), directory: status.directory };
         let flags = ["--yes", "--phase", "preparation", "--phase", "hardening"];
         let ran = site.rempart(&[&["apply", "playbooks/egress-proxy.yaml"][..], &flags].concat(), "proxy");
         if ran.code != 0 {

@@ -14,6 +14,7 @@ mod guard;
 mod history;
 mod hostile;
 mod journal;
+mod lockout;
 mod one_connection;
 mod orphans;
 mod partial;

@@ -1,7 +1,8 @@
 //! Owns the order of rules: of several that fit, ufw takes the first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::FirewallUfw;
 use super::host::Host;
 use super::tuple::Tuple;
 
@@ -65,5 +66,19 @@ impl<'a> Order<'a> {
         let key = tuple.key();
         let place = self.places.get(&key).copied().unwrap_or(usize::MAX);
         place < self.lasts[usize::from(tuple.v6)] && !host.tuples.iter().any(|seen| seen.key() == key)
+    }
+}
+
+impl FirewallUfw {
+    // The declared rules in the order of the host. What is missing stays in its place, where adding it will put it.
+    pub(super) fn order_on(&self, host: &Host) -> Vec<String> {
+        let declared: HashMap<String, &Tuple> = self.declared.iter().map(|tuple| (tuple.key(), tuple)).collect();
+        let there: HashSet<String> = host.tuples.iter().map(Tuple::key).collect();
+        let mut next = host.tuples.iter().filter_map(|tuple| declared.get(&tuple.key()));
+        let in_order = self.declared.iter().map(|tuple| {
+            let stands = there.contains(&tuple.key()).then(|| next.next()).flatten();
+            stands.map_or_else(|| tuple.text(), |stands| stands.text())
+        });
+        in_order.collect()
     }
 }

@@ -161,8 +161,13 @@ impl Tuple {
         words.into_iter().map(str::to_owned).collect()
     }
 
-    /// The iptables rules that ufw makes of it, in its order.
+    /// The iptables rules that ufw makes of it, in its order, in the form that compares.
     pub fn rules(&self) -> Vec<Rule> {
+        self.lines().iter().filter_map(|line| rule(line)).collect()
+    }
+
+    /// The iptables rules that ufw makes of it, in its order, as `-A CHAIN ...`.
+    pub fn lines(&self) -> Vec<String> {
         let prefix = if self.v6 { "ufw6" } else { "ufw" };
         let way = if self.route { "forward" } else { ["input", "output"][usize::from(self.out)] };
         let (user, logging) = (format!("{prefix}-user-{way}"), format!("{prefix}-user-logging-{way}"));
@@ -214,7 +219,7 @@ impl Tuple {
                 _ => lines.push(format!("-A {user}{matches} -j DROP{note}")),
             }
         }
-        lines.iter().filter_map(|line| rule(line)).collect()
+        lines
     }
 
     /// Whether it decides, otherwise than `later` would, about all that `later` is for: `later` behind it has no effect.
@@ -243,6 +248,7 @@ impl Tuple {
         add("-i", &self.interface_in, self.interface_in.is_empty());
         add("-o", &self.interface_out, self.interface_out.is_empty());
         add("-p", protocol, protocol.is_empty());
+        add("-m", "multiport", !several);
         add(if several { "--dports" } else { "--dport" }, &self.dport, self.dport == "any");
         add(if several { "--sports" } else { "--sport" }, &self.sport, self.sport == "any");
         add("-d", &self.dst, EVERYWHERE.contains(&self.dst.as_str()));
