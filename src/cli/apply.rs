@@ -27,8 +27,8 @@ use crate::transport::SshTransport;
   rempart apply playbooks/ollama-server.yaml -i inventories/demo.yaml
   rempart apply site.yaml --yes --limit web1
   rempart apply site.yaml --yes --message 'ticket 4711'
-  rempart apply site.yaml --yes --no-confirm    then: rempart commit, or rempart rollback
-  rempart apply --resume                        goes on with the last run that has no end
+  rempart apply site.yaml --yes --no-confirm    # then: rempart commit, or rempart rollback
+  rempart apply --resume                        # goes on with the last run that has no end
   rempart apply site.yaml --yes --json > run.json
 
 A plan that would lock rempart out of a host is refused before anything is touched, with exit code 5.

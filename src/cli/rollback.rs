@@ -18,10 +18,10 @@ use crate::transport::SshTransport;
 /// Take a run back: files, services, packages, firewall, as they were before it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart rollback 3f2a                         the run whose number begins like this, on all of its hosts
+  rempart rollback 3f2a                       # the run whose number begins like this, on all of its hosts
   rempart rollback 3f2a --host web1 --yes
-  rempart rollback 3f2a --force                 also what was changed since
-  rempart rollback -i inventories/demo.yaml     without a run: checkpoints that wait are taken back
+  rempart rollback 3f2a --force               # also what was changed since
+  rempart rollback -i inventories/demo.yaml   # without a run: checkpoints that wait are taken back
 
 The run's steps are put back latest first, from what each host kept before each step, under the same lease, guard and
 journal as an apply. A host on which something was changed since is left alone, and said, unless --force. Secrets are
