@@ -123,7 +123,7 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     let state = format!("{}-{}", case.name(), std::process::id());
     site.start_from(&recorded.disks[case.step.batch])?;
     clock.lap("boot");
-    site.want(&format!("before 0.{}", case.step.number))?;
+    site.want(&format!("before * {}", case.step.title))?;
     let mut run = site.start(&state);
     if site.held(&mut run, PATIENCE)?.is_none() {
         return Err(format!("{}: the run ended before its step: {}", case.name(), run.end(PATIENCE)));
@@ -157,7 +157,6 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
 
 /// From before the step to the moment of the case.
 fn reach(site: &Site, case: &Case, run: &mut Running) -> Done<()> {
-    let step = format!("0.{}", case.step.number);
     match case.moment {
         Moment::Before => Ok(()),
         Moment::Inside(ms) => {
@@ -167,7 +166,7 @@ fn reach(site: &Site, case: &Case, run: &mut Running) -> Done<()> {
         }
         Moment::Sync | Moment::Ended => {
             // A step that never syncs is caught at its end.
-            site.want(&format!("{} {step}", pattern(case.moment)))?;
+            site.want(&format!("{} * {}", pattern(case.moment), case.step.title))?;
             site.release()?;
             site.held(run, PATIENCE)?.map(|_| ()).ok_or_else(|| format!("{}: the run ended in its step", case.name()))
         }

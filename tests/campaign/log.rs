@@ -11,6 +11,14 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("campaign")
 }
 
+/// Held by a campaign as long as it plays.
+pub fn lock() -> fs::File {
+    fs::create_dir_all(folder()).unwrap();
+    let file = fs::File::create(folder().join("lock")).unwrap();
+    file.lock().unwrap();
+    file
+}
+
 /// The commit of the tree, and whether it has changes that are in no commit.
 pub fn commit() -> String {
     let git = |args: &[&str]| {

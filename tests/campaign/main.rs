@@ -118,11 +118,12 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 fn with_ground(work: impl FnOnce(&Ground, &Recorded) -> Done<()>) -> Done<()> {
     let begun = Instant::now();
-    let ground = Ground::make(&log::folder().join(format!("ground-{}", std::process::id())))?;
+    let _one_at_a_time = log::lock();
+    let ground = Ground::make(&log::folder().join("ground"))?;
     eprintln!("the ground is made after {:.0?}", begun.elapsed());
-    let recorded = {
-        let site = ground.site(1, &ground.bare())?;
-        record::record(&ground, &site)?
+    let recorded = match record::recall(&ground) {
+        Some(recorded) => recorded,
+        None => record::record(&ground, &ground.site(1, &ground.bare())?)?,
     };
     let (steps, batches) = (recorded.steps.len(), recorded.disks.len());
     eprintln!("{steps} steps in {batches} batches are recorded after {:.0?}", begun.elapsed());

@@ -52,8 +52,26 @@ pub struct Ground {
 impl Drop for Ground {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.disks);
-        let _ = fs::remove_dir_all(&self.folder);
+        if !is_kept() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
+}
+
+/// `REMPART_CAMPAIGN_KEEP=1`: the ground, some gigabytes of it, stays, and the next campaign with the same program and the
+/// same playbook stands on it.
+fn is_kept() -> bool {
+    std::env::var_os("REMPART_CAMPAIGN_KEEP").is_some()
+}
+
+/// What a ground depends on.
+fn key_of() -> Done<String> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let script = format!(
+        "{{ cat {REMPART}; cd {root}; find playbooks inventories templates lab tests/campaign/*.sh tests/verify/objects.py -type f | sort | \
+         xargs cat; }} | sha256sum"
+    );
+    tool(&["sh", "-c", &script])
 }
 
 /// A lab, up.
@@ -122,6 +140,10 @@ impl Ground {
     /// Copies the shipped files, and makes the first lab with its proxy set up; it stays up as `cgPID-0`.
     pub fn make(folder: &Path) -> Done<Self> {
         sweep();
+        let key = key_of()?;
+        if is_kept() && fs::read_to_string(folder.join("ground.key")).is_ok_and(|kept| kept == key) {
+            return Self::stand_on(folder);
+        }
         let _ = fs::remove_dir_all(folder);
         let disks = place_of_disks(folder);
         let project = folder.join("project");
@@ -134,18 +156,18 @@ impl Ground {
         }
         tool(&[&format!("{}/lab/make-files.sh", project.display())])?;
         let name = lab_name(0);
-        let key = say("make a key", lab::key(&name))?;
+        let pair = say("make a key", lab::key(&name))?;
         let ground = Self {
             folder: folder.into(),
             disks,
             project,
             program: folder.join("rempart"),
             key: folder.join("key"),
-            public_key: key.public.clone(),
+            public_key: pair.public.trim().to_owned(),
             known_hosts: folder.join("known_hosts"),
         };
         say("copy the program", fs::copy(REMPART, &ground.program))?;
-        say("copy the key", fs::copy(&key.private, &ground.key))?;
+        say("copy the key", fs::copy(&pair.private, &ground.key))?;
         let status = say("boot the first lab", lab::up(&ground.spec(&name), &mut |_| {}))?;
         say("copy the host keys", fs::copy(&status.known_hosts, &ground.known_hosts))?;
         let site =
@@ -167,7 +189,24 @@ impl Ground {
         }
         let _ = fs::remove_file(ground.template().join("mirror.json"));
         drop(site);
+        say("keep the key", fs::write(folder.join("ground.key"), key))?;
         Ok(ground)
+    }
+
+    // One that an earlier campaign has made.
+    fn stand_on(folder: &Path) -> Done<Self> {
+        let disks = place_of_disks(folder);
+        say("make a folder", fs::create_dir_all(&disks))?;
+        let public_key = say("read the public key", fs::read_to_string(folder.join("template/controller_key.pub")))?;
+        Ok(Self {
+            folder: folder.into(),
+            disks,
+            project: folder.join("project"),
+            program: folder.join("rempart"),
+            key: folder.join("key"),
+            public_key: public_key.trim().to_owned(),
+            known_hosts: folder.join("known_hosts"),
+        })
     }
 
     fn template(&self) -> PathBuf {
