@@ -66,7 +66,8 @@ rp_state_member() {
 }
 
 rp_state_unit() {
-  rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null)
+  # It fails for whatever is not enabled, and a step that runs under `set -e` would end here.
+  rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null) || :
   printf '%s %s\n' "${rp_enabled:-not-found}" "$(systemctl show -p ActiveState --value -- "$1")"
 }
 

@@ -13,7 +13,7 @@ use crate::fixture::{Lab, Machine};
 const SNAPSHOT: &str = r#"
 set -f
 skip='-name .pwd.lock -o -name ld.so.cache -o -name passwd -o -name group -o -name shadow -o -name gshadow -o -name subuid
-  -o -name subgid -o -name passwd- -o -name group- -o -name shadow- -o -name gshadow- -o -name subuid- -o -name subgid-'
+  -o -name subgid -o -name passwd- -o -name group- -o -name .sudo_as_admin_successful -o -name shadow- -o -name gshadow- -o -name subuid- -o -name subgid-'
 where='/etc /srv /home /root /opt /usr/local /var/mail /var/spool/cron'
 find $where -xdev ! \( $skip \) -printf '%p|%y|%m|%U|%G|%l\n' | sort
 find $where -xdev -type f ! \( $skip \) -exec sha256sum -- {} + | sort
