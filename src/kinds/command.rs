@@ -81,7 +81,9 @@ impl Command {
         if let Some(undo) = &self.undo {
             after.line(self.command(undo, self.timeout).script());
         }
-        let step = step.undone_by(Undo::of(self.touches.iter().cloned().map(Touch::Path)).then(after));
+        let effect = self.undo.as_ref().map(|_| Touch::Effect(self.key()));
+        let touches = self.touches.iter().cloned().map(Touch::Path).chain(effect);
+        let step = step.undone_by(Undo::of(touches).then(after));
         if self.is_risky() { step.risky() } else { step }
     }
 
@@ -291,7 +293,8 @@ mod tests {
         };
         assert!(step("").undo().is_none() && step("").says_how_it_is_undone());
         let undo = step(", touches: [/x, \"/y $(id)\"], undo: rm -r /z").undo().cloned().unwrap();
-        assert_eq!(undo.touches, [Touch::Path("/x".into()), Touch::Path("/y $(id)".into())]);
+        let effect = Touch::Effect("x".into());
+        assert_eq!(undo.touches, [Touch::Path("/x".into()), Touch::Path("/y $(id)".into()), effect]);
         assert!(undo.after.text().contains("sh -c 'rm -r /z'"));
         assert!(!step(", touches: [/x]").risky && step(", undo: x, risky: true").risky);
         assert!(step(", touches: [/etc/network/interfaces]").risky);

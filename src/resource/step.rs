@@ -200,6 +200,8 @@ pub enum Touch {
     Container(String),
     /// A Docker network: there or not. It goes again while no container is in it.
     Network(String),
+    /// What a command did that nobody can look at: it stands until the way back's own command has run.
+    Effect(String),
 }
 
 impl Touch {
@@ -217,6 +219,7 @@ impl Touch {
             Touch::Home(path) => format!("home {path}"),
             Touch::Container(name) => format!("container {name}"),
             Touch::Network(name) => format!("network {name}"),
+            Touch::Effect(name) => format!("effect {name}"),
         }
     }
 
@@ -239,6 +242,7 @@ impl Touch {
             "home" => Touch::Home(what.to_owned()),
             "container" => Touch::Container(what.to_owned()),
             "network" => Touch::Network(what.to_owned()),
+            "effect" => Touch::Effect(what.to_owned()),
             _ => return None,
         })
     }
@@ -263,7 +267,12 @@ impl Touch {
         match self {
             Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) => Some(path),
             Touch::Line { file, .. } | Touch::Member { file, .. } => Some(file),
-            Touch::Packages | Touch::Unit(_) | Touch::Kernel(_) | Touch::Container(_) | Touch::Network(_) => None,
+            Touch::Packages
+            | Touch::Unit(_)
+            | Touch::Kernel(_)
+            | Touch::Container(_)
+            | Touch::Network(_)
+            | Touch::Effect(_) => None,
         }
     }
 }
