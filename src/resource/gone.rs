@@ -41,6 +41,11 @@ pub struct Gone {
 }
 
 impl Entry {
+    /// Whether there are things of this kind that can be removed by their key alone.
+    pub fn has_removable(&self) -> bool {
+        ["/srv/a/b", "a", "allow 22/tcp"].into_iter().any(|key| (self.named)(key).is_some())
+    }
+
     /// What removes the resource of a key.
     ///
     /// # Errors

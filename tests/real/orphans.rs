@@ -98,8 +98,11 @@ fn what_nobody_declares_any_more_is_shown_and_only_prune_removes_it() {
     let drift = verb("drift", &["base.yaml"]).ends(2);
     assert_eq!(drift.json()["totals"]["orphans"], 4, "{drift}");
 
+    // What somebody changed since is told before it is removed.
+    lab.on("web2", "echo mine >> /srv/rp/deep/two");
+    let told = lab.rempart(&["prune", "base.yaml"]).ends(5);
+    assert_eq!(told.lines(&["somebody changed it since: path /srv/rp/deep/two"]).len(), 1, "{told}");
     // Not approved, nothing happens. Approved for one host, it happens there.
-    lab.rempart(&["prune", "base.yaml"]).ends(5);
     lab.on("web1", "cat /srv/rp/one");
     let pruned = verb("prune", &["base.yaml", "--limit", "web1", "--yes"]).ends(0);
     assert_eq!(pruned.outcome("web1", "file:/srv/rp/one"), "changed");
