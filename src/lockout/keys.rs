@@ -179,8 +179,11 @@ fn by_options(place: &str, options: &[(String, String)], from: IpAddr) -> Found 
     Found::Open(place.to_owned())
 }
 
+/// Names of options with their values.
+type Options = Vec<(String, String)>;
+
 // The options and the key of a line, as on the wire.
-fn key_of(line: &str) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+fn key_of(line: &str) -> Option<(Options, Vec<u8>)> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
@@ -213,7 +216,7 @@ fn key_of(line: &str) -> Option<(Vec<(String, String)>, Vec<u8>)> {
     Some((split_options(options), blob(rest)?))
 }
 
-fn split_options(text: &str) -> Vec<(String, String)> {
+fn split_options(text: &str) -> Options {
     let mut parts = vec![String::new()];
     let (mut quoted, mut escaped) = (false, false);
     for c in text.chars() {
@@ -287,7 +290,14 @@ mod tests {
             let group = owner.to_owned();
             let file = ForeseenFile { text, mode: mode.into(), owner: owner.into(), group, origin };
             let foreseen = BTreeMap::from([(path.clone(), file)]);
-            judge(&[path.clone()], &there, &foreseen, ("admin", &account()), &key(), "192.0.2.1".parse().unwrap())
+            judge(
+                std::slice::from_ref(&path),
+                &there,
+                &foreseen,
+                ("admin", &account()),
+                &key(),
+                "192.0.2.1".parse().unwrap(),
+            )
         };
         assert!(matches!(told(ForeseenText::Kept, "0600", "admin"), Found::Open(_)));
         assert!(matches!(told(ForeseenText::Plain(OTHER.into()), "0600", "admin"), Found::Closed(..)));
