@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::file::State;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, absolute_path, mode_text, plain_name,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
+    ProbeScript, Provision, Seen, Step, absolute_path, mode_text, plain_name,
 };
 use crate::sh;
 
@@ -109,6 +109,12 @@ impl Kind for Directory {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        let (path, mode, owner) = (self.path.clone(), self.mode.clone(), self.owner.clone());
+        let directory = ManagedFile { path, content: None, mode, owner, group: self.group().to_owned() };
+        foreseen.put_file(&directory, self.state == State::Absent);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

@@ -85,6 +85,13 @@ pub(super) fn judge(
     let mut findings = Vec::new();
     for path in paths {
         let kept = there.get(path);
+        let above = foreseen.iter().find(|(above, file)| is_above(above, path) && !is_safe(file, user));
+        if let Some((above, file)) = above {
+            let by =
+                format!("{above} would be {}:{} {}: sshd reads no keys below it", file.owner, file.group, file.mode);
+            findings.push(Found::Closed(by, "let it belong to the account or root, writable for nobody else"));
+            continue;
+        }
         let text = match foreseen.get(path).map(|file| (&file.text, file)) {
             Some((ForeseenText::Gone, _)) => continue,
             Some((ForeseenText::Hidden, _)) => {
@@ -127,10 +134,16 @@ pub(super) fn judge(
     })
 }
 
+fn is_above(above: &str, path: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
 // StrictModes, as far as the file itself goes.
 fn is_safe(file: &ForeseenFile, user: &str) -> bool {
     let mode = u32::from_str_radix(&file.mode, 8).unwrap_or(0);
-    mode & 0o022 == 0 && (file.owner == "root" || file.owner == user)
+    // What goes takes the keys below it along.
+    let gone = file.text == ForeseenText::Gone;
+    !gone && mode & 0o022 == 0 && (file.owner == "root" || file.owner == user)
 }
 
 // What the lines with our key say, the first that lets us in if one does; nothing where there is no such line.
@@ -303,6 +316,18 @@ mod tests {
         assert!(matches!(told(ForeseenText::Plain(OTHER.into()), "0600", "admin"), Found::Closed(..)));
         assert!(matches!(told(ForeseenText::Gone, "0600", "admin"), Found::Closed(..)));
         assert!(matches!(told(ForeseenText::Hidden, "0600", "admin"), Found::Undecided(_)));
+        let path = "/home/admin".to_owned();
+        let told_home = |mode: &str, owner: &str| {
+            let origin = Origin { id: ResourceId::new("directory", "x"), place: "x:1".into() };
+            let (mode, owner, group) = (mode.to_owned(), owner.to_owned(), owner.to_owned());
+            let home = ForeseenFile { text: ForeseenText::Kept, mode, owner, group, origin };
+            let foreseen = BTreeMap::from([(path.clone(), home)]);
+            let paths = ["/home/admin/.ssh/authorized_keys".to_owned()];
+            judge(&paths, &there, &foreseen, ("admin", &account()), &key(), "192.0.2.1".parse().unwrap())
+        };
+        assert!(matches!(told_home("0750", "admin"), Found::Open(_)));
+        assert!(matches!(told_home("0777", "admin"), Found::Closed(..)));
+        assert!(matches!(told_home("0755", "other"), Found::Closed(..)));
         for (mode, owner) in [("0666", "admin"), ("0620", "root"), ("0600", "mallory")] {
             assert!(matches!(told(ForeseenText::Plain(OURS.into()), mode, owner), Found::Closed(..)), "{mode} {owner}");
         }

@@ -159,6 +159,13 @@ fn keys_sudo_and_what_stands_around_them() {
     refused(&lab, "web1", &keys(&ours, ", mode: \"0666\""), ("key", "0666", file));
     open(&lab, "web1", &keys(&format!("{OTHER_KEY}\n{ours}"), safe), &["key"]);
     open(&lab, "web1", &keys(&format!("restrict,from=\"192.0.2.*\" {ours}"), safe), &["key"]);
+    let home = |path: &str, mode: &str| {
+        format!("- directory: {{ path: {path}, owner: admin, group: admin, mode: {mode:?} }}\n")
+    };
+    refused(&lab, "web1", &home("/home/admin", "0777"), ("key", "0777", "directory:/home/admin"));
+    open(&lab, "web1", &home("/home/admin", "0711"), &["key"]);
+    let others = plan(&lab, "web1", &home("/home/other", "0777")).ends(0);
+    assert!(others.json()["hosts"][0].get("way_in").is_none(), "{others}");
     let sudoers = lab.on("web1", "ls /etc/sudoers.d | grep admin").trim().to_owned();
     let granting = format!("/etc/sudoers.d/{sudoers}");
     let gone = format!("- file: {{ path: {granting}, state: absent }}\n");
