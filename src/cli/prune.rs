@@ -178,7 +178,7 @@ async fn look(
             left.orphans.retain(|orphan| !unknown(&orphan.made.id));
         }
     }
-    outlook.put_ways(engine::ways_in(&found.graph, &outlook, &found.seen, links, forks).await);
+    outlook.put_ways(engine::ways_in(&found.graph, &outlook, &found.seen, links.clone(), forks).await);
     outlook.add_leftovers(left);
     let ids = |host: &HostOutlook| host.resources.iter().map(|planned| planned.id.to_string()).collect::<Vec<_>>();
     let asked = outlook.hosts.iter().map(|host| (host.host.clone(), ids(host))).collect();

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::file::State;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Touch, Undo, absolute_path, is_lasting, is_lifeline_folder, lifeline, mode_text, plain_name,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
+    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lasting, is_lifeline_folder, lifeline,
+    mode_text, plain_name,
 };
 use crate::sh;
 
@@ -118,6 +119,12 @@ impl Kind for Directory {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        let (path, mode, owner) = (self.path.clone(), self.mode.clone(), self.owner.clone());
+        let directory = ManagedFile { path, content: None, mode, owner, group: self.group().to_owned() };
+        foreseen.put_file(&directory, self.state == State::Absent);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

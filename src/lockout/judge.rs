@@ -176,9 +176,10 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
         let found = by_command(&then, judged(&then, &then_account, &foreseen.files));
         let found = found.checked_by(&by_command(&now, judged(&now, account, &Default::default())));
         let paths = keys::paths(&then, user, &then_account);
-        let owner = paths.iter().find_map(|path| foreseen.files.get(path)).map(|file| file.origin.clone());
+        let of_keys = |path: &String| paths.iter().any(|keys| keys == path || keys.starts_with(&format!("{path}/")));
+        let owner = foreseen.files.iter().find(|(path, _)| of_keys(path)).map(|(_, file)| file.origin.clone());
         // Where nothing of it changes there is nothing to tell.
-        if owner.is_some() || !matches!(found, Found::Open(_)) || touched.keys {
+        if owner.is_some() || !matches!(found, Found::Open(_)) {
             tell(Part::Key, found, owner.or_else(sshd_origin).or(account_origin.clone()));
         }
     }

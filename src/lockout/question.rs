@@ -25,7 +25,7 @@ while [ -z "$rp_conn" ] && [ "${rp_pid:-0}" -gt 1 ]; do
   while read -r rp_word rp_rest; do [ "$rp_word" != PPid: ] || rp_up=$rp_rest; done <"/proc/$rp_pid/status"
   rp_pid=$rp_up
 done
-case $rp_conn in *[!0-9a-fA-F:.%\ ]*) rp_conn= ;; esac
+case $rp_conn in *[!0-9a-zA-Z:.%_\ -]*) rp_conn= ;; esac
 rp_from=${rp_conn%% *} rp_to=${rp_conn#* * } rp_to=${rp_to% *} rp_port=${rp_conn##* }"#;
 
 // The user's name is put in by the shell that runs it.

@@ -182,6 +182,32 @@ fn each_part_is_closed_by_what_closes_it() {
 }
 
 #[test]
+fn a_socket_of_systemd_decides_over_the_ports_of_sshd() {
+    let mut foreseen = Foreseen::default();
+    file(&mut foreseen, "/etc/ssh/sshd_config", "");
+    let ports = SETTINGS.replace("port 22", "port 2222").replace(":22\n", ":2222\n");
+    let units = UNITS.replace(
+        "ssh.socket\nLoadState=loaded\nActiveState=inactive",
+        "ssh.socket\nLoadState=loaded\nActiveState=active",
+    );
+    let changes: [(&'static str, &str); 3] =
+        [(question::SSHD[1], &ports), ("systemctl show", &units), (question::SOCKET, "[::]:22 (Stream)\n")];
+    let listening = |foreseen: &Foreseen, changes: &[(&'static str, &str)]| {
+        let way = judged(foreseen, &with(changes));
+        way.verdicts.iter().find(|verdict| verdict.part == Part::Listening).unwrap().ruling
+    };
+    assert_eq!(listening(&foreseen, &changes), Ruling::Open);
+    assert_eq!(listening(&foreseen, &changes[..1]), Ruling::Closed);
+    foreseen.socket = Some((vec!["2222".into()], foreseen.origin()));
+    assert_eq!(listening(&foreseen, &changes), Ruling::Closed);
+    foreseen.socket = Some((vec!["22".into(), "2222".into()], foreseen.origin()));
+    assert_eq!(listening(&foreseen, &changes), Ruling::Open);
+    // What systemd says is not understood: nobody can tell.
+    let garbled = [changes[0], ("systemctl show", "nothing")];
+    assert_eq!(listening(&foreseen, &garbled), Ruling::Undecided);
+}
+
+#[test]
 fn who_would_shut_us_out_now_is_not_believed() {
     let mut foreseen = Foreseen::default();
     file(&mut foreseen, "/etc/ssh/sshd_config", "");

@@ -29,7 +29,7 @@ pub enum ForeseenText {
     Gone,
 }
 
-/// A file as it will stand.
+/// A file as it will stand, or a directory on the way to keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeseenFile {
     /// What it will hold.
@@ -247,6 +247,13 @@ pub fn is_way_in(path: &str) -> bool {
     FILES.contains(&path)
         || TREES.iter().any(|tree| path.starts_with(tree))
         || path.contains("/.ssh/")
+        || is_before_keys(path)
         || path.contains("authorized_keys")
         || (path.starts_with("/etc/") && path.ends_with(".nft"))
+}
+
+/// Whether it is a directory on the way to an account's keys: sshd refuses keys below one that others can write.
+pub fn is_before_keys(path: &str) -> bool {
+    let home = path.strip_prefix("/home/").is_some_and(|name| !name.contains('/'));
+    home || matches!(path, "/root" | "/home") || path.ends_with("/.ssh")
 }

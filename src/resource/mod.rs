@@ -28,7 +28,7 @@ pub use dpkg::{PackageState, ask_package, package_state};
 pub use field::{FieldValue, Fields, ReadText};
 pub use foreseen::{
     Foreseen, ForeseenAccount, ForeseenFile, ForeseenRule, ForeseenSwitch, ForeseenText, ForeseenUfw, ForeseenUnit,
-    Origin, is_way_in,
+    Origin, is_before_keys, is_way_in,
 };
 pub use gone::{Gone, is_lasting};
 pub use http::{HttpAnswer, HttpRequest, Url, is_whole};
