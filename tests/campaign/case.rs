@@ -307,9 +307,9 @@ fn unreadable(ran: &Ran) -> Option<String> {
 /// The lines that say what went wrong.
 fn brief(ran: &Ran) -> String {
     let text = ran.text();
-    let bad = |line: &&str| ["✗", "error", "failed", "cannot", "✕", "unknown"].iter().any(|word| line.contains(word));
-    let lines: Vec<&str> = text.lines().filter(bad).take(6).map(str::trim).collect();
-    lines.join(" / ").chars().take(900).collect()
+    let bad = |line: &&str| ["✗ ", "↷ ", "↶ ", "error", "refused"].iter().any(|word| line.trim_start().starts_with(word));
+    let lines: Vec<&str> = text.lines().filter(bad).take(4).map(str::trim).collect();
+    lines.join(" / ").chars().take(500).collect()
 }
 
 /// What is needed to understand a bad case.
