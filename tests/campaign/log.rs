@@ -45,13 +45,13 @@ pub fn line(case: &Case, verdict: &Verdict) -> String {
         verdict.packages,
         verdict.temporary,
         verdict.spent.trim(),
-        verdict.faults.join(" // "),
+        verdict.faults.iter().take(12).cloned().collect::<Vec<_>>().join(" // "),
     )
 }
 
 /// A case that the campaign itself could not play.
 pub fn broken(case: &Case, why: &str) -> String {
-    let why = why.replace(['\n', '\t'], " ");
+    let why: String = why.replace(['\n', '\t'], " ").chars().take(500).collect();
     format!(
         "BROKEN\t{}\t{}\t{}.{}\t{}\t{why}",
         case.name(),

@@ -34,10 +34,9 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// The golden states before the batch of a step, and before the step itself.
-    pub fn around(&self, step: &Step) -> (usize, usize) {
-        let before = |number: usize| self.steps.iter().filter(|s| (s.batch, s.number) < (step.batch, number)).count();
-        (before(0), before(step.number))
+    /// The number of the golden state before a step.
+    pub fn before(&self, batch: usize, number: usize) -> usize {
+        self.steps.iter().filter(|step| (step.batch, step.number) < (batch, number)).count()
     }
 }
 
