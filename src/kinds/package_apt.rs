@@ -254,12 +254,12 @@ impl Kind for PackageApt {
 
     // One run of apt for all; a second one only where some want recommended packages too.
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
-        let lifeline = |name: &str| matches!(name, "sudo" | "libpam-modules" | "libpam-runtime");
-        if self.state == State::Absent {
-            let origin = foreseen.origin();
-            let names =
-                self.items().map(|(name, _)| name.split(':').next().unwrap_or(name)).filter(|name| lifeline(name));
-            foreseen.removed.extend(names.map(|name| (name.to_owned(), origin.clone())));
+        let lifeline = |name: &&str| matches!(*name, "sudo" | "openssh-server" | "libpam-modules" | "libpam-runtime");
+        let origin = foreseen.origin();
+        let names = self.items().map(|(name, _)| name.split(':').next().unwrap_or(name)).filter(lifeline);
+        match self.state {
+            State::Absent => foreseen.removed.extend(names.map(|name| (name.to_owned(), origin.clone()))),
+            State::Present => foreseen.installed.extend(names.map(str::to_owned)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Owns the judgement of a host: each part of the way in that the plan touches, now and then.
 
-use super::question::{KEYS, SOCKET, SSHD, SUDO, WRAPPERS};
+use super::question::{KEYS, SOCKET, SSHD, SUDO, WRAPPED, WRAPPERS};
 use super::scene::{Account, Connection, Scene};
 use super::sshd::Settings;
 use super::touched::Touched;
@@ -146,7 +146,7 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
         Ok(then) => then,
         Err(why) => {
             let refused = scene.answer.section(SSHD[1]).is_ok_and(|section| !matches!(section.status, 0 | 125 | 127));
-            let found = if refused && touched.sshd {
+            let found = if refused && touched.sshd && !foreseen.installed.contains("openssh-server") {
                 Found::Closed(format!("sshd would refuse its configuration: {why}"), "mend the configuration")
             } else {
                 Found::Undecided(format!("sshd -T: {why}"))
@@ -254,13 +254,17 @@ fn usable(scene: &Scene<'_>, settings: &Settings, account: &Account) -> Found {
 }
 
 fn before_the_account(scene: &Scene<'_>, connection: Option<&Connection>, touched: Touched, tell: &mut Tell<'_>) {
-    let by_password = !matches!(scene.login.method, Method::Key(_));
+    let passwords = [!matches!(scene.login.method, Method::Key(_)), scene.has_sudo_password];
     for (path, file) in &scene.foreseen.files {
-        if let Some(found) = access::judge(path, &file.text, &scene.login.user, by_password) {
+        if let Some(found) = access::judge(path, &file.text, &scene.login.user, passwords) {
             tell(Part::Access, found, Some(file.origin.clone()));
         }
     }
     if !touched.wrappers {
+        return;
+    }
+    // Debian's sshd reads them, as long as it is linked so.
+    if scene.text(WRAPPED).is_ok_and(|answer| answer.trim() == "no") {
         return;
     }
     let origin = scene.foreseen.file(|path| path.starts_with("/etc/hosts.")).map(|(_, file)| file.origin.clone());
@@ -300,7 +304,9 @@ fn root(scene: &Scene<'_>, tell: &mut Tell<'_>) {
         let listing = String::from_utf8_lossy(&section.stdout);
         if section.status != 0 && !listing.contains("User ") {
             return match scene.text(name) {
-                Err(why) if matches!(section.status, 125..=127) => Found::Undecided(why),
+                Err(why) if matches!(section.status, 125..=127) || scene.foreseen.installed.contains("sudo") => {
+                    Found::Undecided(why)
+                }
                 _ => Found::Closed(format!("sudo would not work: {}", section.complaint()), "mend sudoers"),
             };
         }

@@ -15,6 +15,7 @@ pub(super) const SUDO: [&str; 2] = ["lockout: sudo now", "lockout: sudo then"];
 pub(super) const IPTABLES: [&str; 2] = ["lockout: iptables-save", "lockout: ip6tables-save"];
 pub(super) const NFT: [&str; 2] = ["lockout: nft now", "lockout: nft then"];
 pub(super) const SOCKET: &str = "lockout: ssh.socket";
+pub(super) const WRAPPED: &str = "lockout: wrapped";
 pub(super) const WRAPPERS: [&str; 2] = ["/etc/hosts.allow", "/etc/hosts.deny"];
 
 // Our session's own words on where it comes from. sudo clears its environment, so the parents are asked.
@@ -109,6 +110,8 @@ grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"),
     }
     if touched.wrappers {
         WRAPPERS.iter().for_each(|path| script.content(path, None));
+        let linked = "grep -q libwrap /usr/sbin/sshd /usr/lib/openssh/sshd-session 2>/dev/null && echo yes || echo no";
+        script.section(WRAPPED, Sh::program_of_the_user(linked));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must not know what any of it does to a login. What is not in here stays as it is on the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ManagedFile;
 use crate::model::ResourceId;
@@ -141,6 +141,8 @@ pub struct Foreseen {
     pub units: BTreeMap<String, ForeseenUnit>,
     /// Packages that go.
     pub removed: BTreeMap<String, Origin>,
+    /// Packages that come, or come anew: what tools make of files may change with them.
+    pub installed: BTreeSet<String>,
     /// Kernel settings, with their values.
     pub sysctls: BTreeMap<String, (String, Origin)>,
 }
@@ -158,7 +160,8 @@ impl Foreseen {
 
     /// Whether nothing of the plan touches the way in.
     pub fn is_empty(&self) -> bool {
-        let Self { origin: _, files, sshd_include, socket, ufw, accounts, units, removed, sysctls } = self;
+        let Self { origin: _, files, sshd_include, socket, ufw, accounts, units, removed, installed: _, sysctls } =
+            self;
         files.is_empty()
             && !sshd_include
             && socket.is_none()
@@ -171,7 +174,8 @@ impl Foreseen {
 
     /// Whose changes all of these are, if they are of one resource.
     pub fn sole_origin(&self) -> Option<Origin> {
-        let Self { origin: _, files, sshd_include: _, socket, ufw, accounts, units, removed, sysctls } = self;
+        let Self { origin: _, files, sshd_include: _, socket, ufw, accounts, units, removed, installed: _, sysctls } =
+            self;
         let rules = ufw.iter().flat_map(|ufw| {
             ufw.rules.iter().map(|rule| &rule.origin).chain(ufw.switch.iter().map(|switch| &switch.origin))
         });
