@@ -228,7 +228,7 @@ fn accounts_and_packages_are_put_back_and_others_work_is_not_trampled_on() {
     lab.on("web1", "useradd -m -G games dora; echo mine > /home/carla/mine");
     let ran = lab.rempart(&["rollback", &number, "--yes"]);
     assert!(ran.code != 0 && ran.text().contains("holds more than a new home does"), "{ran}");
-    assert_eq!(lab.on("web1", "cat /home/carla/mine; getent group games"), "mine\ngames:x:60:dora\n");
+    assert_eq!(lab.on("web1", "cat /home/carla/mine; getent group games"), "mine\ngames:x:60:berta,dora\n");
     assert_eq!(lab.try_on("web1", "getent passwd carla").code, 2);
     lab.on("web1", "getent passwd dora; grep -c ^dora: /etc/shadow /etc/subuid; ls -A /home/dora; pwck -rq; grpck -r");
 }
