@@ -186,6 +186,7 @@ rp_put_back() {
 rp_back_path() {
   rp_state_now=$(rp_state_path "$2")
   [ "$rp_state_now" != "$3" ] || return 0
+  rp_leads_there "$2" || return 1
   # A folder that was empty may have gone with what was in it, as systemd does with those of its links.
   [ "$3" = absent ] || [ -d "${2%/*}/" ] || ( umask 022; mkdir -p -- "${2%/*}/" ) || return 1
   case $3 in
@@ -203,11 +204,17 @@ rp_back_path() {
   esac && sync -- "${2%/*}/"
 }
 
+# Whoever put a link on the way since would have root write elsewhere.
+rp_leads_there() {
+  rp_way=${1%/*}; rp_way=${rp_way:-/}
+  [ ! -e "$rp_way" ] || [ "$(readlink -f -- "$rp_way")" = "$rp_way" ] || { echo "$rp_way has a symlink on its way" >&2; return 1; }
+}
+
 # Beside the target and renamed, so that it is old or new at any moment; on a full disk the copy itself moves.
 rp_swap_in() {
   rp_new="${2%/*}/.rempart.$$.${2##*/}"
   rm -rf -- "$rp_new"
-  if cp -a -- "$1" "$rp_new" && { [ -L "$rp_new" ] || sync -- "$rp_new"; }; then mv -T -- "$rp_new" "$2"
+  if cp -aT --remove-destination -- "$1" "$rp_new" && { [ -L "$rp_new" ] || sync -- "$rp_new"; }; then mv -T -- "$rp_new" "$2"
   else rm -rf -- "$rp_new"; mv -T -- "$1" "$2"; fi
 }
 
@@ -222,6 +229,7 @@ rp_back_home() {
 
 rp_back_tree() {
   [ "$(rp_state_tree "$2")" != "$3" ] || return 0
+  rp_leads_there "$2" || return 1
   if [ "$3" = absent ]; then rm -rf -- "$2"; sync -- "${2%/*}/"; return; fi
   if [ -e "$2" ]; then
     rp_old="${2%/*}/.rempart.old.${2##*/}"

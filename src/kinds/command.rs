@@ -156,6 +156,7 @@ impl Kind for Command {
     const SUMMARY: &'static str = "A command that runs when a condition does not hold, and after which it must.";
     const EXAMPLE: &'static str =
         "command: { run: docker network create --internal ai, unless: docker network inspect ai }";
+    const UNDO: &'static str = "only what `touches` and `undo` say; without both it stands, and the plan says so.";
 
     fn key(&self) -> String {
         let name = self.name.as_deref().unwrap_or(&self.run);

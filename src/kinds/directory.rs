@@ -63,6 +63,7 @@ impl Kind for Directory {
     const NAME: &'static str = "directory";
     const SUMMARY: &'static str = "A directory with its owner and mode.";
     const EXAMPLE: &'static str = r#"directory: { path: /srv/models, owner: ollama, group: ollama, mode: "0750" }"#;
+    const UNDO: &'static str = "a new one goes while it is empty; one that was changed or removed comes back with owner, mode and access lists.";
 
     const TOUCHES_OTHERS: bool = false;
 

@@ -322,6 +322,8 @@ impl Kind for FirewallRule {
     const SUMMARY: &'static str = "One rule of ufw, the host's firewall.";
     const EXAMPLE: &'static str =
         r#"firewall_rule: { allow: 22/tcp, from: [10.0.0.0/8, "fd00::/8"], comment: "administrators" }"#;
+    const UNDO: &'static str =
+        "ufw's files as a whole, and the kernel according to them; refused where somebody changed them since.";
 
     const RISKY: bool = true;
 

@@ -167,6 +167,7 @@ impl Kind for PackageApt {
     const NAME: &'static str = "package_apt";
     const SUMMARY: &'static str = "Debian packages: there or not, at a version, held or not.";
     const EXAMPLE: &'static str = "package_apt: { names: [docker.io, ufw, squid=5.7-2+deb12u2], hold: true }";
+    const UNDO: &'static str = "what came goes, what went comes, in the old version while a mirror has it, held or not as before. What a package leaves behind when it is removed stays: configuration, accounts, data.";
 
     fn key(&self) -> String {
         self.items().map(|(name, _)| name).collect::<Vec<_>>().join(",")

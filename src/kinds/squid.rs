@@ -329,6 +329,7 @@ impl Kind for Squid {
     const SUMMARY: &'static str = "Squid as a filtering proxy: a whole squid.conf that lets listed names pass and refuses all else, and its daemon.";
     const EXAMPLE: &'static str =
         "squid: { allow_domains: [.ollama.ai, huggingface.co], clients: [192.0.2.0/24], ports: [3128] }";
+    const UNDO: &'static str = "the old squid.conf, and whether the daemon runs, is enabled, and has read it.";
 
     fn key(&self) -> String {
         self.path.clone()

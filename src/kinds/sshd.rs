@@ -427,6 +427,7 @@ impl Kind for Sshd {
         "Settings of sshd in a drop-in, compared with what sshd makes of its whole configuration.";
     const EXAMPLE: &'static str =
         "sshd: { settings: { PermitRootLogin: \"no\", PasswordAuthentication: false, AllowUsers: [admin] } }";
+    const UNDO: &'static str = "the drop-in, the `Include` line and the socket, and sshd runs on them again.";
     const RISKY: bool = true;
 
     fn key(&self) -> String {

@@ -403,6 +403,8 @@ impl Kind for SystemdUnit {
         "A systemd unit: its file and drop-ins, whether it is enabled, masked and running, and on which configuration.";
     const EXAMPLE: &'static str = "systemd_unit: { name: ollama-gw, from: ollama-gw.service.j2, enabled: true, \
 active: true, restart_on: [gw-env] }";
+    const UNDO: &'static str =
+        "its files and drop-ins, whether it is enabled, masked and running, and it runs on what it ran on before.";
 
     fn key(&self) -> String {
         match SUFFIXES.iter().any(|suffix| self.name.ends_with(suffix)) {

@@ -85,6 +85,7 @@ impl Kind for Template {
     const NAME: &'static str = "template";
     const SUMMARY: &'static str = "A file rendered from a template, checked before it replaces anything.";
     const EXAMPLE: &'static str = r#"template: { to: /etc/ollama/gw.env, from: gw.env.j2, mode: "0640" }"#;
+    const UNDO: &'static str = "as a file.";
 
     const TOUCHES_OTHERS: bool = false;
 

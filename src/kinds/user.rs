@@ -262,6 +262,7 @@ impl Kind for User {
     const SUMMARY: &'static str = "A user account with its groups.";
     const EXAMPLE: &'static str =
         "user: { name: ollama, system: true, home: /var/lib/ollama, groups: [render], password_locked: true }";
+    const UNDO: &'static str = "its lines in passwd, shadow, group, subuid and subgid and its memberships, not what others changed in these files; its files' numbers where they were changed. A new home goes while it holds the skeleton alone.";
 
     const TOUCHES_OTHERS: bool = false;
 

@@ -57,6 +57,9 @@ fn page(entry: &Entry) -> String {
             "\nOnce it is declared no more, it stays as it is: `rempart prune` does not know how to remove it.\n",
         );
     }
+    if !entry.undo.is_empty() {
+        let _ = write!(text, "\nUndone by `rempart rollback`: {}\n", entry.undo);
+    }
     let fence = if entry.example.contains("```") { "````" } else { "```" };
     let _ = write!(text, "\n{fence}yaml\n{}\n{fence}\n", entry.example.trim_end());
     let mut generator = SchemaGenerator::default();

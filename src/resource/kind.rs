@@ -48,6 +48,9 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// so, what depends on it is measured again before its own steps.
     const TOUCHES_OTHERS: bool = true;
 
+    /// What a rollback of it puts back, and what not, in a sentence or two; empty for a check alone.
+    const UNDO: &'static str = "";
+
     /// Whether any change of this kind can lock people out.
     const RISKY: bool = false;
 
@@ -227,6 +230,8 @@ pub struct Entry {
     pub example: &'static str,
     /// Whether it only looks.
     pub check: bool,
+    /// See [`Kind::UNDO`].
+    pub undo: &'static str,
     /// See [`Kind::RISKY`].
     pub risky: bool,
     /// See [`Kind::TOUCHES_OTHERS`].
@@ -255,6 +260,7 @@ impl Entry {
             summary: K::SUMMARY,
             example: K::EXAMPLE,
             check: K::CHECK,
+            undo: K::UNDO,
             risky: K::RISKY,
             touches_others: K::TOUCHES_OTHERS,
             named: K::named,

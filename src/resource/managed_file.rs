@@ -84,7 +84,9 @@ impl ManagedFile {
     pub fn put(&self, seen: &Seen, validator: Sh) -> Step {
         let Some(content) = &self.content else {
             let script = sh!(
-                "chown -- {} {}\nchmod -- {} {}",
+                "rp_parent {} {}\nchown -- {} {}\nchmod -- {} {}",
+                self.folder(),
+                self.owner,
                 format!("{}:{}", self.owner, self.group),
                 self.path,
                 self.mode,
@@ -120,8 +122,18 @@ impl ManagedFile {
 
     /// A step that removes the file.
     pub fn remove(&self, seen: &Seen) -> Step {
-        let step = Step::new(format!("remove {}", self.path), sh!("rm -f -- {}", self.path));
+        let step = Step::new(
+            format!("remove {}", self.path),
+            sh!("[ ! -d {} ] || rp_real {}\nrm -f -- {}", self.folder(), self.folder(), self.path),
+        );
         self.undone(step).expecting(self.expect(seen))
+    }
+
+    fn folder(&self) -> &str {
+        match self.path.rsplit_once('/') {
+            Some((folder, _)) if !folder.is_empty() => folder,
+            _ => "/",
+        }
     }
 
     /// Whether it can lock people out.
