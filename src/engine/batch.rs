@@ -423,6 +423,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_is_remembered_once_the_step_may_run_and_what_is_gone_forgotten_after_it() {
+        let program = batch("restart", "/etc/ssh").program();
+        let at = |what: &str| program.find(what).unwrap_or_else(|| panic!("no {what}: {program}"));
+        let remembers = at("rp_owned_edit '' 'file:/etc/ssh\trestart\t/etc/ssh\tabc'\n");
+        // Where the precondition does not hold, somebody else made it meanwhile.
+        assert!(at("rp_stale 'what was read before'") < remembers);
+        assert!(remembers < at("printf %s /etc/ssh\n"));
+        assert!(at("printf %s /etc/ssh\n") < at("rp_owned_edit /etc/ssh ''\n"));
+        // Both for a rollback and for the guard.
+        assert!(program.contains("'file:/etc/ssh\trestart\t/etc/ssh\tabc' >> \"$2/owned\"\n"), "{program}");
+        assert!(program.contains("rp_owned_gone /etc/ssh >> \"$RP_DIR/owned\"\n"), "{program}");
+    }
+
+    #[test]
     fn a_risky_step_ends_before_its_guard_fires_and_its_paths_are_kept_once() {
         let batch = batch("restart", "/etc/ssh");
         assert!(batch.is_risky());

@@ -2,12 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lasting, is_lifeline_folder, lifeline,
+    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline,
     mode_text, plain_name,
 };
 use crate::sh;
@@ -61,6 +60,7 @@ impl Directory {
 
 impl Kind for Directory {
     const NAME: &'static str = "directory";
+    const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "A directory with its owner and mode.";
     const EXAMPLE: &'static str = r#"directory: { path: /srv/models, owner: ollama, group: ollama, mode: "0750" }"#;
     const UNDO: &'static str = "a new one goes while it is empty; one that was changed or removed comes back with owner, mode and access lists.";
@@ -73,10 +73,6 @@ impl Kind for Directory {
 
     fn is_risky(&self) -> bool {
         is_lifeline_folder(&self.path)
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        (!is_lasting(key)).then(|| json!({ "path": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

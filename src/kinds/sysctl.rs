@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::{Format, Sh, fits};
@@ -214,6 +213,7 @@ fn persisted(name: &str) -> String {
 
 impl Kind for Sysctl {
     const NAME: &'static str = "sysctl";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "A kernel setting: its value now, and the file that sets it again after a reboot.";
     const EXAMPLE: &'static str = "sysctl: { name: net.ipv4.conf.all.rp_filter, value: 1 }";
     const UNDO: &'static str =
@@ -227,10 +227,6 @@ impl Kind for Sysctl {
 
     fn is_risky(&self) -> bool {
         self.state == State::Present && self.name.starts_with("net.")
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        Some(json!({ "name": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

@@ -8,7 +8,7 @@ use super::file::State;
 use crate::quote::{Format, Sh};
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
-    absolute_path, is_lasting, mode_text, plain_name,
+    absolute_path, mode_text, plain_name,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -98,7 +98,7 @@ impl Kind for Template {
     }
 
     fn named(key: &str) -> Option<Value> {
-        (!is_lasting(key)).then(|| json!({ "to": key, "from": "none", "content": "" }))
+        Some(json!({ "to": key, "from": "none", "content": "" }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

@@ -180,7 +180,6 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
         ("firewall_rule", "limit route 60000:61000/udp to 192.0.2.7"),
         ("package_apt", "squid:amd64"),
-        ("package_apt", "squid,ufw"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
         ("sysctl", "net.ipv4.conf.eth0/1.rp_filter"),

@@ -41,6 +41,8 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// An item as written in a playbook, parsed by a test and shown in the docs.
     const EXAMPLE: &'static str;
+    /// The field that alone makes the key, and so names the resource; see [`Kind::named`]. `None` = there is none.
+    const NAMED_BY: Option<&'static str> = None;
     /// Whether it only looks: its `steps` are empty, and a difference is a finding.
     const CHECK: bool = false;
 
@@ -65,8 +67,8 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
 
     /// The least that a playbook writes to name the resource of a key. With `state: absent` it is what removes it, which
     /// is how something goes that rempart made and nobody declares any more. `None` = rempart cannot remove it.
-    fn named(_key: &str) -> Option<Value> {
-        None
+    fn named(key: &str) -> Option<Value> {
+        Self::NAMED_BY.map(|field| serde_json::json!({ field: key }))
     }
 
     /// The keys of what an item of this key makes, where it makes several things: the packages that it lists.
