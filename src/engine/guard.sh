@@ -36,6 +36,7 @@ rp_guard_arm() {
   ( RP_SECRET=; rp_keep "$RP_GUARD" )
   [ -z "${7:-}" ] || printf '%s\n' "$7" > "$RP_GUARD/person"
   printf '%s\n' "$3" > "$RP_GUARD/window"
+  printf '%s timer 1\n%s %s\ndiffers (nothing could be written down; was the disk full?)\n' "$(date +%s)" "$1" "$2" > "$RP_GUARD/healed.spare"
   # Given back when it fires, so that what it writes down has room on a disk that is full by then.
   head -c 131072 /dev/zero > "$RP_GUARD/reserve"
   cat > "$RP_GUARD/restore.sh" <<'RESTORE'
@@ -66,7 +67,7 @@ sync -f .
 rp_journal "$run" "$batch" healed - "$1 $status"
 note="$(date +%s) $1 $status"
 tell() { { echo "$note" && cat firing && sed 's/^/differs /' differs; } > healed.tmp && sync -- healed.tmp; }
-tell || { rm -rf copy lines; tell; }
+tell || { rm -rf copy lines; tell; } || mv -T healed.spare healed.tmp
 mv -T healed.tmp healed
 rm -f firing
 rm -rf copy lines
