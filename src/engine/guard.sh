@@ -23,6 +23,8 @@ rp_guard_other() {
 # rp_guard_arm RUN BATCH SECONDS TOUCHES AFTER LIBRARY [PERSON]: keeps what the file TOUCHES names, arms, and syncs it all.
 # LIBRARY holds the functions with which the guard works. With PERSON, nobody confirms but `rempart commit`.
 rp_guard_arm() {
+  # One that has healed may still be tidying up behind itself.
+  [ ! -e "$RP_GUARD/lock" ] || flock "$RP_GUARD/lock" true
   [ -d /run/systemd/system ] || rp_fail "no systemd here, so no guard can be armed: a risky step is refused"
   if [ -e "$RP_GUARD/armed" ] || [ -e "$RP_GUARD/firing" ]; then
     rp_fail "$(rp_guard_other "$1" || echo 'the guard of an earlier batch is still armed on this host')"
@@ -72,6 +74,7 @@ mv -T healed.tmp healed
 rm -f firing
 rm -rf copy lines
 sync -- .
+[ "$1" = boot ] || systemctl stop rempart-guard.timer
 systemctl disable --quiet rempart-guard-boot.service 2>/dev/null
 exit 0
 RESTORE
