@@ -213,7 +213,8 @@ fi",
                 afters.push(&undo.after);
             }
         }
-        let after = Sh::lines(afters.into_iter().map(|after| sh!("(\n{}\n)", after.clone())));
+        let mut after = Sh::lines(afters.into_iter().map(|after| sh!("(\n{}\n) || rp_bad=1", after.clone())));
+        after.line(sh!("[ -z \"${rp_bad:-}\" ]"));
         let owned = self.steps.iter().filter(|step| step.step.risky).map(|step| step.owned("$RP_DIR/owned"));
         let owned = Sh::lines([sh!(": > \"$RP_DIR/owned\"")].into_iter().chain(owned));
         let person = if self.checkpoint {

@@ -71,6 +71,10 @@ pub(super) fn deliver(course: &Course, host: &HostName, batch: &Batch) -> Delive
             &format!("nothing was changed, because it could not be written down: {error}"),
         );
     }
+    if batch.is_risky() {
+        // For the confirmation and one more try: the window must not pass while we wait for our turn.
+        course.links.make_room(host, 2);
+    }
     let end = run_batch(&course.links, host, batch, &course.stop, &mut |told| match told {
         Told::Armed => (course.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),
         Told::Began(at) => {
@@ -118,11 +122,11 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
         return Guarded::Fine;
     }
     let how = if end.fired {
-        guard::wait_for_healing(&course.links, host, "a risky step failed")
+        guard::wait_for_healing(&course.links, host, batch, "a risky step failed")
     } else if batch.checkpoint {
         return Guarded::Waits;
     } else {
-        guard::confirm(&course.links, host, batch.confirm_within)
+        guard::confirm(&course.links, host, batch)
     };
     match how {
         GuardEnd::Confirmed => Guarded::Fine,

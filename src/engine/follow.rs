@@ -69,10 +69,11 @@ pub(super) fn run_batch(
     let mut script = batch.delivery();
     let mut delivered = false;
     let mut broken_since: Option<Instant> = None;
+    let mut pause = Duration::from_secs(1);
     loop {
         match take(links, host, &script, &mut log, told) {
             Ok(status) => {
-                broken_since = None;
+                (broken_since, pause) = (None, Duration::from_secs(1));
                 if log.ended {
                     return log.into_end(batch, None);
                 }
@@ -96,7 +97,8 @@ pub(super) fn run_batch(
                     return log.into_end(batch, Some(why));
                 }
                 links.tell(Event::Reconnecting(host.clone(), error.to_string()));
-                std::thread::sleep(Duration::from_secs(1));
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(8));
             }
         }
         if stop.is_urgent() {

@@ -3,13 +3,31 @@
 # survive a reboot. Confirming and firing both rename `armed`; whoever renames first wins.
 RP_GUARD=/var/lib/rempart/guard
 
+# rp_guard_is FILE RUN BATCH: whether the guard's FILE is there and of this batch.
+rp_guard_is() {
+  [ -e "$RP_GUARD/$1" ] && read -r rp_is < "$RP_GUARD/$1" && [ "$rp_is" = "$2 $3" ]
+} 2>/dev/null
+
+# rp_guard_other RUN: says why this run may change nothing: what another one changed is not confirmed yet, and to put it
+# back is to come back to what stood then.
+rp_guard_other() {
+  { read -r rp_other rp_ < "$RP_GUARD/armed" || read -r rp_other rp_ < "$RP_GUARD/firing"; } 2>/dev/null || return 1
+  [ "$rp_other" != "$1" ] || return 1
+  if [ -e "$RP_GUARD/person" ]; then
+    echo "a checkpoint waits on this host for \`rempart commit\` or \`rempart rollback\`"
+  elif [ -e "$RP_GUARD/firing" ]; then echo "this host is taking back the change of run $rp_other"
+  else echo "a guard is armed on this host: it takes back the change of run $rp_other within $(cat "$RP_GUARD/window") s unless that run confirms it"
+  fi
+}
+
 # rp_guard_arm RUN BATCH SECONDS TOUCHES AFTER LIBRARY [PERSON]: keeps what the file TOUCHES names, arms, and syncs it all.
 # LIBRARY holds the functions with which the guard works. With PERSON, nobody confirms but `rempart commit`.
 rp_guard_arm() {
+  # One that has healed may still be tidying up behind itself.
+  [ ! -e "$RP_GUARD/lock" ] || flock "$RP_GUARD/lock" true
   [ -d /run/systemd/system ] || rp_fail "no systemd here, so no guard can be armed: a risky step is refused"
   if [ -e "$RP_GUARD/armed" ] || [ -e "$RP_GUARD/firing" ]; then
-    [ ! -e "$RP_GUARD/person" ] || rp_fail "a checkpoint waits on this host for \`rempart commit\` or \`rempart rollback\`"
-    rp_fail "another guard is armed on this host"
+    rp_fail "$(rp_guard_other "$1" || echo 'the guard of an earlier batch is still armed on this host')"
   fi
   rm -rf -- "$RP_GUARD"
   mkdir -p -m 0700 /var/lib/rempart "$RP_GUARD"
@@ -19,6 +37,10 @@ rp_guard_arm() {
   [ ! -s "${4%/*}/owned" ] || cp -- "${4%/*}/owned" "$RP_GUARD/owned"
   ( RP_SECRET=; rp_keep "$RP_GUARD" )
   [ -z "${7:-}" ] || printf '%s\n' "$7" > "$RP_GUARD/person"
+  printf '%s\n' "$3" > "$RP_GUARD/window"
+  printf '%s timer 1\n%s %s\ndiffers (nothing could be written down; was the disk full?)\n' "$(date +%s)" "$1" "$2" > "$RP_GUARD/healed.spare"
+  # Given back when it fires, so that what it writes down has room on a disk that is full by then.
+  head -c 131072 /dev/zero > "$RP_GUARD/reserve"
   cat > "$RP_GUARD/restore.sh" <<'RESTORE'
 #!/bin/sh
 # Written by rempart: puts back what a change that nobody confirmed has touched. $1 is `boot`, `timer`, `step` or `person`.
@@ -29,8 +51,11 @@ cd /var/lib/rempart/guard || exit 1
 # A failed step and the timer may both want to: one at a time.
 exec 5>> lock && flock 5 || exit 1
 mv -T armed firing 2>/dev/null || [ -e firing ] || exit 0
+rm -f reserve
 sync -- .
 read -r run batch < firing
+# What a power loss in the middle has left of our own locks; nobody edits accounts so early.
+[ "$1" != boot ] || rm -f /etc/passwd.lock /etc/shadow.lock /etc/group.lock /etc/gshadow.lock
 status=0
 rp_put_back /var/lib/rempart/guard "$1" > restore.log 2>&1 5>&- || status=$?
 # Is it as it was? A restart may take a moment to be seen.
@@ -42,12 +67,14 @@ if [ "$1" = boot ]; then grep -v -e '^unit ' -e '^kernel ' -e '^packages ' diffe
 [ ! -s differs ] || status=1
 sync -f .
 rp_journal "$run" "$batch" healed - "$1 $status"
-{ printf '%s %s %s\n' "$(date +%s)" "$1" "$status"; cat firing; sed 's/^/differs /' differs; } > healed.tmp
-sync -- healed.tmp
+note="$(date +%s) $1 $status"
+tell() { { echo "$note" && cat firing && sed 's/^/differs /' differs; } > healed.tmp && sync -- healed.tmp; }
+tell || { rm -rf copy lines; tell; } || mv -T healed.spare healed.tmp
 mv -T healed.tmp healed
 rm -f firing
 rm -rf copy lines
 sync -- .
+[ "$1" = boot ] || systemctl stop rempart-guard.timer
 systemctl disable --quiet rempart-guard-boot.service 2>/dev/null
 exit 0
 RESTORE
@@ -92,8 +119,10 @@ UNIT
   systemctl start rempart-guard.timer
 }
 
-# Counts the window anew, before each risky step.
-rp_guard_wind() { systemctl restart rempart-guard.timer; }
+# Counts the window anew, before each risky step; fails if the guard has fired meanwhile.
+rp_guard_wind() {
+  [ -e "$RP_GUARD/armed" ] && systemctl restart rempart-guard.timer && [ -e "$RP_GUARD/armed" ]
+}
 
 # rp_guard_fire BY: takes the change back now: a risky step failed, or a person said so.
 rp_guard_fire() {
@@ -102,28 +131,38 @@ rp_guard_fire() {
   [ -e "$RP_GUARD/armed" ] || systemctl stop rempart-guard.timer
 }
 
-# rp_guard_confirm [committed]: says `confirmed`, or how the guard stands.
+# rp_guard_confirm confirmed|committed RUN BATCH: says `confirmed`, or how the guard of this batch stands. A confirmation
+# whose answer was lost is the same when it is asked for again.
 rp_guard_confirm() {
-  if mv -T "$RP_GUARD/armed" "$RP_GUARD/confirmed" 2>/dev/null; then
+  if { rp_guard_is armed "$2" "$3" && mv -T "$RP_GUARD/armed" "$RP_GUARD/confirmed" 2>/dev/null; } \
+    || rp_guard_is confirmed "$2" "$3"; then
     sync -- "$RP_GUARD"
     systemctl stop rempart-guard.timer
-    read -r rp_run rp_batch < "$RP_GUARD/confirmed"
-    rp_journal "$rp_run" "$rp_batch" "${1:-confirmed}" -
+    [ "$(rp_guard_past "$2" "$3")" = confirmed ] || rp_journal "$2" "$3" "$1" -
     systemctl disable --quiet rempart-guard-boot.service
-    rm -rf -- "$RP_GUARD"
     rm -f /etc/systemd/system/rempart-guard.service /etc/systemd/system/rempart-guard.timer \
       /etc/systemd/system/rempart-guard-boot.service
     systemctl daemon-reload
+    rm -rf -- "$RP_GUARD"
     echo confirmed
   else
-    rp_guard_state
+    rp_guard_state "$2" "$3"
   fi
 }
 
+# rp_guard_state RUN BATCH: how the guard of this batch stands.
 rp_guard_state() {
-  if [ -e "$RP_GUARD/armed" ]; then echo armed
-  elif [ -e "$RP_GUARD/firing" ]; then echo firing
-  elif [ -e "$RP_GUARD/healed" ]; then echo healed; cat "$RP_GUARD/healed"
-  else echo none
+  if rp_guard_is armed "$1" "$2"; then echo armed
+  elif rp_guard_is firing "$1" "$2"; then echo firing
+  elif grep -qsx "$1 $2" "$RP_GUARD/healed"; then echo healed; cat "$RP_GUARD/healed"
+  else rp_guard_past "$1" "$2"
   fi
+}
+
+# What the journal knows of a guard that is armed no more: the word, when, by whom, and how the way back ended.
+rp_guard_past() {
+  awk -F '\t' -v run="$1" -v batch="$2" '$4 != run || $5 != batch { next }
+    $6 == "confirmed" || $6 == "committed" { past = "confirmed" }
+    $6 == "healed" { past = "healed\n" $3 " " $8 }
+    END { print past == "" ? "none" : past }' "$RP_HOME/journal"
 }

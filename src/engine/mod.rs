@@ -16,6 +16,7 @@ mod looks;
 mod memory;
 mod outcome;
 mod owned;
+mod pace;
 mod probe;
 mod rollback;
 mod segment;

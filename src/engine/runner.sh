@@ -53,7 +53,7 @@ rp_step() {
     ( set -eu; rp_arm ) > "$rp_out" 2>&1 9>&- & wait $! || rp_status=$?
     if [ "$rp_status" = 0 ]; then rp_armed=1; rp_note armed - "$RP_WINDOW" || rp_status=$?; fi
   elif [ "$4" = 1 ]; then
-    rp_guard_wind
+    rp_guard_wind > "$rp_out" 2>&1 || { echo 'the guard is not armed any more' >> "$rp_out"; rp_status=1; }
   fi
   if [ "$rp_status" = 0 ]; then
     { rp_before "$1" && rp_journal "$RP_RUN" "$RP_BATCH" intent "$1" "$5"; } > "$rp_out" 2>&1 9>&- || rp_status=74
@@ -111,7 +111,9 @@ rp_main() {
   rp_failed=; rp_hold=; rp_armed=
   rp_tell "begin $RP_BATCH"
   if rp_lease; then
-    if [ -e "$RP_IMAGES/open" ] || { mkdir -p -m 0700 -- "$RP_IMAGES" \
+    if rp_other=$(rp_guard_other "$RP_RUN"); then
+      rp_tell "broken nothing was changed: $rp_other"
+    elif [ -e "$RP_IMAGES/open" ] || { mkdir -p -m 0700 -- "$RP_IMAGES" \
         && rp_journal "$RP_RUN" 0 open - "$RP_WHO: $RP_WHY" && : > "$RP_IMAGES/open" \
         && sync -- "$RP_IMAGES/open" "$RP_IMAGES" "${RP_IMAGES%/*}"; } 2>> "$RP_FOLLOWED.err"; then
       rp_all_steps

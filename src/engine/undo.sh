@@ -210,9 +210,10 @@ rp_leads_there() {
   [ ! -e "$rp_way" ] || [ "$(readlink -f -- "$rp_way")" = "$rp_way" ] || { echo "$rp_way has a symlink on its way" >&2; return 1; }
 }
 
-# Beside the target and renamed, so that it is old or new at any moment; on a full disk the copy itself moves.
+# Beside the target and renamed, so that it is old or new at any moment; on a full disk the copy itself moves. The name is
+# always the same, so that what a power loss has left goes the next time.
 rp_swap_in() {
-  rp_new="${2%/*}/.rempart.$$.${2##*/}"
+  rp_new="${2%/*}/.rempart.back.${2##*/}"
   rm -rf -- "$rp_new"
   if cp -aT --remove-destination -- "$1" "$rp_new" && { [ -L "$rp_new" ] || sync -- "$rp_new"; }; then mv -T -- "$rp_new" "$2"
   else rm -rf -- "$rp_new"; mv -T -- "$1" "$2"; fi
@@ -228,28 +229,29 @@ rp_back_home() {
 }
 
 rp_back_tree() {
-  [ "$(rp_state_tree "$2")" != "$3" ] || return 0
+  rp_old="${2%/*}/.rempart.old.${2##*/}"
   rp_leads_there "$2" || return 1
+  if [ "$(rp_state_tree "$2")" = "$3" ]; then rm -rf -- "$rp_old"; return; fi
   if [ "$3" = absent ]; then rm -rf -- "$2"; sync -- "${2%/*}/"; return; fi
-  if [ -e "$2" ]; then
-    rp_old="${2%/*}/.rempart.old.${2##*/}"
-    rm -rf -- "$rp_old" && mv -T -- "$2" "$rp_old" || return 1
-  fi
-  rp_swap_in "$1/copy$2" "$2" && rm -rf -- "${rp_old:-}" && sync -f -- "$2"
+  if [ -e "$2" ]; then rm -rf -- "$rp_old" && mv -T -- "$2" "$rp_old" || return 1; fi
+  rp_swap_in "$1/copy$2" "$2" && rm -rf -- "$rp_old" && sync -f -- "$2"
 }
 
 # The tools that edit accounts take such a lock for each of these files; so do we, or one of the two would lose.
 rp_lock() {
-  rp_new="${1%/*}/.rempart.$$.${1##*/}"
-  rm -f -- "$rp_new"
-  printf %s $$ > "$1.$$" || return 1
+  rp_new="${1%/*}/.rempart.back.${1##*/}"
+  rm -f -- "$rp_new" "$1.rempart"
+  printf %s $$ > "$1.rempart" || return 1
   rp_tries=0
-  until ln -- "$1.$$" "$1.lock" 2>/dev/null; do
+  until ln -- "$1.rempart" "$1.lock" 2>/dev/null; do
     rp_tries=$((rp_tries + 1))
-    if [ "$rp_tries" -gt 100 ]; then rm -f -- "$1.$$"; echo "$1 is locked by process $(tr -d '\0' < "$1.lock")" >&2; return 1; fi
+    rp_locker=$(tr -d '\0' < "$1.lock" 2>/dev/null)
+    # As those tools do: the lock of a process that is no more counts for nothing.
+    case $rp_locker in '' | *[!0-9]*) ;; *) kill -0 "$rp_locker" 2>/dev/null || { rm -f -- "$1.lock"; continue; } ;; esac
+    if [ "$rp_tries" -gt 100 ]; then rm -f -- "$1.rempart"; echo "$1 is locked by process $rp_locker" >&2; return 1; fi
     sleep 0.2
   done
-  rm -f -- "$1.$$"
+  rm -f -- "$1.rempart"
 }
 
 rp_back_line() {

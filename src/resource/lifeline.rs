@@ -20,6 +20,9 @@ pub struct Lifeline {
 /// Brings sshd to read its files anew, whether it listens itself or systemd does for it. Sessions outlive it.
 pub const RESTART_SSHD: &str = "if command -v sshd >/dev/null; then
 systemctl daemon-reload
+if systemctl is-active --quiet ssh.service && ! sshd -t; then
+  echo 'sshd runs, and would not start with its files as they stand; it is left running' >&2; exit 1
+fi
 systemctl reset-failed ssh.service ssh.socket 2>/dev/null || :
 if systemctl is-active --quiet ssh.socket; then
   systemctl stop ssh.service; systemctl restart ssh.socket; systemctl start ssh.service

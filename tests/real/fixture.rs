@@ -214,14 +214,24 @@ impl Lab {
 
     /// The plain ssh client, with the lab's key and strict host keys.
     pub fn ssh(&self, at: usize, script: &str) -> Ran {
+        self.ssh_through(None, at, script)
+    }
+
+    /// The same, through a jump host.
+    pub fn ssh_through(&self, jump: Option<usize>, at: usize, script: &str) -> Ran {
         let known_hosts = format!("UserKnownHostsFile={}", self.known_hosts.display());
         let key = self.key.private.display().to_string();
         let to = format!("admin@{}", address(at));
-        let argv = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", &known_hosts]
-            .into_iter()
-            .chain(["-i", &key, &to, script])
-            .map(str::to_owned)
-            .collect::<Vec<_>>();
+        let words =
+            ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", &known_hosts, "-i", &key];
+        let mut argv: Vec<String> = words.map(str::to_owned).into();
+        if let Some(jump) = jump {
+            argv.extend([
+                "-o".to_owned(),
+                format!("ProxyCommand={} -W %h:%p admin@{}", words.join(" "), address(jump)),
+            ]);
+        }
+        argv.extend([to, script.to_owned()]);
         run(lab::command(&self.name, None, &argv).unwrap(), Duration::from_secs(60))
     }
 
