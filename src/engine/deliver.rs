@@ -25,6 +25,8 @@ pub(super) struct Course {
 /// How a batch went.
 pub(super) struct Delivered {
     pub steps: Vec<StepEnd>,
+    /// Who holds the host, if another run does.
+    pub busy: Option<String>,
     /// Whether it was lost sight of.
     pub lost: bool,
     pub guard: Guarded,
@@ -45,7 +47,8 @@ pub(super) enum Guarded {
 impl Delivered {
     /// A batch that was not delivered, or whose follower died.
     pub fn nothing(batch: &Batch, why: &str) -> Self {
-        Self { steps: vec![StepEnd::NotRun(why.to_owned()); batch.steps.len()], lost: true, guard: Guarded::Fine }
+        let steps = vec![StepEnd::NotRun(why.to_owned()); batch.steps.len()];
+        Self { steps, busy: None, lost: true, guard: Guarded::Fine }
     }
 }
 
@@ -90,7 +93,7 @@ pub(super) fn deliver(course: &Course, host: &HostName, batch: &Batch) -> Delive
     let guard = guard_end(course, host, batch, &end);
     // That it could not be written down stops the next batch, which writes its intent first.
     let _ = course.journal.append(&history::Event::Result(result(host, batch, &end, &guard)));
-    Delivered { steps: end.steps, lost: end.lost.is_some(), guard }
+    Delivered { steps: end.steps, busy: end.busy, lost: end.lost.is_some(), guard }
 }
 
 fn result(host: &HostName, batch: &Batch, end: &BatchEnd, guard: &Guarded) -> ResultEvent {

@@ -189,7 +189,7 @@ impl Sysctl {
         }
         let title = format!("set {} to {value}, now and after a reboot", self.name);
         touches.push(Touch::Kernel(path.trim_start_matches("/proc/sys/").to_owned()));
-        let mut step = Step { title, script, ..step }.within(60).undone_by(Undo::of(touches));
+        let mut step = Step { title, script, synced: false, ..step }.within(60).undone_by(Undo::of(touches));
         let was = known("signature").cloned().map(|value| Fields::from([("signature".to_owned(), value)]));
         step.expects = vec![file.expect(&was.map_or(Seen::Absent, Seen::Present))];
         let Some(FieldValue::Text(old)) = known("value") else { return step };
