@@ -125,7 +125,7 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
         return Guarded::Fine;
     }
     let how = if end.fired {
-        guard::wait_for_healing(&course.links, host, batch, "a risky step failed")
+        guard::wait_for_healing(&course.links, host, batch, &why_it_fired(end))
     } else if batch.checkpoint {
         return Guarded::Waits;
     } else {
@@ -135,6 +135,21 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
         GuardEnd::Confirmed => Guarded::Fine,
         GuardEnd::Healed(why) => Guarded::TakenBack(why),
         GuardEnd::Unknown(why) => Guarded::NobodyKnows(format!("nobody can say whether it healed: {why}")),
+    }
+}
+
+// In the words of the step that failed: a validator's complaint is what a person needs most.
+fn why_it_fired(end: &BatchEnd) -> String {
+    let failed = end.steps.iter().find_map(|step| match step {
+        StepEnd::Failed { why, output } => Some((why, output)),
+        _ => None,
+    });
+    let Some((why, output)) = failed else { return "a risky step failed".to_owned() };
+    let said: Vec<&str> = output.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).take(4).collect();
+    if said.is_empty() {
+        format!("a risky step failed: {why}")
+    } else {
+        format!("a risky step failed: {}", said.join("; "))
     }
 }
 

@@ -153,12 +153,8 @@ impl Sysctl {
         };
         let mut script = Sh::default();
         let mut touches = vec![Touch::Path(file.path.clone())];
-        let overrides = match known("overridden_by") {
-            Some(FieldValue::List(overrides)) => {
-                overrides.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect()
-            }
-            _ => Vec::new(),
-        };
+        let told = if let Some(FieldValue::List(told)) = known("overridden_by") { told.as_slice() } else { &[] };
+        let overrides: Vec<&str> = told.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
         for other in &overrides {
             // Whoever put a link there keeps the text elsewhere, and what is elsewhere is not ours to change.
             let what = format!("{other} sets {} to another value; take that line out there", self.name);
