@@ -435,7 +435,7 @@ impl Walk {
                 site: self.run.options.site.clone(),
                 run: self.run.number.clone(),
             })),
-            (Delta::Remove, Some(first)) => steps[own.last().unwrap_or(first)].removes.extend(parts),
+            (Delta::Remove, Some(first)) => steps[own.next_back().unwrap_or(first)].removes.extend(parts),
             _ => {}
         }
     }

@@ -212,8 +212,7 @@ impl Kind for Sysctl {
     const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "A kernel setting: its value now, and the file that sets it again after a reboot.";
     const EXAMPLE: &'static str = "sysctl: { name: net.ipv4.conf.all.rp_filter, value: 1 }";
-    const UNDO: &'static str =
-        "the value in the kernel, its file, and the lines of other files that were commented out.";
+    const UNDO: &'static str = "the value in the kernel, its file, and lines of other files that were commented out.";
 
     const TOUCHES_OTHERS: bool = false;
 
