@@ -3,12 +3,13 @@
 CARGO ?= cargo
 SHELL := /bin/bash
 
-.PHONY: help demo verify test truth lint fmt docs packages
+.PHONY: help demo verify test campaign truth lint fmt docs packages
 
 help:
 	@echo "make demo   the whole way on real hosts that it makes itself (needs root)"
 	@echo "make verify what nmap, curl, docker and testinfra say about the machines of the demo"
 	@echo "make test   every test; those on real hosts need root, and say so where they are skipped"
+	@echo "make campaign  every step of a playbook x five faults (needs root, about an hour); writes docs/campaign.md"
 	@echo "make truth  500 drawn rulesets on real hosts against the lock-out simulation; the result is docs/truth.md"
 	@echo "make lint   formatting and clippy, warnings denied"
 	@echo "make fmt    format"
@@ -30,6 +31,9 @@ test: packages
 	  echo "$(CARGO) test --locked --no-fail-fast --lib --bins --tests"; $(CARGO) test --locked --no-fail-fast --lib --bins --tests; \
 	fi
 	$(CARGO) test --locked --doc
+
+campaign: packages
+	$(CARGO) test --locked --test campaign -- --ignored --exact --nocapture whole
 
 # REMPART_TRUTH_SEED draws the same rulesets again.
 truth: packages

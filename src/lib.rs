@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod engine;
+pub mod history;
 pub mod inventory;
 pub mod kinds;
 pub mod lab;

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     let totals = looked.outlook.totals();
     let mut exit = Exit::Done;
-    if totals.add + totals.change + totals.remove + totals.findings > 0 {
+    if totals.add + totals.change + totals.remove + totals.findings + totals.orphans > 0 {
         exit = exit.and(Exit::Differs);
     }
     if totals.unknown > 0 {

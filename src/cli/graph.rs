@@ -8,6 +8,7 @@ use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
 use crate::inventory::Overrides;
 use crate::model::Exit;
+use crate::plan::Judge;
 use crate::report::{self, Screen};
 
 /// Draw the dependency graph, without connecting anywhere
@@ -45,7 +46,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
     let site = project::load_site(&args.playbooks)?;
     let runtime = project::runtime()?;
-    let assembled = runtime.block_on(project::assemble(&fleet, &site, &args.selection, None, screen))?;
+    let assembled = runtime.block_on(project::assemble(&fleet, &site, &args.selection, None, Judge::Now, screen))?;
     let format = match args.format {
         Language::Dot => report::Format::Dot,
         Language::Mermaid => report::Format::Mermaid,

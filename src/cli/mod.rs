@@ -3,14 +3,23 @@
 //! Must not hold rules of the domain; it may see every other module.
 
 mod apply;
+mod change;
+mod commit;
 mod drift;
+mod facts;
 mod graph;
+mod history;
 mod inventory;
 mod kinds;
 mod lab;
+mod lockouts;
 mod options;
+mod orphans;
 mod plan;
 mod project;
+mod prune;
+mod resume;
+mod rollback;
 mod schema;
 mod show;
 mod trust;
@@ -42,8 +51,12 @@ enum Verb {
     Validate(validate::Args),
     Plan(plan::Args),
     Apply(apply::Args),
+    Commit(commit::Args),
+    Rollback(rollback::Args),
     Drift(drift::Args),
+    Prune(prune::Args),
     Graph(graph::Args),
+    History(history::Args),
     Trust(trust::Args),
     Lab(lab::Args),
     Kinds(kinds::Args),
@@ -120,8 +133,12 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Validate(args) => validate::run(&args, &screen),
         Verb::Plan(args) => plan::run(&args, &screen),
         Verb::Apply(args) => apply::run(&args, &screen),
+        Verb::Commit(args) => commit::run(&args, &screen),
+        Verb::Rollback(args) => rollback::run(&args, &screen),
         Verb::Drift(args) => drift::run(&args, &screen),
+        Verb::Prune(args) => prune::run(&args, &screen),
         Verb::Graph(args) => graph::run(&args, &screen),
+        Verb::History(args) => history::run(&args, &screen),
         Verb::Trust(args) => trust::run(&args, &screen),
         Verb::Lab(args) => lab::run(&args, &screen),
         Verb::Kinds(args) => kinds::run(&args, &screen),

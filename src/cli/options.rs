@@ -45,7 +45,7 @@ pub(super) struct Output {
 }
 
 /// Which inventory.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Inventories {
     /// Inventory file or folder, in Ansible's YAML shape; may be given several times
     #[arg(short, long = "inventory", value_name = "PATH", env = "REMPART_INVENTORY", help_heading = "Fleet")]
@@ -56,8 +56,15 @@ pub(super) struct Inventories {
     pub set: Vec<String>,
 }
 
+impl Inventories {
+    /// The paths that are meant: those named, or the usual folder.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        if self.inventory.is_empty() { vec![PathBuf::from("inventories")] } else { self.inventory.clone() }
+    }
+}
+
 /// Which part of it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Selection {
     /// Only these hosts: `web`, `web:&prod`, `all:!db1`, `~regex`, `@file`
     #[arg(short, long, value_name = "PATTERN", help_heading = "Fleet")]

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
 use super::show::Listener;
-use super::{Ended, Stopped, show};
-use crate::engine::{HostNote, Links, Observer, ReadLinks, probe, ways_in};
+use super::{Ended, Stopped, orphans, show};
+use crate::engine::{HostNote, Links, Observer, ReadLinks, probe_hosts, ways_in};
 use crate::kinds;
-use crate::lockout::{PartVerdict, WayIn};
-use crate::model::{Diagnostic, Exit, HostName};
-use crate::plan::{Graph, HostOutlook, Item, Judge, Outlook, Rollout, outlook};
+use crate::model::{Exit, HostName};
+use crate::plan::{Graph, Judge, Outlook, Rollout, outlook};
 use crate::report::{self, Screen};
 use crate::resource::Seen;
 use crate::transport::{SshTransport, TransportError};
@@ -58,32 +57,11 @@ pub(super) struct Looked {
     pub notes: BTreeMap<HostName, HostNote>,
     pub rollouts: Vec<Rollout>,
     pub outlook: Outlook,
+    /// The site of the run; empty for none.
+    pub site: String,
 }
 
 impl Looked {
-    /// What the plan would do to the way in where it closes it: one diagnostic for each part that locks us out.
-    pub fn lockouts(&self, said: fn(&'static str) -> Diagnostic) -> Vec<Diagnostic> {
-        let closed = |host: &HostOutlook| {
-            let verdicts: Vec<PartVerdict> = host.way_in.iter().flat_map(WayIn::closed).cloned().collect();
-            verdicts.into_iter().map(|verdict| (host.host.clone(), verdict)).collect::<Vec<_>>()
-        };
-        self.outlook
-            .hosts
-            .iter()
-            .flat_map(closed)
-            .map(|(host, verdict)| {
-                let by = format!("{}: {}", verdict.part.words(), verdict.by);
-                let mut told = said("the plan would lock rempart out").on(&host, verdict.resource.as_ref()).because(by);
-                told.fix = verdict.fix;
-                let declared = |item: &&Item| item.host == host && Some(item.id()) == verdict.resource;
-                match self.graph.items.iter().find(declared) {
-                    Some(item) => told.at(&item.place, "this closes the way in"),
-                    None => told,
-                }
-            })
-            .collect()
-    }
-
     /// The hosts that could not be asked, in words.
     pub fn unreachable_words(&self) -> BTreeMap<HostName, String> {
         self.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect()
@@ -92,24 +70,37 @@ impl Looked {
 
 /// Asks the selected part of the fleet, over connections that `links` holds.
 pub(super) async fn look(
+    fleet: &Fleet,
     assembled: Assembled,
     links: Arc<dyn Links>,
     forks: usize,
     observer: Arc<Observer>,
     judge: Judge,
-) -> Looked {
-    let Assembled { graph, silent, rollouts } = assembled;
+) -> Result<Looked, Stopped> {
+    let Assembled { graph, silent, rollouts, scope, remembering } = assembled;
     let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
-    let mut probed = probe(graph.clone(), items, links.clone(), forks, observer).await;
+    let mut probed = probe_hosts(graph.clone(), items, remembering, links.clone(), forks, observer).await;
     probed.unreachable.extend(silent);
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
-    let mut outlook =
-        outlook(&graph, &probed.seen, &words, &|kind| kinds::find(kind).is_some_and(|entry| entry.check), judge);
+    let site = scope.site().to_owned();
+    let is_check = |kind: &str| kinds::find(kind).is_some_and(|entry| entry.check);
+    let mut outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
+    orphans::hold_aggregates(fleet, &scope, &probed.remembered, &mut outlook, links.clone(), forks).await?;
     if judge == Judge::AfterChanges {
-        outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links, forks).await);
+        outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links.clone(), forks).await);
     }
-    Looked { graph, seen: probed.seen, unreachable: probed.unreachable, notes: probed.notes, rollouts, outlook }
+    let found = orphans::find(fleet, &scope, &probed.remembered, links, forks).await?;
+    outlook.add_leftovers(found.left);
+    Ok(Looked {
+        graph,
+        seen: probed.seen,
+        unreachable: probed.unreachable,
+        notes: probed.notes,
+        rollouts,
+        outlook,
+        site,
+    })
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
@@ -167,12 +158,13 @@ pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) ->
     let forks = parts.connection.forks;
     let runtime = project::runtime()?;
     runtime.block_on(async {
-        let assembled = project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), screen).await?;
+        let assembled =
+            project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), judge, screen).await?;
         let progress = report::progress(screen, &hosts_of(&assembled.graph));
         listener.set(Some(progress.observer()));
-        let looked = look(assembled, links, forks, progress.observer(), judge).await;
+        let looked = look(&fleet, assembled, links, forks, progress.observer(), judge).await;
         listener.set(None);
-        Ok(looked)
+        looked
     })
 }
 

@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::facts::{self, Expanded};
 use super::options::{Connection, Inventories, Selection};
 use super::{Stopped, show};
-use crate::engine::{self, Links, Observer};
+use crate::engine::{Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
+use crate::kinds;
 use crate::lab;
-use crate::model::{Diagnostic, HostName, Place, Source, did_you_mean};
-use crate::plan::{Graph, Item, Need, Rollout, Unread, WaveSize, check_rollouts};
-use crate::playbook::{self, Body, Expansion, Site};
+use crate::model::{Diagnostic, HostName, Place, ResourceId, Source, did_you_mean};
+use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts};
+use crate::playbook::{self, Body, Play, Site};
 use crate::report::Screen;
 use crate::resource::Resource;
 use crate::transport::{Target, TransportError};
-use crate::yaml::{Dialect, Node};
+use crate::yaml::Node;
 
 /// The inventory with the way to each of its hosts.
 pub(super) struct Fleet {
@@ -81,6 +83,11 @@ impl Fleet {
     pub fn limit(&self, pattern: &str) -> Result<Vec<HostName>, Stopped> {
         let place = Place::new(&Source::new("--limit", pattern), 0, pattern.len());
         self.inventory.select(pattern, &place).map_err(Stopped::from)
+    }
+
+    /// The hosts of `--limit`, if there is one.
+    pub fn limits(&self, pattern: Option<&str>) -> Result<Option<BTreeSet<HostName>>, Stopped> {
+        pattern.map(|pattern| Ok(self.limit(pattern)?.into_iter().collect())).transpose()
     }
 
     /// Refuses a host to which no way can be made of its connection variables.
@@ -150,51 +157,34 @@ pub(super) fn load_site(paths: &[PathBuf]) -> Result<Site, Stopped> {
     playbook::load(paths).map_err(Stopped::from)
 }
 
-/// Expands the site on the fleet, fetching facts from hosts if something reads them, and joins it into the selected
-/// part of one graph.
-pub(super) async fn assemble(
+/// A site on its fleet, before anything of it is selected.
+pub(super) struct Whole {
+    pub graph: Graph,
+    pub plays: Vec<Play>,
+    /// What the run declares.
+    pub scope: Scope,
+    /// The hosts that were asked for facts and gave none.
+    pub silent: BTreeMap<HostName, TransportError>,
+}
+
+/// Expands the site on the fleet, fetching facts from hosts if something reads them, and joins it into one graph.
+pub(super) async fn whole(
     fleet: &Fleet,
     site: &Site,
-    selection: &Selection,
+    limit: Option<&BTreeSet<HostName>>,
     links: Option<(Arc<dyn Links>, usize)>,
     screen: &Arc<Screen>,
-) -> Result<Assembled, Stopped> {
-    let limit: Option<BTreeSet<HostName>> = match &selection.limit {
-        Some(pattern) => Some(fleet.limit(pattern)?.into_iter().collect()),
-        None => None,
-    };
-    let mut expansion = site.expand(fleet, &|_| None)?;
-    let mut silent = BTreeMap::new();
-    if !expansion.needs_facts.is_empty()
-        && let Some((links, forks)) = links
-    {
-        let hosts: Vec<HostName> = expansion
-            .needs_facts
-            .iter()
-            .filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(*host)))
-            .cloned()
-            .collect();
-        fleet.check_targets(&hosts)?;
-        let facts = engine::gather_facts(hosts, links, forks).await;
-        for (host, answer) in &facts {
-            if let Err(error) = answer {
-                silent.insert(host.clone(), error.clone());
-            }
-        }
-        let nodes = facts_as_nodes(facts);
-        expansion = site.expand(fleet, &|host| nodes.get(host).cloned())?;
-    }
+) -> Result<Whole, Stopped> {
+    let Expanded { expansion, silent } = facts::expand(fleet, site, limit, links).await?;
     show::diagnostics(screen, &expansion.warnings);
-    check_tags(selection, &expansion)?;
     let mut items = Vec::new();
-    let mut nameless = BTreeSet::new();
     for declared in expansion.declared {
         let resource: Box<dyn Resource> = match declared.body {
             Body::Ready(resource) => resource,
-            Body::Pending { id: Some(id), .. } => Box::new(Unread(id)),
-            Body::Pending { id: None, .. } => {
-                nameless.insert(declared.host.to_string());
-                continue;
+            Body::Pending { kind, id, waits_for, .. } => {
+                // Without its fields it may have no name yet; it must not vanish for that.
+                let id = id.unwrap_or_else(|| ResourceId::new(kind, format!("(as of {})", declared.place)));
+                Box::new(Unread { id, why: lacks(&waits_for, &silent), waits_for })
             }
         };
         items.push(Item {
@@ -213,32 +203,56 @@ pub(super) async fn assemble(
             playbook: declared.playbook,
         });
     }
-    if !nameless.is_empty() {
-        let names: Vec<String> = nameless.into_iter().collect();
-        show::diagnostics(
-            screen,
-            &[Diagnostic::warning("resources that depend on facts are left out")
-                .because(format!("without facts of {} they have no name yet", names.join(", ")))],
-        );
-    }
     let graph = Graph::build(items)?;
-    let graph = graph.restrict(&|item| {
+    let names = expansion.plays.iter().map(|play| play.name.clone());
+    let scope = Scope::of(&graph, site.name.clone(), names, &kinds::parts);
+    Ok(Whole { graph, plays: expansion.plays, scope, silent })
+}
+
+/// The selected part of a site on its fleet.
+pub(super) async fn assemble(
+    fleet: &Fleet,
+    site: &Site,
+    selection: &Selection,
+    links: Option<(Arc<dyn Links>, usize)>,
+    judge: Judge,
+    screen: &Arc<Screen>,
+) -> Result<Assembled, Stopped> {
+    let limit = fleet.limits(selection.limit.as_deref())?;
+    let asks = links.is_some();
+    let Whole { graph, plays, scope, mut silent } = whole(fleet, site, limit.as_ref(), links, screen).await?;
+    check_tags(selection, &graph)?;
+    let whole = selection.tags.is_empty() && selection.skip_tags.is_empty() && selection.phase.is_empty();
+    let selected = |item: &Item| {
         limit.as_ref().is_none_or(|hosts| hosts.contains(&item.host))
             && (selection.phase.is_empty() || selection.phase.contains(&item.phase))
             && (selection.tags.is_empty() || item.tags.iter().any(|tag| selection.tags.contains(tag)))
             && !item.tags.iter().any(|tag| selection.skip_tags.contains(tag))
-    });
+    };
+    // Where nothing will be changed, nobody waits for anything.
+    let graph = graph.restrict(&selected, judge == Judge::AfterChanges);
     let hosts: BTreeSet<&HostName> = graph.items.iter().map(|item| &item.host).collect();
-    fleet.check_targets(hosts)?;
-    silent.retain(|host, _| limit.as_ref().is_none_or(|hosts| hosts.contains(host)));
-    if graph.items.is_empty() && silent.is_empty() {
+    fleet.check_targets(hosts.iter().copied())?;
+    // A host outside of the limit counts if something inside reads its facts.
+    let read: BTreeSet<&HostName> =
+        graph.items.iter().filter_map(Item::unread).flat_map(|unread| &unread.waits_for).collect();
+    silent.retain(|host, _| read.contains(host) || limit.as_ref().is_none_or(|hosts| hosts.contains(host)));
+    // Where a part of each host was selected, hosts without any are not asked what is left over on them.
+    let remembering: Vec<HostName> = plays
+        .iter()
+        .flat_map(|play| &play.hosts)
+        .filter(|host| limit.as_ref().is_none_or(|limit| limit.contains(*host)))
+        .filter(|host| (whole && fleet.targets.contains_key(*host)) || hosts.contains(host))
+        .filter(|host| !silent.contains_key(*host))
+        .cloned()
+        .collect();
+    if graph.items.is_empty() && silent.is_empty() && (remembering.is_empty() || !asks) {
         return Err(Stopped::usage(
             Diagnostic::error("nothing is selected")
                 .fix("loosen --limit, --tags or --phase, or check the playbook's `hosts:`"),
         ));
     }
-    let rollouts: Vec<Rollout> = expansion
-        .plays
+    let rollouts: Vec<Rollout> = plays
         .iter()
         .filter(|play| !play.serial.is_empty())
         .map(|play| {
@@ -254,7 +268,7 @@ pub(super) async fn assemble(
         })
         .collect();
     check_rollouts(&graph, &rollouts)?;
-    Ok(Assembled { graph: Arc::new(graph), silent, rollouts })
+    Ok(Assembled { graph: Arc::new(graph), silent, rollouts, scope, remembering })
 }
 
 /// The graph, and the hosts whose facts could not be had, so that it lacks what depends on them.
@@ -262,12 +276,15 @@ pub(super) struct Assembled {
     pub graph: Arc<Graph>,
     pub silent: BTreeMap<HostName, TransportError>,
     pub rollouts: Vec<Rollout>,
+    /// What the run declares as a whole.
+    pub scope: Scope,
+    /// The hosts that are asked what rempart made there.
+    pub remembering: Vec<HostName>,
 }
 
 // A selector that matches nothing is a mistake, and must not look like success.
-fn check_tags(selection: &Selection, expansion: &Expansion) -> Result<(), Stopped> {
-    let known: BTreeSet<&str> =
-        expansion.declared.iter().flat_map(|declared| declared.tags.iter().map(String::as_str)).collect();
+fn check_tags(selection: &Selection, graph: &Graph) -> Result<(), Stopped> {
+    let known: BTreeSet<&str> = graph.items.iter().flat_map(|item| item.tags.iter().map(String::as_str)).collect();
     for tag in selection.tags.iter().chain(&selection.skip_tags) {
         if !known.contains(tag.as_str()) {
             let mut told = Diagnostic::error("an unknown tag").because(format!("no resource has the tag `{tag}`"));
@@ -278,19 +295,13 @@ fn check_tags(selection: &Selection, expansion: &Expansion) -> Result<(), Stoppe
     Ok(())
 }
 
-type Facts = BTreeMap<HostName, Result<BTreeMap<String, serde_json::Value>, TransportError>>;
-
-// Facts come as JSON and go into templates as YAML nodes; JSON is YAML. A host without facts stays without: what
-// reads them is then pending, and the probe tells why the host cannot be asked.
-fn facts_as_nodes(facts: Facts) -> HashMap<HostName, Node> {
-    facts
-        .into_iter()
-        .filter_map(|(host, facts)| {
-            let text = serde_json::to_string(&facts.ok()?).ok()?;
-            let node = crate::yaml::parse(&Source::new(format!("facts of {host}"), text), Dialect::Playbook).ok()?;
-            Some((host, node))
-        })
-        .collect()
+// Why a resource cannot be known: whose facts are missing.
+fn lacks(hosts: &BTreeSet<HostName>, silent: &BTreeMap<HostName, TransportError>) -> String {
+    let one = |host: &HostName| match silent.get(host) {
+        Some(error) => format!("it reads facts of {host}, which could not be had: {error}"),
+        None => format!("it reads facts of {host}, which was not asked"),
+    };
+    hosts.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 /// Starts the runtime that walks over hosts.

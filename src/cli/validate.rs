@@ -8,6 +8,7 @@ use super::project::{self, Fleet};
 use super::{Ended, show};
 use crate::inventory::Overrides;
 use crate::model::Exit;
+use crate::plan::Judge;
 use crate::report::Screen;
 
 /// Check inventory, playbooks and templates, without connecting anywhere
@@ -28,7 +29,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let site = project::load_site(&args.playbooks)?;
     let everything = Selection { limit: None, tags: Vec::new(), skip_tags: Vec::new(), phase: Vec::new() };
     let runtime = project::runtime()?;
-    let assembled = runtime.block_on(project::assemble(&fleet, &site, &everything, None, screen))?;
+    let assembled = runtime.block_on(project::assemble(&fleet, &site, &everything, None, Judge::Now, screen))?;
     let hosts = assembled.graph.by_host().len();
     show::say(screen, &format!("Valid: {} resources on {hosts} hosts.", assembled.graph.items.len()));
     Ok(Exit::Done)

@@ -1,14 +1,15 @@
 //! Owns applying a plan to the fleet: one walk per host, what the walks share, and the gates between them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use super::probe::nonce;
+use super::deliver::Course;
 use super::walk::Walk;
-use super::{Event, Observer, Outcome, RunReport, Stop, WriteLinks};
+use super::{Event, Observer, Origin, Outcome, RunReport, Stop, WriteLinks};
+use crate::history::Journal;
 use crate::model::{HostName, Phase};
 use crate::plan::{Act, Graph, Rollout};
 use crate::resource::Seen;
@@ -16,6 +17,8 @@ use crate::resource::Seen;
 /// How a run goes about it.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
+    /// The run's number, see [`super::new_run`].
+    pub run: String,
     /// How many hosts are worked on at once.
     pub forks: usize,
     /// How long the guard waits for a confirmation, in seconds.
@@ -24,11 +27,26 @@ pub struct ApplyOptions {
     pub orphan_after: u64,
     /// How long a check may take to come true after the changes before it, in seconds.
     pub patience: u64,
+    /// Whether a risky change waits for a person's `commit` in the place of a fresh connection.
+    pub checkpoint: bool,
+    /// The site that is applied; empty for none.
+    pub site: String,
+    /// Who began the run, and why.
+    pub origin: Origin,
 }
 
 impl Default for ApplyOptions {
     fn default() -> Self {
-        Self { forks: 50, confirm_within: 45, orphan_after: 60, patience: 15 }
+        Self {
+            run: super::new_run(),
+            forks: 50,
+            confirm_within: 45,
+            orphan_after: 60,
+            patience: 15,
+            checkpoint: false,
+            site: String::new(),
+            origin: Origin::default(),
+        }
     }
 }
 
@@ -51,15 +69,14 @@ pub struct Approved {
 pub(super) struct Run {
     pub number: String,
     pub graph: Arc<Graph>,
-    pub links: Arc<WriteLinks>,
     pub options: ApplyOptions,
-    pub observer: Arc<Observer>,
-    pub stop: Arc<Stop>,
+    pub course: Course,
     pub approved: HashMap<usize, Act>,
     pub rollouts: Vec<Rollout>,
     pub outcomes: Mutex<HashMap<usize, Outcome>>,
     pub settled: Notify,
     pub places: Semaphore,
+    pub checkpoints: Mutex<BTreeSet<HostName>>,
 }
 
 /// Brings the fleet to what was approved.
@@ -71,20 +88,20 @@ pub async fn apply(
     options: ApplyOptions,
     observer: Arc<Observer>,
     stop: Arc<Stop>,
+    journal: Arc<Journal>,
 ) -> RunReport {
     let Approved { graph, seen, acts, unreachable, rollouts } = approved;
     let run = Arc::new(Run {
-        number: nonce()[..12].to_owned(),
+        number: options.run.clone(),
         places: Semaphore::new(options.forks.max(1)),
         approved: acts,
         rollouts,
         outcomes: Mutex::new(HashMap::new()),
         settled: Notify::new(),
         graph,
-        links,
         options,
-        observer,
-        stop,
+        course: Course { links, observer, stop, journal },
+        checkpoints: Mutex::new(BTreeSet::new()),
     });
     let mut walks = JoinSet::new();
     for (host, items) in run.graph.by_host() {
@@ -107,6 +124,7 @@ pub async fn apply(
                 batches: 0,
                 dirty: HashSet::new(),
                 waits_for: None,
+                heard: None,
             };
             // Other hosts wait for these outcomes, so a walk that dies must not leave any of them open.
             if tokio::spawn(walk.go()).await.is_err() {
@@ -120,7 +138,8 @@ pub async fn apply(
     while walks.join_next().await.is_some() {}
     let outcomes = run.outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut report = RunReport { run: run.number.clone(), unreachable, ..RunReport::default() };
-    report.interrupted = run.stop.is_asked();
+    report.interrupted = run.course.stop.is_asked();
+    report.checkpoints = run.checkpoints.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for (host, items) in run.graph.by_host() {
         let lost = || Outcome::Failed {
             why: "the work on its host died; this is a bug in rempart".into(),
@@ -142,9 +161,13 @@ impl Run {
 
     pub fn settle(&self, item: usize, outcome: Outcome) {
         let known = &self.graph.items[item];
-        (self.observer)(Event::Settled { host: known.host.clone(), id: known.id(), outcome: outcome.clone() });
+        (self.course.observer)(Event::Settled { host: known.host.clone(), id: known.id(), outcome: outcome.clone() });
         self.outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(item, outcome);
         self.settled.notify_waiters();
+    }
+
+    pub fn wait_for_person(&self, host: &HostName) {
+        self.checkpoints.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(host.clone());
     }
 
     // Rolling batches: a host's turn in a playbook comes when every earlier wave of it is done, and went well.

@@ -6,18 +6,30 @@
 
 use std::time::Duration;
 
+use super::Origin;
+use crate::model::ResourceId;
+use crate::plan::Made;
 use crate::quote::{Sh, quote_sh};
-use crate::resource::{Expect, Step};
+use crate::resource::{Expect, Reversal, Step};
 use crate::secret::Rendered;
 use crate::sh;
 use crate::transport::WriteScript;
 
 const TARGET: &str = include_str!("target.sh");
-const GUARD: &str = include_str!("guard.sh");
+/// How the target's journal is written.
+pub(super) const JOURNAL: &str = include_str!("journal.sh");
+/// How what a step touches is kept, compared and put back.
+pub(super) const UNDO: &str = include_str!("undo.sh");
+/// How the target remembers what rempart made.
+pub(super) const OWNED: &str = include_str!("owned.sh");
+/// The target's half of the guard.
+pub(super) const GUARD: &str = include_str!("guard.sh");
 const RUNNER: &str = include_str!("runner.sh");
 
 /// What a step exits with when its precondition does not hold (sysexits' EX_TEMPFAIL: try again after a new look).
 pub(super) const STALE: i32 = 75;
+/// What a step ends with when the journal could not be written before it (sysexits' EX_IOERR).
+pub(super) const NO_JOURNAL: i32 = 74;
 
 /// One step in a batch.
 #[derive(Debug)]
@@ -26,6 +38,12 @@ pub(super) struct BatchStep {
     pub step: Step,
     /// Positions of the steps in the batch without whose success this one does not run.
     pub requires: Vec<usize>,
+    /// The resources it serves.
+    pub ids: Vec<ResourceId>,
+    /// What the host must remember of what it makes.
+    pub makes: Vec<Made>,
+    /// The ids of what is gone afterwards.
+    pub removes: Vec<String>,
 }
 
 /// Consecutive steps of one host.
@@ -33,12 +51,16 @@ pub(super) struct BatchStep {
 pub(super) struct Batch {
     /// The run's number.
     pub run: String,
+    /// Who runs it, and why.
+    pub origin: Origin,
     /// The batch's number in the run on this host.
     pub number: usize,
     /// Its steps.
     pub steps: Vec<BatchStep>,
     /// How long the guard waits for a confirmation, in seconds.
     pub confirm_within: u64,
+    /// Whether nobody confirms but a person, later.
+    pub checkpoint: bool,
     /// After how many seconds without a follower the batch stops before its next step.
     pub orphan_after: u64,
 }
@@ -46,17 +68,17 @@ pub(super) struct Batch {
 impl Batch {
     /// Whether a step in it can lock people out.
     pub fn is_risky(&self) -> bool {
-        self.steps.iter().any(|step| step.step.undo.is_some())
+        self.steps.iter().any(|step| step.step.risky)
     }
 
     /// The script that delivers the batch, starts it, and follows it for a moment.
     pub fn delivery(&self) -> WriteScript {
         let directory = self.directory();
-        let mut payloads = vec![Rendered::plain(self.program())];
+        let mut payloads = vec![Rendered::plain(self.program()), Rendered::plain(library())];
         let mut text = Sh::default();
-        text.line(sh!("set -eu; umask 077; mkdir -p -m 0700 /run/rempart /var/lib/rempart {}", LOGS));
-        text.line(sh!("chown root:root /run/rempart /var/lib/rempart; mkdir -p -m 0700 {}", directory));
-        text.line(sh!("rp_payload {}", self.program_path()));
+        text.line(sh!("set -eu; umask 077; mkdir -p -m 0700 /run/rempart {} {}", HOME, IMAGES));
+        text.line(sh!("chown root:root /run/rempart {}; mkdir -p -m 0700 {}", HOME, directory));
+        text.line(sh!("rp_payload {}\nrp_payload {}", self.program_path(), self.library_path()));
         for (at, step) in self.steps.iter().enumerate() {
             if step.step.payloads.is_empty() {
                 continue;
@@ -67,7 +89,8 @@ impl Batch {
                 payloads.push(payload.clone());
             }
         }
-        text.line(sh!(": > {}; : > {}; : >> {}", format!("{directory}/alive"), self.followed(), self.log()));
+        text.line(self.is_heard());
+        text.line(sh!(": > {}", self.followed()));
         let unit = format!("rempart-{}-{}", self.run, self.number);
         text.line(sh!(
             "if [ -d /run/systemd/system ]; then
@@ -90,12 +113,17 @@ fi",
     /// The script that follows the log from a byte on, for a few seconds at most. Its status is 124 while the batch
     /// goes on.
     pub fn follow(&self, from: usize, stop: bool) -> WriteScript {
-        let mut text = sh!(": > {}", format!("{}/alive", self.directory()));
+        let mut text = self.is_heard();
         if stop {
             text.line(sh!(": > {}", format!("{}/stop", self.directory())));
         }
         text.line(self.follow_text(from));
         WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: Duration::from_secs(60) }
+    }
+
+    // The lease is held for as long as the shell at this end of the connection lives and says so.
+    fn is_heard(&self) -> Sh {
+        heartbeat(&self.run)
     }
 
     fn follow_text(&self, from: usize) -> Sh {
@@ -116,42 +144,54 @@ fi",
 
     fn program(&self) -> String {
         let mut text = format!(
-            "RP_RUN={}\nRP_BATCH={}\nRP_DIR={}\nRP_LOG={}\nRP_FOLLOWED={}\nRP_ORPHAN={}\nRP_WINDOW={}\n",
+            "RP_RUN={}\nRP_BATCH={}\nRP_WHO={}\nRP_WHY={}\nRP_DIR={}\nRP_IMAGES={}\nRP_FOLLOWED={}\nRP_ORPHAN={}\nRP_WINDOW={}\n",
             quote_sh(&self.run),
             self.number,
+            quote_sh(&one_line(&self.origin.who)),
+            quote_sh(&one_line(&self.origin.why)),
             quote_sh(&self.directory()),
-            quote_sh(&self.log()),
+            quote_sh(&self.images()),
             quote_sh(&self.followed()),
             self.orphan_after,
             self.confirm_within
         );
         for part in [TARGET, GUARD, RUNNER] {
             text.push_str(part);
+            text.push('\n');
         }
+        text.push_str(sh!(". {}\n", self.library_path()).text());
         text.push_str("rp_one_step() {\nset -eu\ncase \"$1\" in\n");
         for (at, step) in self.steps.iter().enumerate() {
             let mut body = sh!("P={}", self.payload_directory(at));
             for expect in &step.step.expects {
                 body.line(precondition(expect));
             }
+            if !step.makes.is_empty() {
+                body.line(sh!("rp_owned_edit '' {}", step.lines()));
+            }
             body.line(step.step.script.clone());
+            if !step.removes.is_empty() {
+                body.line(sh!("rp_owned_edit {} ''", step.removes.join("\n")));
+            }
             text.push_str(&format!("{at})\n{}\n;;\n", body.text()));
         }
-        text.push_str("esac\n}\n");
-        let (paths, after) = self.undo();
-        text.push_str(sh!("rp_arm() {\nrp_guard_arm \"$RP_WINDOW\" \"$RP_DIR/after\" {}\n}", paths).text());
-        text.push_str(sh!("\nrp_after_text() {\nprintf '%s\\n' {}\n}\n", after.text()).text());
+        text.push_str("esac\n}\nrp_describe() {\ncase \"$1\" in\n");
+        for (at, step) in self.steps.iter().enumerate() {
+            text.push_str(&format!("{at})\n{}\n;;\n", describe(step).text()));
+        }
+        text.push_str("*) return 1 ;;\nesac\n}\n");
+        text.push_str(self.arm().text());
         text.push_str("rp_all_steps() {\n");
         for (at, step) in self.steps.iter().enumerate() {
             let requires: Vec<String> = step.requires.iter().map(ToString::to_string).collect();
-            let risky = u16::from(step.step.undo.is_some());
+            let risky = u16::from(step.step.risky);
             // A risky step must end before its own guard fires.
             let timeout = if risky == 1 {
                 step.step.timeout.min(self.confirm_within.saturating_sub(5).max(5))
             } else {
                 step.step.timeout
             };
-            let call = sh!("rp_step {} {} {} {} {}", at, requires.join(" "), timeout, risky, step.step.title);
+            let call = sh!("rp_step {} {} {} {} {}", at, requires.join(" "), timeout, risky, step.text());
             text.push_str(call.text());
             text.push('\n');
         }
@@ -159,21 +199,43 @@ fi",
         text
     }
 
-    // All risky steps of the batch share one guard: every path once, every way back once, in order.
-    fn undo(&self) -> (Vec<String>, Sh) {
-        let mut paths: Vec<String> = Vec::new();
-        let mut afters: Vec<Sh> = Vec::new();
-        for undo in self.steps.iter().filter_map(|step| step.step.undo.as_ref()) {
-            for path in &undo.paths {
-                if !paths.contains(path) {
-                    paths.push(path.clone());
+    // All risky steps of the batch share one guard: everything they touch once, every way back once, in order.
+    fn arm(&self) -> Sh {
+        let mut touches: Vec<String> = Vec::new();
+        let mut afters: Vec<&Sh> = Vec::new();
+        for undo in self.steps.iter().filter(|step| step.step.risky).filter_map(|step| step.step.undo()) {
+            for touch in undo.touches.iter().map(crate::resource::Touch::line) {
+                if !touches.contains(&touch) {
+                    touches.push(touch);
                 }
             }
-            if !afters.contains(&undo.after) {
-                afters.push(undo.after.clone());
+            if !undo.after.is_empty() && !afters.contains(&&undo.after) {
+                afters.push(&undo.after);
             }
         }
-        (paths, Sh::lines(afters.into_iter().map(|after| sh!("(\n{}\n)", after))))
+        let mut after = Sh::lines(afters.into_iter().map(|after| sh!("(\n{}\n) || rp_bad=1", after.clone())));
+        after.line(sh!("[ -z \"${rp_bad:-}\" ]"));
+        let owned = self.steps.iter().filter(|step| step.step.risky).map(|step| step.owned("$RP_DIR/owned"));
+        let owned = Sh::lines([sh!(": > \"$RP_DIR/owned\"")].into_iter().chain(owned));
+        let person = if self.checkpoint {
+            one_line(&format!("{}: {}", self.origin.who, self.origin.why))
+        } else {
+            String::new()
+        };
+        sh!(
+            "rp_arm() {
+{}
+printf '%s\\n' {} > \"$RP_DIR/touches\"
+printf '%s\\n' {} > \"$RP_DIR/after\"
+rp_guard_arm \"$RP_RUN\" \"$RP_BATCH\" \"$RP_WINDOW\" \"$RP_DIR/touches\" \"$RP_DIR/after\" {} {}
+}
+",
+            owned,
+            touches,
+            after.text(),
+            self.library_path(),
+            person
+        )
     }
 
     fn directory(&self) -> String {
@@ -196,13 +258,97 @@ fi",
         format!("{}/{}.log", self.directory(), self.number)
     }
 
-    fn log(&self) -> String {
-        format!("{LOGS}/{}.log", self.run)
+    fn images(&self) -> String {
+        format!("{IMAGES}/{}", self.run)
+    }
+
+    fn library_path(&self) -> String {
+        format!("{}/{}.library", self.directory(), self.number)
     }
 }
 
-/// Where the target keeps the logs of runs.
-pub(super) const LOGS: &str = "/var/lib/rempart/runs";
+impl BatchStep {
+    /// The resources it serves, and what it does, in one line; as it stands in the journal.
+    pub fn text(&self) -> String {
+        let ids: Vec<String> = self.ids.iter().map(ToString::to_string).collect();
+        one_line(&format!("{} | {}", ids.join(", "), self.step.title))
+    }
+
+    // What it makes, as the host remembers it.
+    fn lines(&self) -> String {
+        let line = |made: &Made| {
+            let parts = [&made.id, &made.playbook, &made.site, &made.run];
+            parts.map(|part| one_line(part)).join("\t")
+        };
+        self.makes.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    // Adds to a file what the host forgets and remembers by it, so that this can be taken back.
+    fn owned(&self, to: &'static str) -> Sh {
+        let mut text = Sh::default();
+        let to = Sh::program_of_the_user(&format!(">> \"{to}\""));
+        if !self.makes.is_empty() {
+            let lines: Vec<String> = self.lines().lines().map(str::to_owned).collect();
+            text.line(sh!("printf 'made\\t%s\\n' {} {}", lines, to.clone()));
+        }
+        if !self.removes.is_empty() {
+            text.line(sh!("rp_owned_gone {} {}", self.removes.join("\n"), to));
+        }
+        text
+    }
+}
+
+/// Where the target keeps what it knows of runs.
+pub(super) const HOME: &str = "/var/lib/rempart";
+/// Where the target keeps what steps touched, by run.
+pub(super) const IMAGES: &str = "/var/lib/rempart/runs";
+
+/// Says on the target that this run's controller is there.
+pub(super) fn heartbeat(run: &str) -> Sh {
+    // The shell that waits for scripts lives as long as the connection; this one is its child, or a child of `timeout`.
+    sh!(
+        "read -r rp_ rp_comm rp_ rp_pid rp_ < \"/proc/$PPID/stat\"
+[ \"$rp_comm\" = '(timeout)' ] || rp_pid=$PPID
+echo \"$rp_pid\" > {}; : > {}",
+        format!("/run/rempart/{run}/session"),
+        format!("/run/rempart/{run}/alive")
+    )
+}
+
+/// The functions that stay on the target with the guard.
+pub(super) fn library() -> String {
+    format!("{JOURNAL}\n{OWNED}\n{UNDO}\n")
+}
+
+/// A text for a line of the journal: whatever could break it becomes a space.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+// What the folder of a step's before-image says about it.
+fn describe(step: &BatchStep) -> Sh {
+    let mut text = sh!("printf '%s\\n' {} > \"$2/title\"", step.text());
+    if step.step.risky {
+        text.line(sh!(": > \"$2/risky\""));
+    }
+    if step.step.payloads.iter().any(Rendered::is_secret) {
+        text.line(sh!(": > \"$2/secret\""));
+    }
+    text.line(step.owned("$2/owned"));
+    match &step.step.reversal {
+        Reversal::Never(why) => text.line(sh!("printf '%s\\n' {} > \"$2/permanent\"", *why)),
+        Reversal::Undo(undo) => {
+            let touches: Vec<String> = undo.touches.iter().map(|touch| one_line(&touch.line())).collect();
+            if touches.is_empty() {
+                text.line(sh!(": > \"$2/touches\""));
+            } else {
+                text.line(sh!("printf '%s\\n' {} > \"$2/touches\"", touches));
+            }
+            text.line(sh!("printf '%s\\n' {} > \"$2/after.sh\"", undo.after.text()))
+        }
+    };
+    text
+}
 
 fn precondition(expect: &Expect) -> Sh {
     let (what, command, output) = match expect {
@@ -227,7 +373,7 @@ if [ \"$rp_now\" != {} ]; then rp_stale {} {} \"$rp_now\"; fi",
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::Undo;
+    use crate::resource::{Touch, Undo};
     use std::io::Write;
     use std::process::{Command, Stdio};
 
@@ -238,17 +384,33 @@ mod tests {
     }
 
     fn batch(title: &str, path: &str) -> Batch {
-        let undo = Undo { paths: vec![path.into(), path.into()], after: sh!("systemctl restart {}", title) };
+        let touches = [Touch::Tree(path.into()), Touch::Tree(path.into())];
+        let undo = Undo::of(touches).then(sh!("systemctl restart {}", title));
         let step = Step::new(title, sh!("printf %s {}", path))
             .with_payload(Rendered::plain("content"))
             .expecting(Expect::Prints { command: sh!("cat {}", path), output: format!("{title}\n") })
             .undone_by(undo)
+            .risky()
             .within(900);
+        let made = Made { id: format!("file:{path}"), playbook: title.into(), site: path.into(), run: "abc".into() };
         let steps = vec![
-            BatchStep { step, requires: vec![] },
-            BatchStep { step: Step::new("next", Sh::default()), requires: vec![0] },
+            BatchStep {
+                step,
+                requires: vec![],
+                ids: vec![ResourceId::new("file", path)],
+                makes: vec![made],
+                removes: vec![path.into()],
+            },
+            BatchStep {
+                step: Step::new("next", Sh::default()),
+                requires: vec![0],
+                ids: vec![],
+                makes: vec![],
+                removes: vec![],
+            },
         ];
-        Batch { run: "abc".into(), number: 1, steps, confirm_within: 45, orphan_after: 60 }
+        let origin = Origin { who: format!("{title}@here"), why: title.into() };
+        Batch { run: "abc".into(), origin, number: 1, steps, confirm_within: 45, checkpoint: false, orphan_after: 60 }
     }
 
     #[test]
@@ -262,12 +424,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_is_remembered_once_the_step_may_run_and_what_is_gone_forgotten_after_it() {
+        let program = batch("restart", "/etc/ssh").program();
+        let at = |what: &str| program.find(what).unwrap_or_else(|| panic!("no {what}: {program}"));
+        let remembers = at("rp_owned_edit '' 'file:/etc/ssh\trestart\t/etc/ssh\tabc'\n");
+        // Where the precondition does not hold, somebody else made it meanwhile.
+        assert!(at("rp_stale 'what was read before'") < remembers);
+        assert!(remembers < at("printf %s /etc/ssh\n"));
+        assert!(at("printf %s /etc/ssh\n") < at("rp_owned_edit /etc/ssh ''\n"));
+        // Both for a rollback and for the guard.
+        assert!(program.contains("'file:/etc/ssh\trestart\t/etc/ssh\tabc' >> \"$2/owned\"\n"), "{program}");
+        assert!(program.contains("rp_owned_gone /etc/ssh >> \"$RP_DIR/owned\"\n"), "{program}");
+    }
+
+    #[test]
     fn a_risky_step_ends_before_its_guard_fires_and_its_paths_are_kept_once() {
         let batch = batch("restart", "/etc/ssh");
         assert!(batch.is_risky());
         let program = batch.program();
-        assert!(program.contains("rp_step 0 '' 40 1 restart\nrp_step 1 0 300 0 next\n"), "{program}");
-        assert!(program.contains("rp_guard_arm \"$RP_WINDOW\" \"$RP_DIR/after\" /etc/ssh\n"), "{program}");
-        assert_eq!(batch.delivery().payloads.len(), 2, "the program and one payload");
+        let calls = "rp_step 0 '' 40 1 'file:/etc/ssh | restart'\nrp_step 1 0 300 0 ' | next'\n";
+        assert!(program.contains(calls), "{program}");
+        assert!(program.contains("printf '%s\\n' 'tree /etc/ssh' > \"$RP_DIR/touches\"\n"), "{program}");
+        assert_eq!(batch.delivery().payloads.len(), 3, "the program, its library, and one payload");
     }
 }

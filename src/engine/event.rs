@@ -33,6 +33,8 @@ pub enum Event {
         /// How it went.
         outcome: super::Outcome,
     },
+    /// No new connection to a host for so long, since it may limit them.
+    Pausing(HostName, Duration),
     /// The guard is armed: the host takes the change back unless a fresh connection confirms it.
     GuardArmed(HostName, u64),
     /// A fresh connection confirmed the change.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, STALE};
-use super::{Event, Stop, WriteLinks};
-use crate::model::HostName;
+use super::batch::{Batch, NO_JOURNAL, STALE};
+use super::{Event, Holder, Stop, WriteLinks};
+use crate::model::{HostName, utc};
 use crate::transport::{TransportError, WriteScript};
 
 /// How one step of a batch went.
@@ -34,6 +34,15 @@ pub(super) struct BatchEnd {
     pub fired: bool,
     /// Why the batch was lost sight of, if it was.
     pub lost: Option<String>,
+    /// The hash and number of the last line of the target's journal, once the batch had ended.
+    pub head: Option<(String, u64)>,
+}
+
+impl Holder {
+    fn words(&self) -> String {
+        let since = self.since.map(|since| format!(" since {}", utc(since))).unwrap_or_default();
+        format!("another run holds this host{since}: run {} by {} ({})", self.run, self.who, self.why)
+    }
 }
 
 /// What is told while a batch runs.
@@ -60,10 +69,11 @@ pub(super) fn run_batch(
     let mut script = batch.delivery();
     let mut delivered = false;
     let mut broken_since: Option<Instant> = None;
+    let mut pause = Duration::from_secs(1);
     loop {
         match take(links, host, &script, &mut log, told) {
             Ok(status) => {
-                broken_since = None;
+                (broken_since, pause) = (None, Duration::from_secs(1));
                 if log.ended {
                     return log.into_end(batch, None);
                 }
@@ -87,7 +97,8 @@ pub(super) fn run_batch(
                     return log.into_end(batch, Some(why));
                 }
                 links.tell(Event::Reconnecting(host.clone(), error.to_string()));
-                std::thread::sleep(Duration::from_secs(1));
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(8));
             }
         }
         if stop.is_urgent() {
@@ -131,7 +142,9 @@ struct Log {
     ended: bool,
     armed: bool,
     fired: bool,
-    busy: Option<String>,
+    busy: Option<Holder>,
+    broken: Option<String>,
+    head: Option<(String, u64)>,
     steps: Vec<Option<StepEnd>>,
     printed: Vec<String>,
     quiet_rounds: usize,
@@ -149,6 +162,8 @@ impl Log {
             armed: false,
             fired: false,
             busy: None,
+            broken: None,
+            head: None,
             steps: vec![None; batch.steps.len()],
             printed: Vec::new(),
             quiet_rounds: 0,
@@ -178,13 +193,14 @@ impl Log {
         let (number, tail) = rest.split_once(' ').unwrap_or((rest, ""));
         let step = number.parse::<usize>().ok().filter(|at| *at < self.steps.len());
         match (word, step) {
-            ("start", Some(at)) => told(Told::Began(at)),
+            ("intent", Some(at)) => told(Told::Began(at)),
             ("done", Some(at)) => self.steps[at] = Some(StepEnd::Done),
             ("fail", Some(at)) => {
                 let output = std::mem::take(&mut self.printed);
                 let why = match tail.parse() {
                     Ok(STALE) => "it changed since it was read; plan again".to_owned(),
                     Ok(124 | 137) => "it did not end in time and was stopped".to_owned(),
+                    Ok(NO_JOURNAL) => "nothing was changed, because it could not be written down first".to_owned(),
                     _ => format!("the step failed with status {tail}"),
                 };
                 self.steps[at] = Some(StepEnd::Failed { why, output });
@@ -198,15 +214,20 @@ impl Log {
                 told(Told::Armed);
             }
             ("fired", _) => self.fired = true,
-            ("busy", _) => self.busy = Some(rest.to_owned()),
-            ("end", _) if number.parse() == Ok(self.number) => self.ended = true,
+            ("busy", _) => self.busy = Some(Holder::read(rest)),
+            ("broken", _) => self.broken = Some(rest.to_owned()),
+            ("head", _) => {
+                self.head = rest.split_once('\t').and_then(|(hash, seq)| Some((hash.to_owned(), seq.parse().ok()?)));
+            }
+            ("finish", _) if number.parse() == Ok(self.number) => self.ended = true,
             _ => {}
         }
     }
 
     fn into_end(self, batch: &Batch, lost: Option<String>) -> BatchEnd {
         let missing = match (&lost, &self.busy) {
-            (_, Some(holder)) => format!("another run holds this host (run {holder})"),
+            (_, Some(holder)) => holder.words(),
+            _ if self.broken.is_some() => self.broken.clone().unwrap_or_default(),
             (Some(why), _) if self.complaint.is_empty() => why.clone(),
             (Some(why), _) => format!("{why}: {}", self.complaint),
             (None, None) => "the target did not say how it ended".to_owned(),
@@ -225,7 +246,8 @@ impl Log {
                 None => StepEnd::NotRun(missing.clone()),
             })
             .collect();
-        BatchEnd { steps, armed: self.armed, fired: self.fired, lost }
+        let lost = lost.or(self.broken);
+        BatchEnd { steps, armed: self.armed, fired: self.fired, lost, head: self.head }
     }
 }
 
@@ -237,10 +259,18 @@ mod tests {
     use crate::resource::Step;
 
     fn batch(steps: usize) -> Batch {
-        let step = || BatchStep { step: Step::new("write", Sh::default()), requires: Vec::new() };
+        let step = || BatchStep {
+            step: Step::new("write", Sh::default()),
+            requires: Vec::new(),
+            ids: Vec::new(),
+            makes: Vec::new(),
+            removes: Vec::new(),
+        };
         Batch {
             run: "r".into(),
+            origin: crate::engine::Origin::default(),
             number: 3,
+            checkpoint: false,
             steps: (0..steps).map(|_| step()).collect(),
             confirm_within: 30,
             orphan_after: 60,
@@ -252,10 +282,13 @@ mod tests {
         let batch = batch(4);
         let mut log = Log::new(&batch);
         let mut began = Vec::new();
-        let earlier = "begin 2\nstart 1 other\nfail 1 1\narmed 30\nend 2\n";
-        for piece in
-            [earlier, "begin 3\nstart 0 wri", "te\ndone 0\nstart 1 x\n> bad", " thing\nfail 1 75\nskip 2 1\nend 3\n"]
-        {
+        let earlier = "begin 2\nintent 1 other\nfail 1 1\narmed - 30\nfinish 2\n";
+        for piece in [
+            earlier,
+            "begin 3\nintent 0 wri",
+            "te\ndone 0\nintent 1 x\n> bad",
+            " thing\nfail 1 75\nskip 2 1\nfinish 3\n",
+        ] {
             log.take(piece.as_bytes(), &mut |told| began.push(told));
         }
         assert!(log.ended && !log.armed && began == [Told::Began(0), Told::Began(1)]);

@@ -1,48 +1,80 @@
-# The dead-man guard, on the target. Before a step that can lock people out, what it touches is copied and a unit is
-# armed that puts it back unless somebody confirms over a fresh connection. The unit stands on disk: a transient one
-# would not survive a reboot. Confirming and firing both rename `armed`; whoever renames first wins.
+# The dead-man guard, on the target. Before a step that can lock people out, what it touches is kept and a unit is armed
+# that puts it back unless somebody confirms over a fresh connection. The unit stands on disk: a transient one would not
+# survive a reboot. Confirming and firing both rename `armed`; whoever renames first wins.
 RP_GUARD=/var/lib/rempart/guard
 
-# rp_guard_arm SECONDS AFTER_FILE PATH...: copies each PATH (or notes that it is absent), arms, and syncs it all.
+# rp_guard_is FILE RUN BATCH: whether the guard's FILE is there and of this batch.
+rp_guard_is() {
+  [ -e "$RP_GUARD/$1" ] && read -r rp_is < "$RP_GUARD/$1" && [ "$rp_is" = "$2 $3" ]
+} 2>/dev/null
+
+# rp_guard_other RUN: says why this run may change nothing: what another one changed is not confirmed yet, and to put it
+# back is to come back to what stood then.
+rp_guard_other() {
+  { read -r rp_other rp_ < "$RP_GUARD/armed" || read -r rp_other rp_ < "$RP_GUARD/firing"; } 2>/dev/null || return 1
+  [ "$rp_other" != "$1" ] || return 1
+  if [ -e "$RP_GUARD/person" ]; then
+    echo "a checkpoint waits on this host for \`rempart commit\` or \`rempart rollback\`"
+  elif [ -e "$RP_GUARD/firing" ]; then echo "this host is taking back the change of run $rp_other"
+  else echo "a guard is armed on this host: it takes back the change of run $rp_other within $(cat "$RP_GUARD/window") s unless that run confirms it"
+  fi
+}
+
+# rp_guard_arm RUN BATCH SECONDS TOUCHES AFTER LIBRARY [PERSON]: keeps what the file TOUCHES names, arms, and syncs it all.
+# LIBRARY holds the functions with which the guard works. With PERSON, nobody confirms but `rempart commit`.
 rp_guard_arm() {
+  # One that has healed may still be tidying up behind itself.
+  [ ! -e "$RP_GUARD/lock" ] || flock "$RP_GUARD/lock" true
   [ -d /run/systemd/system ] || rp_fail "no systemd here, so no guard can be armed: a risky step is refused"
-  [ ! -e "$RP_GUARD/armed" ] && [ ! -e "$RP_GUARD/firing" ] || rp_fail "another guard is armed on this host"
-  rp_window=$1; rp_after=$2; shift 2
+  if [ -e "$RP_GUARD/armed" ] || [ -e "$RP_GUARD/firing" ]; then
+    rp_fail "$(rp_guard_other "$1" || echo 'the guard of an earlier batch is still armed on this host')"
+  fi
   rm -rf -- "$RP_GUARD"
-  mkdir -p -m 0700 /var/lib/rempart "$RP_GUARD" "$RP_GUARD/copy"
-  : > "$RP_GUARD/paths"
-  for rp_path in "$@"; do
-    printf '%s\n' "$rp_path" >> "$RP_GUARD/paths"
-    if [ -e "$rp_path" ] || [ -L "$rp_path" ]; then
-      cp -a --parents -- "$rp_path" "$RP_GUARD/copy"
-    fi
-  done
-  cp -- "$rp_after" "$RP_GUARD/after.sh"
+  mkdir -p -m 0700 /var/lib/rempart "$RP_GUARD"
+  cp -- "$4" "$RP_GUARD/touches"
+  cp -- "$5" "$RP_GUARD/after.sh"
+  cp -- "$6" "$RP_GUARD/library.sh"
+  [ ! -s "${4%/*}/owned" ] || cp -- "${4%/*}/owned" "$RP_GUARD/owned"
+  ( RP_SECRET=; rp_keep "$RP_GUARD" )
+  [ -z "${7:-}" ] || printf '%s\n' "$7" > "$RP_GUARD/person"
+  printf '%s\n' "$3" > "$RP_GUARD/window"
+  printf '%s timer 1\n%s %s\ndiffers (nothing could be written down; was the disk full?)\n' "$(date +%s)" "$1" "$2" > "$RP_GUARD/healed.spare"
+  # Given back when it fires, so that what it writes down has room on a disk that is full by then.
+  head -c 131072 /dev/zero > "$RP_GUARD/reserve"
   cat > "$RP_GUARD/restore.sh" <<'RESTORE'
 #!/bin/sh
-# Written by rempart: puts back what a change that nobody confirmed has touched. $1 is `boot` or `timer`.
-LC_ALL=C; export LC_ALL
+# Written by rempart: puts back what a change that nobody confirmed has touched. $1 is `boot`, `timer`, `step` or `person`.
+LC_ALL=C; export LC_ALL; umask 077
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 cd /var/lib/rempart/guard || exit 1
+. ./library.sh
+# A failed step and the timer may both want to: one at a time.
+exec 5>> lock && flock 5 || exit 1
 mv -T armed firing 2>/dev/null || [ -e firing ] || exit 0
-while IFS= read -r path; do
-  case "$path" in /?*) ;; *) continue ;; esac
-  rm -rf -- "$path"
-  [ -e "copy$path" ] || [ -L "copy$path" ] || continue
-  cp -a -- "copy$path" "$path"
-done < paths
-sync
-systemctl daemon-reload 2>/dev/null
+rm -f reserve
+sync -- .
+read -r run batch < firing
+# What a power loss in the middle has left of our own locks; nobody edits accounts so early.
+[ "$1" != boot ] || rm -f /etc/passwd.lock /etc/shadow.lock /etc/group.lock /etc/gshadow.lock
 status=0
-if [ "$1" != boot ]; then
-  sh after.sh > after.log 2>&1 || status=$?
-fi
-printf '%s %s %s\n' "$(date +%s)" "$1" "$status" > healed.tmp
-cat firing >> healed.tmp
-sync -- healed.tmp
+rp_put_back /var/lib/rempart/guard "$1" > restore.log 2>&1 5>&- || status=$?
+# Is it as it was? A restart may take a moment to be seen.
+tries=0
+while rp_differs /var/lib/rempart/guard before > differs; [ "$1" != boot ] && [ -s differs ] && [ "$tries" -lt 5 ]; do
+  tries=$((tries + 1)); sleep 1
+done
+if [ "$1" = boot ]; then grep -v -e '^unit ' -e '^kernel ' -e '^packages ' differs > differs.tmp; mv -T differs.tmp differs; fi
+[ ! -s differs ] || status=1
+sync -f .
+rp_journal "$run" "$batch" healed - "$1 $status"
+note="$(date +%s) $1 $status"
+tell() { { echo "$note" && cat firing && sed 's/^/differs /' differs; } > healed.tmp && sync -- healed.tmp; }
+tell || { rm -rf copy lines; tell; } || mv -T healed.spare healed.tmp
 mv -T healed.tmp healed
 rm -f firing
+rm -rf copy lines
 sync -- .
+[ "$1" = boot ] || systemctl stop rempart-guard.timer
 systemctl disable --quiet rempart-guard-boot.service 2>/dev/null
 exit 0
 RESTORE
@@ -58,7 +90,7 @@ UNIT
 [Unit]
 Description=Waits for the confirmation of a change of rempart
 [Timer]
-OnActiveSec=$rp_window
+OnActiveSec=$3
 AccuracySec=1s
 UNIT
   cat > /etc/systemd/system/rempart-guard-boot.service <<UNIT
@@ -68,7 +100,7 @@ DefaultDependencies=no
 ConditionPathExists=|$RP_GUARD/armed
 ConditionPathExists=|$RP_GUARD/firing
 After=local-fs.target
-Before=network-pre.target sysinit.target nftables.service ufw.service ssh.service ssh.socket
+Before=network-pre.target sysinit.target systemd-sysctl.service nftables.service ufw.service ssh.service ssh.socket
 Wants=network-pre.target
 [Service]
 Type=oneshot
@@ -80,41 +112,57 @@ UNIT
     /etc/systemd/system/rempart-guard-boot.service
   systemctl daemon-reload
   systemctl enable --quiet rempart-guard-boot.service
-  printf '%s\n' "$RP_RUN" > "$RP_GUARD/armed.tmp"
-  find "$RP_GUARD" /etc/systemd/system/rempart-guard* /etc/systemd/system/sysinit.target.wants -exec sync -- {} + 
+  printf '%s %s\n' "$1" "$2" > "$RP_GUARD/armed.tmp"
+  find "$RP_GUARD" /etc/systemd/system/rempart-guard* /etc/systemd/system/sysinit.target.wants -exec sync -- {} +
   mv -T "$RP_GUARD/armed.tmp" "$RP_GUARD/armed"
   sync -- "$RP_GUARD" /etc/systemd/system
   systemctl start rempart-guard.timer
 }
 
-# Counts the window anew, before each risky step.
-rp_guard_wind() { systemctl restart rempart-guard.timer; }
-
-# Takes the change back now, because a risky step failed.
-rp_guard_fire() {
-  systemctl stop rempart-guard.timer
-  systemctl start rempart-guard.service
+# Counts the window anew, before each risky step; fails if the guard has fired meanwhile.
+rp_guard_wind() {
+  [ -e "$RP_GUARD/armed" ] && systemctl restart rempart-guard.timer && [ -e "$RP_GUARD/armed" ]
 }
 
-# Says `confirmed`, or how the guard stands.
+# rp_guard_fire BY: takes the change back now: a risky step failed, or a person said so.
+rp_guard_fire() {
+  # The timer goes on until the change is taken back: were this to fail, it would do it.
+  systemd-run --quiet --wait --collect /bin/sh "$RP_GUARD/restore.sh" "$1"
+  [ -e "$RP_GUARD/armed" ] || systemctl stop rempart-guard.timer
+}
+
+# rp_guard_confirm confirmed|committed RUN BATCH: says `confirmed`, or how the guard of this batch stands. A confirmation
+# whose answer was lost is the same when it is asked for again.
 rp_guard_confirm() {
-  if mv -T "$RP_GUARD/armed" "$RP_GUARD/confirmed" 2>/dev/null; then
+  if { rp_guard_is armed "$2" "$3" && mv -T "$RP_GUARD/armed" "$RP_GUARD/confirmed" 2>/dev/null; } \
+    || rp_guard_is confirmed "$2" "$3"; then
+    sync -- "$RP_GUARD"
     systemctl stop rempart-guard.timer
+    [ "$(rp_guard_past "$2" "$3")" = confirmed ] || rp_journal "$2" "$3" "$1" -
     systemctl disable --quiet rempart-guard-boot.service
-    rm -rf -- "$RP_GUARD"
     rm -f /etc/systemd/system/rempart-guard.service /etc/systemd/system/rempart-guard.timer \
       /etc/systemd/system/rempart-guard-boot.service
     systemctl daemon-reload
+    rm -rf -- "$RP_GUARD"
     echo confirmed
   else
-    rp_guard_state
+    rp_guard_state "$2" "$3"
   fi
 }
 
+# rp_guard_state RUN BATCH: how the guard of this batch stands.
 rp_guard_state() {
-  if [ -e "$RP_GUARD/armed" ]; then echo armed
-  elif [ -e "$RP_GUARD/firing" ]; then echo firing
-  elif [ -e "$RP_GUARD/healed" ]; then echo healed; cat "$RP_GUARD/healed"
-  else echo none
+  if rp_guard_is armed "$1" "$2"; then echo armed
+  elif rp_guard_is firing "$1" "$2"; then echo firing
+  elif grep -qsx "$1 $2" "$RP_GUARD/healed"; then echo healed; cat "$RP_GUARD/healed"
+  else rp_guard_past "$1" "$2"
   fi
+}
+
+# What the journal knows of a guard that is armed no more: the word, when, by whom, and how the way back ended.
+rp_guard_past() {
+  awk -F '\t' -v run="$1" -v batch="$2" '$4 != run || $5 != batch { next }
+    $6 == "confirmed" || $6 == "committed" { past = "confirmed" }
+    $6 == "healed" { past = "healed\n" $3 " " $8 }
+    END { print past == "" ? "none" : past }' "$RP_HOME/journal"
 }

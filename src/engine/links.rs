@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::pace::Pace;
 use super::{Event, Observer};
 use crate::model::HostName;
 use crate::transport::{Login, Output, ReadScript, Reader, Target, Transport, TransportError, Writer};
@@ -33,13 +35,32 @@ struct Pool<S: ?Sized> {
     transport: Arc<dyn Transport>,
     targets: BTreeMap<HostName, Target>,
     sessions: HashMap<HostName, Mutex<Option<Box<S>>>>,
+    paces: HashMap<HostName, Pace>,
     observer: Arc<Observer>,
 }
 
 impl<S: ?Sized> Pool<S> {
     fn new(transport: Arc<dyn Transport>, targets: BTreeMap<HostName, Target>, observer: Arc<Observer>) -> Self {
         let sessions = targets.keys().map(|host| (host.clone(), Mutex::new(None))).collect();
-        Self { transport, targets, sessions, observer }
+        let paces = targets.keys().map(|host| (host.clone(), Pace::default())).collect();
+        Self { transport, targets, sessions, paces, observer }
+    }
+
+    // Waits until that many more connections are within the limit, but no longer than `latest`. Blocks.
+    fn wait(&self, host: &HostName, more: usize, latest: Option<Instant>) {
+        let now = Instant::now();
+        let wait = self.paces.get(host).map_or(Duration::ZERO, |pace| pace.wait(more, now));
+        let wait = latest.map_or(wait, |latest| wait.min(latest.saturating_duration_since(now)));
+        if !wait.is_zero() {
+            (self.observer)(Event::Pausing(host.clone(), wait));
+            std::thread::sleep(wait);
+        }
+    }
+
+    fn count(&self, host: &HostName) {
+        if let Some(pace) = self.paces.get(host) {
+            pace.count(Instant::now());
+        }
     }
 
     // A session whose owner panicked is in an unknown state, so it is thrown away.
@@ -66,7 +87,9 @@ impl<S: ?Sized> Pool<S> {
         let session = match guard.as_mut() {
             Some(session) => session,
             None => {
+                self.wait(host, 1, None);
                 (self.observer)(Event::Connecting(host.clone()));
+                self.count(host);
                 guard.insert(connect(target)?)
             }
         };
@@ -131,17 +154,26 @@ impl WriteLinks {
         self.0.with(host, |target| self.0.transport.writer(target), |session| work(session))
     }
 
-    /// Works on a second, fresh connection, which is closed afterwards: the proof that one can still get in.
+    /// Waits until a host may be given that many more connections without one of its limits being met. Blocks.
+    pub fn make_room(&self, host: &HostName, connections: usize) {
+        self.0.wait(host, connections, None);
+    }
+
+    /// Works on a second, fresh connection, which is closed afterwards: the proof that one can still get in. It may wait
+    /// for its turn, but no longer than `latest`.
     ///
     /// # Errors
     /// There is no connection to be had, or the work failed.
     pub fn with_fresh<T>(
         &self,
         host: &HostName,
+        latest: Option<Instant>,
         work: impl FnOnce(&mut dyn Writer) -> Result<T, TransportError>,
     ) -> Result<T, TransportError> {
         let (target, guard) = self.0.lock(host)?;
         drop(guard);
+        self.0.wait(host, 1, latest);
+        self.0.count(host);
         // One try is one try here: the guard's own loop decides when to try again.
         let target = Target { retries: 0, ..target.clone() };
         let mut session = self.0.transport.writer(&target)?;

@@ -4,15 +4,21 @@
 
 mod apply;
 mod batch;
+mod deliver;
 mod event;
 mod facts;
 mod follow;
 mod guard;
+mod journals;
 mod links;
 mod look;
 mod looks;
+mod memory;
 mod outcome;
+mod owned;
+mod pace;
 mod probe;
+mod rollback;
 mod segment;
 mod walk;
 mod way_in;
@@ -20,12 +26,31 @@ mod way_in;
 pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
 pub use facts::gather_facts;
+pub use guard::{Checkpoint, settle_checkpoints};
+pub use journals::{JournalError, JournalPart, JournalText, read_journals};
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};
+pub use memory::{Healed, Holder, HostNote, PastLine, PastRun};
 pub use outcome::{Outcome, RunReport};
-pub use probe::{HostNote, Probed, probe};
+pub use owned::{Remembered, changed_since, forget};
+pub use probe::{Probed, probe, probe_hosts};
+pub use rollback::{BackStep, Past, PastWork, WayBack, look_back, roll_back};
 pub use way_in::ways_in;
 
 use crate::plan::{FieldDelta, Shown};
+
+/// Who began a run, and why; written into journals, and told to whoever finds the host held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `user@controller`.
+    pub who: String,
+    /// What is run, and a person's message.
+    pub why: String,
+}
+
+/// A number for a run: twelve random hexadecimal digits.
+pub fn new_run() -> String {
+    probe::nonce()[..12].to_owned()
+}
 
 /// What differs, one short line a field, masked; for the end of a step or check.
 fn words_of(fields: &[FieldDelta]) -> Vec<String> {

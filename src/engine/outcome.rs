@@ -1,6 +1,6 @@
 //! Owns how a run went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -59,6 +59,8 @@ pub struct RunReport {
     pub hosts: BTreeMap<HostName, Vec<(ResourceId, Outcome)>>,
     /// Hosts that could not be reached, and why.
     pub unreachable: BTreeMap<HostName, String>,
+    /// Hosts on which a risky change waits for a person.
+    pub checkpoints: BTreeSet<HostName>,
     /// Whether the user stopped it.
     pub interrupted: bool,
 }
@@ -82,6 +84,9 @@ impl RunReport {
         }
         if !self.unreachable.is_empty() {
             exit = exit.and(Exit::Unreachable);
+        }
+        if !self.checkpoints.is_empty() {
+            exit = exit.and(Exit::Differs);
         }
         if self.interrupted {
             exit = exit.and(Exit::Interrupted);

@@ -6,19 +6,17 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::batch::LOGS;
 use super::looks::Looks;
-use super::{Event, Links, Observer, each_host};
+use super::owned::{self, Remembered};
+use super::{Event, HostNote, Links, Observer, each_host, memory};
 use crate::kinds::{self, KINDS};
 use crate::model::HostName;
 use crate::plan::Graph;
 use crate::resource::{Answer, ProbeError, ProbeScript, Question, Resource, Seen};
-use crate::sh;
 use crate::transport::TransportError;
 
 /// How long a host may take to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(120);
-const NOTE: &str = "rempart/state";
 
 /// What hosts answered.
 #[derive(Debug, Default)]
@@ -29,15 +27,8 @@ pub struct Probed {
     pub unreachable: BTreeMap<HostName, TransportError>,
     /// What hosts remember of earlier runs.
     pub notes: BTreeMap<HostName, HostNote>,
-}
-
-/// What a host remembers of an earlier run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostNote {
-    /// The log of a run that nobody saw the end of: its number and its lines.
-    pub unfinished: Option<(String, Vec<String>)>,
-    /// When it took back a change that nobody confirmed, in seconds since 1970, and whether at `boot` or by `timer`.
-    pub healed: Option<(u64, String)>,
+    /// What hosts that were asked for it remember of what rempart made there; or why that cannot be told.
+    pub remembered: BTreeMap<HostName, Result<Remembered, String>>,
 }
 
 /// Asks all hosts about these items, at once, and reads the answers.
@@ -50,12 +41,27 @@ pub async fn probe(
     forks: usize,
     observer: Arc<Observer>,
 ) -> Probed {
-    let mut by_host: BTreeMap<HostName, Vec<usize>> = BTreeMap::new();
+    probe_hosts(graph, items, Vec::new(), links, forks, observer).await
+}
+
+/// The same, and asks these hosts what rempart made there, whether or not an item is theirs.
+pub async fn probe_hosts(
+    graph: Arc<Graph>,
+    items: Vec<usize>,
+    hosts: Vec<HostName>,
+    links: Arc<dyn Links>,
+    forks: usize,
+    observer: Arc<Observer>,
+) -> Probed {
+    let mut by_host: BTreeMap<HostName, Vec<usize>> = hosts.iter().map(|host| (host.clone(), Vec::new())).collect();
     for item in items {
         by_host.entry(graph.items[item].host.clone()).or_default().push(item);
     }
     let mut scripts: BTreeMap<HostName, ProbeScript> =
         by_host.par_iter().map(|(host, items)| (host.clone(), script(&graph, items))).collect();
+    for host in &hosts {
+        owned::ask(scripts.entry(host.clone()).or_default());
+    }
     let looks = Looks::sort(&scripts);
     looks.add_to(&mut scripts);
     let questions: BTreeMap<HostName, Question> =
@@ -90,7 +96,10 @@ pub async fn probe(
                 let answer = Answer::read(question, &output);
                 if let Ok(answer) = &answer {
                     looks.read(&host, answer, &mut looked);
-                    if let Some(note) = note(answer) {
+                    if let Some(remembered) = owned::read(answer) {
+                        probed.remembered.insert(host.clone(), remembered);
+                    }
+                    if let Some(note) = memory::read(answer) {
                         probed.notes.insert(host.clone(), note);
                     }
                 }
@@ -135,18 +144,7 @@ fn script(graph: &Graph, items: &[usize]) -> ProbeScript {
             (entry.probe)(&resources, &mut script);
         }
     }
-    script.section(
-        NOTE,
-        sh!(
-            "cat /var/lib/rempart/guard/healed 2>/dev/null; echo
-cd {} 2>/dev/null || exit 0
-set -- $(grep -L '^closed' -- *.log 2>/dev/null)
-[ \"$#\" -gt 0 ] || exit 0
-log=$(ls -t -- \"$@\" | head -n 1)
-printf '%s\\n' \"$log\"; tail -n 60 -- \"$log\"",
-            LOGS
-        ),
-    );
+    memory::ask(&mut script);
     script
 }
 
@@ -173,22 +171,6 @@ fn parse(graph: &Graph, items: &[usize], answer: &Answer) -> Vec<(usize, Seen)> 
 /// Whether a kind only looks.
 pub(super) fn is_check(kind: &str) -> bool {
     kinds::find(kind).is_some_and(|entry| entry.check)
-}
-
-fn note(answer: &Answer) -> Option<HostNote> {
-    let section = answer.section(NOTE).ok()?;
-    let text = String::from_utf8_lossy(&section.stdout).into_owned();
-    let (healed, log) = text.split_once("\n\n").or_else(|| text.strip_prefix('\n').map(|log| ("", log)))?;
-    let mut lines = log.lines();
-    let unfinished = lines
-        .next()
-        .and_then(|name| name.strip_suffix(".log"))
-        .map(|run| (run.to_owned(), lines.map(str::to_owned).collect()));
-    let healed = healed.lines().next().and_then(|line| {
-        let mut words = line.split(' ');
-        Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
-    });
-    (unfinished.is_some() || healed.is_some()).then_some(HostNote { unfinished, healed })
 }
 
 /// 128 random bits in hexadecimal: what frames the answers of one script.

@@ -32,8 +32,12 @@ rp_put() {
   trap - EXIT
 }
 
+# Refuses a path that leads elsewhere: whoever set the link would have root change what is there.
+rp_real() { [ "$(readlink -f -- "$1")" = "$1" ] || rp_fail "$1 has a symlink on its way; use the real path"; }
+
 rp_directory() {
-  if [ ! -d "$1" ]; then
+  if [ -d "$1" ]; then rp_real "$1"
+  else
     rp_dir=${1%/*}
     rp_parent "${rp_dir:-/}" "${3%%:*}"
     mkdir -- "$1"

@@ -3,21 +3,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::apply::{Gate, Run};
-use super::batch::{Batch, BatchStep, LOGS};
-use super::follow::{BatchEnd, StepEnd, Told, run_batch};
-use super::guard::{self, GuardEnd};
+use super::batch::{Batch, BatchStep};
+use super::deliver::{Delivered, Guarded, close, deliver, go_on};
+use super::follow::StepEnd;
 use super::probe::{is_check, probe};
 use super::segment::{next_segment, touches, touches_others};
 use super::{Event, Links, Observer, Outcome};
 use crate::kinds;
 use crate::model::{HostName, Phase};
-use crate::plan::{Act, Delta, delta};
+use crate::plan::{Act, Delta, Made, NOT_SELECTED, delta};
 use crate::resource::{ErasedChange, Resource, Seen, Step};
-use crate::sh;
-use crate::transport::WriteScript;
 
 /// One host on its way through its resources.
 pub(super) struct Walk {
@@ -30,7 +28,12 @@ pub(super) struct Walk {
     pub dirty: HashSet<usize>,
     /// The host that was last told to be waited for.
     pub waits_for: Option<HostName>,
+    /// When the host last heard of its run, once it has.
+    pub heard: Option<Instant>,
 }
+
+/// How often a host that waits for others hears that its run goes on, so that nobody else takes the lease.
+const HEARTBEAT: Duration = Duration::from_secs(60);
 
 impl Walk {
     pub async fn go(mut self) {
@@ -40,7 +43,7 @@ impl Walk {
                 self.take(first, Outcome::Skipped { because });
                 continue;
             }
-            if self.run.stop.is_asked() {
+            if self.run.course.stop.is_asked() {
                 self.take(first, Outcome::Skipped { because: "the user stopped the run".into() });
                 continue;
             }
@@ -62,9 +65,9 @@ impl Walk {
             drop(place);
         }
         if changed {
-            self.close_log().await;
+            self.close().await;
         }
-        (self.run.observer)(Event::HostDone(self.host));
+        (self.run.course.observer)(Event::HostDone(self.host));
     }
 
     fn take(&mut self, item: usize, outcome: Outcome) {
@@ -117,8 +120,13 @@ impl Walk {
             },
         };
         if self.waits_for.as_ref() != Some(&on) {
-            (self.run.observer)(Event::Waiting(self.host.clone(), on.clone()));
+            (self.run.course.observer)(Event::Waiting(self.host.clone(), on.clone()));
             self.waits_for = Some(on);
+        }
+        if self.heard.is_some_and(|heard| heard.elapsed() > HEARTBEAT) {
+            self.heard = Some(Instant::now());
+            let (course, host, run) = (self.run.course.clone(), self.host.clone(), self.run.number.clone());
+            let _ = tokio::task::spawn_blocking(move || go_on(&course, &host, &run)).await;
         }
         // Woken every so often, so that a stop of the user is seen.
         let _ = tokio::time::timeout(Duration::from_secs(1), settled).await;
@@ -143,15 +151,13 @@ impl Walk {
             &self.pending,
             &|item| self.run.outcome(item).is_some(),
             &|item| self.run.approved.get(&item).is_some_and(Act::changes),
-            &|item| {
-                self.run.approved.get(&item).is_some_and(Act::changes) && is_risky(graph.items[item].resource.kind())
-            },
+            &|item| self.run.approved.get(&item).is_some_and(Act::changes) && graph.items[item].resource.is_risky(),
         )
     }
 
     async fn measure(&mut self, items: &[usize]) {
         let run = &self.run;
-        let links: Arc<dyn Links> = run.links.clone();
+        let links: Arc<dyn Links> = run.course.links.clone();
         let quiet: Arc<Observer> = Arc::new(|_| {});
         let mut probed = probe(run.graph.clone(), items.to_vec(), links, run.options.forks, quiet).await;
         for item in items {
@@ -174,7 +180,7 @@ impl Walk {
             for item in open {
                 match self.verdict(item) {
                     Outcome::Passed => self.take(item, Outcome::Passed),
-                    bad if began.elapsed() >= patience || self.run.stop.is_asked() => self.take(item, bad),
+                    bad if began.elapsed() >= patience || self.run.course.stop.is_asked() => self.take(item, bad),
                     _ => still.push(item),
                 }
             }
@@ -202,7 +208,7 @@ impl Walk {
     fn delta(&self, item: usize) -> Delta {
         match self.seen.get(&item) {
             Some(seen) => delta(&self.run.graph.items[item].resource.desired(), seen),
-            None => Delta::Unknown("it was not measured".into()),
+            None => Delta::Unknown(self.run.graph.items[item].unseen()),
         }
     }
 
@@ -220,6 +226,9 @@ impl Walk {
                         _ => "it cannot be there yet".into(),
                     };
                     self.take(item, Outcome::Failed { why, output: Vec::new() });
+                }
+                _ if self.run.graph.is_witness(item) => {
+                    self.take(item, Outcome::Skipped { because: NOT_SELECTED.into() });
                 }
                 _ if !approved.is_some_and(Act::changes) => {
                     let why = "it differs now, which the approved plan did not show; plan again".to_owned();
@@ -245,8 +254,9 @@ impl Walk {
             return false;
         }
         self.batches += 1;
-        let end = self.execute(batch, &owners).await;
-        let (end, titles) = end;
+        let titles: Vec<String> = batch.steps.iter().map(|step| step.step.title.clone()).collect();
+        let end = self.execute(batch).await;
+        self.heard = Some(Instant::now());
         let mut ran: Vec<(usize, Vec<String>)> = Vec::new();
         for (item, _) in &work {
             let steps: Vec<usize> = (0..owners.len()).filter(|step| owners[*step].contains(item)).collect();
@@ -260,22 +270,31 @@ impl Walk {
                 }
                 StepEnd::NotRun(because) => Some(Outcome::Skipped { because: because.clone() }),
             });
-            match (bad, &end.healed) {
-                (_, Some(Taken::Back(why))) => self.take(*item, Outcome::Healed { why: why.clone() }),
-                (_, Some(Taken::NobodyKnows(why))) => self.take(*item, Outcome::Unknown { why: why.clone() }),
-                (Some(Outcome::Skipped { because }), None) if end.lost => {
+            match (bad, &end.guard) {
+                (_, Guarded::TakenBack(why)) => self.take(*item, Outcome::Healed { why: why.clone() }),
+                (_, Guarded::NobodyKnows(why)) => self.take(*item, Outcome::Unknown { why: why.clone() }),
+                (Some(Outcome::Skipped { because }), _) if end.lost => {
                     self.take(*item, Outcome::Failed { why: because, output: Vec::new() });
                 }
-                (Some(bad), None) => self.take(*item, bad),
-                (None, None) => ran.push((*item, steps.iter().map(|step| titles[*step].clone()).collect())),
+                (Some(bad), _) => self.take(*item, bad),
+                (None, _) => ran.push((*item, steps.iter().map(|step| titles[*step].clone()).collect())),
             }
         }
-        if end.healed.is_some() {
-            for item in self.pending.clone() {
-                self.take(item, Outcome::Skipped { because: "a risky change on this host was not confirmed".into() });
+        let stays = match end.guard {
+            Guarded::Fine => None,
+            Guarded::TakenBack(_) | Guarded::NobodyKnows(_) => Some("a risky change on this host was not confirmed"),
+            Guarded::Waits => Some("a checkpoint on this host waits for `rempart commit` or `rempart rollback`"),
+        };
+        let waits = matches!(end.guard, Guarded::Waits);
+        if let Some(because) = stays {
+            for item in self.pending.clone().into_iter().filter(|item| !ran.iter().any(|(done, _)| done == item)) {
+                self.take(item, Outcome::Skipped { because: because.into() });
             }
         }
         self.verify(ran).await;
+        if waits {
+            self.run.wait_for_person(&self.host);
+        }
         true
     }
 
@@ -372,101 +391,61 @@ impl Walk {
                     })
                     .map(|(at, _)| at)
                     .collect();
-                steps.push(BatchStep { step, requires });
+                let ids = serves.iter().map(|item| graph.items[*item].id()).collect();
+                steps.push(BatchStep { step, requires, ids, makes: Vec::new(), removes: Vec::new() });
                 owners.push(serves);
             }
         }
+        for (item, _) in work {
+            self.note_ownership(*item, &owners, &mut steps);
+        }
         let batch = Batch {
             run: self.run.number.clone(),
+            origin: self.run.options.origin.clone(),
             number: self.batches,
             steps,
             confirm_within: self.run.options.confirm_within,
+            checkpoint: self.run.options.checkpoint,
             orphan_after: self.run.options.orphan_after,
         };
         (batch, owners)
     }
 
-    async fn execute(&self, batch: Batch, owners: &[Vec<usize>]) -> (Executed, Vec<String>) {
-        let titles: Vec<String> = batch.steps.iter().map(|step| step.step.title.clone()).collect();
-        let ids: Vec<_> =
-            owners.iter().map(|items| items.first().map(|item| self.run.graph.items[*item].id())).collect();
-        let (run, host, count, shown) = (self.run.clone(), self.host.clone(), batch.steps.len(), titles.clone());
-        let done = tokio::task::spawn_blocking(move || {
-            let end = run_batch(&run.links, &host, &batch, &run.stop, &mut |told| match told {
-                Told::Armed => (run.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),
-                Told::Began(at) => {
-                    if let Some(Some(id)) = ids.get(at) {
-                        (run.observer)(Event::StepBegan {
-                            host: host.clone(),
-                            id: id.clone(),
-                            title: shown[at].clone(),
-                        });
-                    }
-                }
-            });
-            let healed = guard_end(&run, &host, &batch, &end);
-            Executed { steps: end.steps, lost: end.lost.is_some(), healed }
-        })
-        .await;
-        let died = || Executed {
-            steps: vec![StepEnd::NotRun("the work on its host died; this is a bug in rempart".into()); count],
-            lost: true,
-            healed: None,
-        };
-        (done.unwrap_or_else(|_| died()), titles)
+    // What is made is remembered with the first of its steps; what is removed is forgotten with the last.
+    fn note_ownership(&self, item: usize, owners: &[Vec<usize>], steps: &mut [BatchStep]) {
+        let known = &self.run.graph.items[item];
+        let id = known.id();
+        // What cannot be removed again by its key alone is nothing to remember, nor what does not fit a line.
+        let removable = kinds::find(id.kind).is_some_and(|entry| (entry.named)(&id.key).is_some());
+        if !removable || id.key.contains(char::is_control) {
+            return;
+        }
+        let mut own = (0..owners.len()).filter(|step| owners[*step].contains(&item));
+        let parts = kinds::parts(id.kind, &id.key);
+        match (self.delta(item), own.next()) {
+            (Delta::Create(_), Some(first)) => steps[first].makes.extend(parts.into_iter().map(|id| Made {
+                id,
+                playbook: known.playbook.clone(),
+                site: self.run.options.site.clone(),
+                run: self.run.number.clone(),
+            })),
+            (Delta::Remove, Some(first)) => steps[own.last().unwrap_or(first)].removes.extend(parts),
+            _ => {}
+        }
     }
 
-    // The run's log on the target is closed, so that the next run has nothing to tell about it.
-    async fn close_log(&self) {
-        let (links, host) = (self.run.links.clone(), self.host.clone());
-        let text = sh!(
-            "cd {} && echo closed >> {} && ls -t | tail -n +21 | while read -r old; do rm -f -- \"$old\"; done
-# What earlier runs left open was told in this run's plan; but one that still runs holds the lease.
-flock -n /run/rempart/lease grep -L '^closed' -- *.log | while read -r old; do echo closed >> \"$old\"; done
-rm -rf -- {}",
-            LOGS,
-            format!("{}.log", self.run.number),
-            format!("/run/rempart/{}", self.run.number)
-        );
-        let script =
-            WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: Duration::from_secs(20) };
-        // Not closing it costs a note in the next run, nothing else.
-        let _ =
-            tokio::task::spawn_blocking(move || links.with(&host, |session| session.run(&script, &mut |_| {}))).await;
+    async fn execute(&self, batch: Batch) -> Delivered {
+        let (course, host) = (self.run.course.clone(), self.host.clone());
+        let batch = Arc::new(batch);
+        let done = tokio::task::spawn_blocking({
+            let batch = batch.clone();
+            move || deliver(&course, &host, &batch)
+        });
+        done.await.unwrap_or_else(|_| Delivered::nothing(&batch, "the work on its host died; this is a bug in rempart"))
     }
-}
 
-struct Executed {
-    steps: Vec<StepEnd>,
-    lost: bool,
-    healed: Option<Taken>,
-}
-
-/// How a guard that was not confirmed ended.
-enum Taken {
-    /// The host took the change back and said so; why nobody confirmed.
-    Back(String),
-    /// The host could not be asked; that is no healing.
-    NobodyKnows(String),
-}
-
-fn guard_end(run: &Run, host: &HostName, batch: &Batch, end: &BatchEnd) -> Option<Taken> {
-    if !batch.is_risky() || !end.armed {
-        return None;
+    async fn close(&self) {
+        let (course, host, run) = (self.run.course.clone(), self.host.clone(), self.run.number.clone());
+        let _ = tokio::task::spawn_blocking(move || close(&course, &host, &run)).await;
     }
-    let window = batch.confirm_within;
-    let how = if end.fired {
-        guard::wait_for_healing(&run.links, host, "a risky step failed")
-    } else {
-        guard::confirm(&run.links, host, window)
-    };
-    match how {
-        GuardEnd::Confirmed => None,
-        GuardEnd::Healed(why) => Some(Taken::Back(why)),
-        GuardEnd::Unknown(why) => Some(Taken::NobodyKnows(format!("nobody can say whether it healed: {why}"))),
-    }
-}
-
-fn is_risky(kind: &str) -> bool {
-    kinds::find(kind).is_some_and(|entry| entry.risky)
 }

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, UserCommand, absolute_path, ask_user_commands, plain_name, user_command,
+    Seen, Step, Touch, Undo, UserCommand, absolute_path, ask_user_commands, lifeline, plain_name, user_command,
 };
 use crate::sh;
 
@@ -37,6 +38,17 @@ pub struct Command {
     /// What it is called in plans; the beginning of `run` unless said.
     #[serde(default)]
     name: Option<String>,
+    /// Files that `run` writes, makes or removes. They are kept before it, and put back by a rollback or the guard.
+    #[serde(default)]
+    touches: Vec<String>,
+    /// What takes back whatever else `run` did, after `touches` are put back; run as `run` is. Without both, a rollback
+    /// leaves the command standing, and the plan says so.
+    #[serde(default)]
+    undo: Option<String>,
+    /// Whether it can lock people out, so that the guard is armed before it; wants `touches` or `undo`. It must end
+    /// within the guard's time. Files in `touches` that can lock people out are enough to make it so.
+    #[serde(default)]
+    risky: bool,
 }
 
 const CONDITION_TIMEOUT: u64 = 30;
@@ -55,6 +67,24 @@ impl Command {
         [("unless", &self.unless), ("check", &self.check)]
             .into_iter()
             .filter_map(|(field, run)| Some((field, self.command(run.as_deref()?, CONDITION_TIMEOUT))))
+    }
+
+    // How it is taken back, as far as the user said.
+    fn reversed(&self, step: Step) -> Step {
+        if self.touches.is_empty() && self.undo.is_none() {
+            return step.permanent("nobody knows what the command did; `touches` or `undo` would say");
+        }
+        let mut after = Sh::default();
+        for line in self.touches.iter().filter_map(|path| lifeline(path)) {
+            after.line(line.after());
+        }
+        if let Some(undo) = &self.undo {
+            after.line(self.command(undo, self.timeout).script());
+        }
+        let effect = self.undo.as_ref().map(|_| Touch::Effect(self.key()));
+        let touches = self.touches.iter().cloned().map(Touch::Path).chain(effect);
+        let step = step.undone_by(Undo::of(touches).then(after));
+        if self.is_risky() { step.risky() } else { step }
     }
 
     fn mark(&self, field: &str) -> String {
@@ -126,6 +156,7 @@ impl Kind for Command {
     const SUMMARY: &'static str = "A command that runs when a condition does not hold, and after which it must.";
     const EXAMPLE: &'static str =
         "command: { run: docker network create --internal ai, unless: docker network inspect ai }";
+    const UNDO: &'static str = "only what `touches` and `undo` say; without both it stands, and the plan says so.";
 
     fn key(&self) -> String {
         let name = self.name.as_deref().unwrap_or(&self.run);
@@ -133,8 +164,17 @@ impl Kind for Command {
         words.join(" ").chars().take(60).collect()
     }
 
+    fn is_risky(&self) -> bool {
+        self.risky || self.touches.iter().any(|path| lifeline(path).is_some())
+    }
+
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
-        let texts = [("run", Some(&self.run)), ("unless", self.unless.as_ref()), ("check", self.check.as_ref())];
+        let texts = [
+            ("run", Some(&self.run)),
+            ("unless", self.unless.as_ref()),
+            ("check", self.check.as_ref()),
+            ("undo", self.undo.as_ref()),
+        ];
         for (field, text) in texts {
             if text.is_some_and(|text| text.trim().is_empty() || text.contains('\0')) {
                 return Err(Fault::new(field, "there is nothing that could run"));
@@ -146,6 +186,11 @@ impl Kind for Command {
         }
         for (field, path) in [("creates", &self.creates), ("cwd", &self.cwd)] {
             path.as_deref().map_or(Ok(()), |path| absolute_path(field, path))?;
+        }
+        self.touches.iter().try_for_each(|path| absolute_path("touches", path))?;
+        if self.risky && self.touches.is_empty() && self.undo.is_none() {
+            return Err(Fault::new("risky", "the guard would have nothing to put back")
+                .fix("say which files it writes (`touches`), or what takes it back (`undo`)"));
         }
         if self.timeout == 0 || self.timeout > 86400 {
             return Err(Fault::new("timeout", "it must be between 1 and 86400 seconds"));
@@ -194,7 +239,7 @@ impl Kind for Command {
                 );
                 let mut step = Step::new(format!("run {}", wanted.key()), script);
                 step.expects = wanted.expects(seen);
-                step.within(wanted.timeout + 10).serving([*position])
+                wanted.reversed(step.within(wanted.timeout + 10)).serving([*position])
             })
             .collect()
     }
@@ -238,6 +283,24 @@ mod tests {
         for name in ["garbled", "failing", "never-asked"] {
             assert!(matches!(seen("unless", "true", name), Seen::Unknown(_)), "{name}");
         }
+    }
+
+    #[test]
+    fn it_is_taken_back_as_far_as_the_user_says() {
+        let step = |more: &str| {
+            let wanted = load::<Command>(&format!("{{ run: x, creates: /x{more} }}")).unwrap();
+            let change = Change { position: 0, wanted: &wanted, seen: &Seen::Absent, fields: &[] };
+            Command::steps(&[change]).remove(0)
+        };
+        assert!(step("").undo().is_none() && step("").says_how_it_is_undone());
+        let undo = step(", touches: [/x, \"/y $(id)\"], undo: rm -r /z").undo().cloned().unwrap();
+        let effect = Touch::Effect("x".into());
+        assert_eq!(undo.touches, [Touch::Path("/x".into()), Touch::Path("/y $(id)".into()), effect]);
+        assert!(undo.after.text().contains("sh -c 'rm -r /z'"));
+        assert!(!step(", touches: [/x]").risky && step(", undo: x, risky: true").risky);
+        assert!(step(", touches: [/etc/network/interfaces]").risky);
+        assert!(load::<Command>("{ run: x, creates: /x, risky: true }").is_err());
+        assert!(load::<Command>("{ run: x, creates: /x, touches: [x] }").is_err());
     }
 
     #[test]

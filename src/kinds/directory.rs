@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::file::State;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, Seen, Step, absolute_path, mode_text, plain_name,
+    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline,
+    mode_text, plain_name,
 };
 use crate::sh;
 
@@ -59,8 +60,10 @@ impl Directory {
 
 impl Kind for Directory {
     const NAME: &'static str = "directory";
+    const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "A directory with its owner and mode.";
     const EXAMPLE: &'static str = r#"directory: { path: /srv/models, owner: ollama, group: ollama, mode: "0750" }"#;
+    const UNDO: &'static str = "a new one goes while it is empty; one that was changed or removed comes back with owner, mode and access lists.";
 
     const TOUCHES_OTHERS: bool = false;
 
@@ -68,9 +71,13 @@ impl Kind for Directory {
         self.path.clone()
     }
 
+    fn is_risky(&self) -> bool {
+        is_lifeline_folder(&self.path)
+    }
+
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
         absolute_path("path", &self.path)?;
-        if self.state == State::Absent && matches!(self.path.as_str(), "/" | "/etc" | "/usr" | "/home" | "/var") {
+        if self.state == State::Absent && is_of_the_system(&self.path) {
             return Err(Fault::new("path", format!("{} is never removed", self.path)));
         }
         mode_text("mode", &self.mode)?;
@@ -139,8 +146,41 @@ impl Kind for Directory {
                         sh!("rp_directory {} {} {}", path, wanted.mode, owner),
                     )
                 };
-                step.expecting(expect).serving([*position])
+                let undo = Undo::of([Touch::Path(path.clone())]);
+                let after = lifeline(path).map(|line| line.after()).unwrap_or_default();
+                let step = step.undone_by(undo.then(after)).expecting(expect).serving([*position]);
+                if wanted.is_risky() { step.risky() } else { step }
             })
             .collect()
+    }
+}
+
+// Directories of the system itself, two deep below /usr and /var; what is mounted, rmdir refuses.
+fn is_of_the_system(path: &str) -> bool {
+    let inside = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| !rest.contains('/'));
+    inside("/") || inside("/usr/") || inside("/var/") || inside("/etc/systemd/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::tests::load;
+
+    #[test]
+    fn directories_of_the_system_are_never_removed() {
+        for path in ["/", "/etc", "/home", "/usr", "/usr/bin", "/var", "/var/lib", "/srv", "/boot", "/proc"] {
+            assert!(load::<Directory>(&format!("{{ path: {path}, state: absent }}")).is_err(), "{path}");
+        }
+        assert!(load::<Directory>("{ path: /srv/models, state: absent }").is_ok());
+    }
+
+    #[test]
+    fn what_shuts_people_out_by_its_mode_is_guarded() {
+        for (path, risky) in [("/home/admin", true), ("/etc/sudoers.d", true), ("/root/.ssh", true), ("/srv/x", false)]
+        {
+            let wanted = load::<Directory>(&format!("{{ path: {path} }}")).unwrap();
+            let change = Change { position: 0, wanted: &wanted, seen: &Seen::Absent, fields: &[] };
+            assert_eq!(Directory::steps(&[change])[0].risky, risky, "{path}");
+        }
     }
 }

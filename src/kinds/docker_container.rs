@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use self::inspect::{Silence, answers, fields};
 use self::spec::{Amount, capability, cpus_text, limit, port, security_option, size_text, sorted, volume};
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, absolute_path, ask_clock, plain_name,
+    Seen, Step, Touch, Undo, absolute_path, ask_clock, plain_name,
 };
 use crate::secret::{Piece, Rendered};
 use crate::sh;
@@ -284,7 +285,48 @@ impl DockerContainer {
             },
         };
         let step = Step::new(title, script).expecting(expect).within(patience + 600);
+        let step = match self.undo(seen, changed, only(&["state", "healthy"]), only(&LIVE) && !lifted) {
+            Some(undo) => step.undone_by(undo),
+            None => step.permanent("what a container wrote into itself is gone with it; declare the old one and apply"),
+        };
         if self.env.is_empty() { step } else { step.with_payload(self.env_file()) }
+    }
+
+    // A new container goes again, one that was started or stopped stands as before, and limits can be set back; but
+    // nobody can make a container anew with what the old one had written.
+    fn undo(&self, seen: &Seen, changed: &[String], switched: bool, live: bool) -> Option<Undo> {
+        let container = Touch::Container(self.name.clone());
+        let present = match seen {
+            Seen::Present(fields) => fields,
+            _ => {
+                let network = self.own_network().map(|name| Touch::Network(name.to_owned()));
+                return Some(Undo::of([container].into_iter().chain(network)));
+            }
+        };
+        if self.state == ContainerState::Absent {
+            return None;
+        }
+        if switched {
+            return Some(Undo::of([container]));
+        }
+        let was = |name: &str| match present.get(name) {
+            Some(FieldValue::Text(text)) if text != "unlimited" => Some(text.clone()),
+            _ => None,
+        };
+        let flag = |name: &str| {
+            Some(match name {
+                "cpus" => vec![format!("--cpus={}", was(name)?)],
+                "memory" => {
+                    let bytes = Amount::Text(was(name)?).bytes()?;
+                    vec![format!("--memory={bytes}"), format!("--memory-swap={}", bytes.saturating_mul(2))]
+                }
+                "pids_limit" => vec![format!("--pids-limit={}", was(name)?)],
+                "restart" => vec![format!("--restart={}", was(name)?)],
+                _ => return None,
+            })
+        };
+        let flags: Vec<String> = changed.iter().map(|name| flag(name)).collect::<Option<Vec<_>>>()?.concat();
+        live.then(|| Undo::of([container]).then(sh!("docker update {} -- {} >/dev/null", flags, self.name)))
     }
 
     fn refuse_shapes(&self) -> Result<(), Fault> {
@@ -362,9 +404,14 @@ impl Kind for DockerContainer {
     const EXAMPLE: &'static str = "docker_container: { name: ollama, image: \"ollama/ollama:0.3\", memory: 16g, cpus: 4, \
 read_only: true, tmpfs: [\"/tmp:rw,size=2g\"], cap_drop: [ALL], security_opt: [no-new-privileges], \
 volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp } }";
+    const UNDO: &'static str = "a new container goes, with the network that was made for it; one that was started, stopped or given other limits stands as before. One that was replaced or removed cannot come back, since what it had written into itself is gone; the plan says so.";
 
     fn key(&self) -> String {
         self.name.clone()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "name": key, "image": "none" }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

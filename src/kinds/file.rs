@@ -72,13 +72,19 @@ impl File {
 
 impl Kind for File {
     const NAME: &'static str = "file";
+    const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "A regular file with its content, owner and mode.";
     const EXAMPLE: &'static str = r#"file: { path: /etc/motd, content: "Managed by rempart.\n", mode: "0644" }"#;
+    const UNDO: &'static str = "the old content, owner, mode and access lists, or nothing where nothing was. Not an old secret, nor over 64 MiB.";
 
     const TOUCHES_OTHERS: bool = false;
 
     fn key(&self) -> String {
         self.path.clone()
+    }
+
+    fn is_risky(&self) -> bool {
+        self.file().is_risky()
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

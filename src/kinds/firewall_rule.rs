@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::file::State;
 use super::firewall_ufw::host::{self, Host};
@@ -321,6 +322,8 @@ impl Kind for FirewallRule {
     const SUMMARY: &'static str = "One rule of ufw, the host's firewall.";
     const EXAMPLE: &'static str =
         r#"firewall_rule: { allow: 22/tcp, from: [10.0.0.0/8, "fd00::/8"], comment: "administrators" }"#;
+    const UNDO: &'static str =
+        "ufw's files as a whole, and the kernel according to them; refused where somebody changed them since.";
 
     const RISKY: bool = true;
 
@@ -343,6 +346,10 @@ impl Kind for FirewallRule {
             key.push_str(&format!(" on {interface}"));
         }
         key
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        spec::of_key(key)
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
@@ -462,7 +469,7 @@ impl Kind for FirewallRule {
             text.line(sh!("rp_ufw_rewrite\n! rp_ufw_on || rp_ufw_reload"));
         }
         // ufw is Python: a few tenths of a second for each rule.
-        let mut step = Step::new(title, text).within(120 + 2 * commands_at_most).undone_by(script::undo());
+        let mut step = Step::new(title, text).within(120 + 2 * commands_at_most).undone_by(script::undo()).risky();
         step.expects = expects;
         vec![step.serving(batch.iter().map(|change| change.position))]
     }

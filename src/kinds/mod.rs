@@ -20,7 +20,7 @@ mod systemd_unit;
 mod template;
 mod user;
 
-use crate::resource::Entry;
+use crate::resource::{Entry, Resource, Reversal, Seen};
 
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
@@ -45,6 +45,21 @@ pub const KINDS: &[Entry] = &[
 /// The row of a kind.
 pub fn find(name: &str) -> Option<&'static Entry> {
     KINDS.iter().find(|entry| entry.name == name)
+}
+
+/// Why a change of this resource, from what was seen, could not be taken back; `None` = it could.
+pub fn permanent(resource: &dyn Resource, seen: &Seen, fields: &[String]) -> Option<&'static str> {
+    let steps = (find(resource.kind())?.steps)(&[(resource, seen, fields)]);
+    steps.into_iter().find_map(|step| match step.reversal {
+        Reversal::Never(why) => Some(why),
+        Reversal::Undo(_) => None,
+    })
+}
+
+/// The ids of what a resource makes: its own, unless its kind makes several things of one item.
+pub fn parts(kind: &str, key: &str) -> Vec<String> {
+    let keys = find(kind).map_or_else(|| vec![key], |entry| (entry.parts)(key));
+    keys.into_iter().map(|key| format!("{kind}:{key}")).collect()
 }
 
 #[cfg(test)]

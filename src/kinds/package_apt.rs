@@ -7,7 +7,7 @@ use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ProbeError, ProbeScript,
-    Provision, Seen, Step, ask_package, package_state,
+    Provision, Seen, Step, Touch, Undo, ask_package, package_state,
 };
 use crate::sh;
 
@@ -34,7 +34,12 @@ pub struct PackageApt {
 }
 
 // What a host needs to stay reachable, or to install anything again.
-const KEPT: &[&str] = &["apt", "base-files", "bash", "coreutils", "dash", "dpkg", "libc6", "openssh-server", "systemd"];
+#[rustfmt::skip]
+const KEPT: &[&str] = &[
+    "apt", "base-files", "base-passwd", "bash", "coreutils", "dash", "dpkg", "init", "iproute2", "libc6",
+    "libpam-modules", "libpam-runtime", "libpam0g", "login", "openssh-server", "passwd", "systemd", "systemd-sysv",
+    "util-linux",
+];
 
 // apt's own wait covers dpkg's locks only [tried]: not the lists', the archives', nor `dpkg --configure`'s.
 // The policy lets itself go once the shell that wrote it is gone, so that a power cut cannot leave daemons stopped.
@@ -159,11 +164,17 @@ impl PackageApt {
 
 impl Kind for PackageApt {
     const NAME: &'static str = "package_apt";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "Debian packages: there or not, at a version, held or not.";
     const EXAMPLE: &'static str = "package_apt: { names: [docker.io, ufw, squid=5.7-2+deb12u2], hold: true }";
+    const UNDO: &'static str = "what came goes, what went comes, in the old version while a mirror has it, held or not as before. What a package leaves behind when it is removed stays: configuration, accounts, data.";
 
     fn key(&self) -> String {
         self.items().map(|(name, _)| name).collect::<Vec<_>>().join(",")
+    }
+
+    fn parts(key: &str) -> Vec<&str> {
+        key.split(',').collect()
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {
@@ -331,7 +342,15 @@ fn step(batch: &[Change<'_, PackageApt>], recommends: bool) -> Option<Step> {
         names
     );
     let expect = Expect::Prints { command, output: lines.join("\n") };
-    Some(Step::new(title, script).serving(batch.iter().map(|change| change.position)).expecting(expect).within(1200))
+    // Not risky: apt may take longer than anybody waits for a confirmation, and at boot nothing can be installed.
+    let undo = Undo::of([Touch::Packages]);
+    Some(
+        Step::new(title, script)
+            .undone_by(undo)
+            .serving(batch.iter().map(|change| change.position))
+            .expecting(expect)
+            .within(1200),
+    )
 }
 
 #[cfg(test)]

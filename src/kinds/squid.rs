@@ -9,7 +9,8 @@ use super::file::State;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, Seen, Step, absolute_path, ask_clock, is_looping, is_newer, show_units, unit_state,
+    Provision, Seen, Step, Touch, Undo, absolute_path, ask_clock, is_looping, is_newer, lifeline, show_units,
+    unit_state,
 };
 use crate::secret::{Piece, Rendered};
 use crate::sh;
@@ -324,9 +325,11 @@ fn extra_line(text: &str) -> Result<(), String> {
 
 impl Kind for Squid {
     const NAME: &'static str = "squid";
+    const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "Squid as a filtering proxy: a whole squid.conf that lets listed names pass and refuses all else, and its daemon.";
     const EXAMPLE: &'static str =
         "squid: { allow_domains: [.ollama.ai, huggingface.co], clients: [192.0.2.0/24], ports: [3128] }";
+    const UNDO: &'static str = "the old squid.conf, and whether the daemon runs, is enabled, and has read it.";
 
     fn key(&self) -> String {
         self.path.clone()
@@ -334,6 +337,9 @@ impl Kind for Squid {
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {
         absolute_path("path", &self.path)?;
+        if lifeline(&self.path).is_some() {
+            return Err(Fault::new("path", format!("{} is no place for a squid.conf", self.path)));
+        }
         let line = |field, text: &str| fits(Format::Squid, text).map_err(|why| Fault::new(field, why));
         line("path", &self.path)?;
         if self.ports.is_empty() {
@@ -417,13 +423,17 @@ impl Kind for Squid {
                 );
                 let expect = Expect::Nothing("whatever is left of it goes");
                 let step = Step::new(format!("stop and disable squid, and remove {path}"), script);
-                steps.push(step.expecting(expect).serving([*position]));
+                let undo = Undo::of([Touch::Path(path.clone()), Touch::Unit(UNIT.into())]);
+                steps.push(step.undone_by(undo).expecting(expect).serving([*position]));
                 continue;
             }
             let changed = |field: &str| fields.is_empty() || fields.iter().any(|name| name == field);
             if ["content", "mode", "owner", "group"].iter().any(|field| changed(field)) {
                 let parse = if wanted.rendered().is_secret() { PARSE_SECRETLY } else { PARSE };
-                steps.push(wanted.file().put(seen, Sh::program_of_the_user(parse)).serving([*position]));
+                let undo = Undo::of([Touch::Path(path.clone())])
+                    .then(sh!("if systemctl is-active --quiet squid.service; then systemctl reload squid.service; fi"));
+                let step = wanted.file().put(seen, Sh::program_of_the_user(parse)).undone_by(undo);
+                steps.push(step.serving([*position]));
             }
             let ports: Vec<u16> = wanted.ports.iter().filter_map(Port::parts).map(|(_, port)| port).collect();
             let active =
@@ -449,7 +459,8 @@ impl Kind for Squid {
                 command: sh!("systemctl is-active --quiet squid.service && echo active || echo not active"),
                 output: if active { "active" } else { "not active" }.into(),
             };
-            steps.push(Step::new(title, script).expecting(expect).serving([*position]));
+            let step = Step::new(title, script).undone_by(Undo::of([Touch::Unit(UNIT.into())]));
+            steps.push(step.expecting(expect).serving([*position]));
         }
         steps
     }

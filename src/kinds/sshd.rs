@@ -10,7 +10,7 @@ use crate::model::did_you_mean;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, Seen, Step, Undo, absolute_path, is_newer, show_units, unit_state,
+    ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, absolute_path, is_newer, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -132,12 +132,6 @@ const SOCKET: &str = r#"rp_socket() {
   systemctl restart ssh.socket
   systemctl start ssh.service
 }"#;
-
-const AFTER: &str = "systemctl daemon-reload
-systemctl reset-failed ssh.service ssh.socket 2>/dev/null || :
-if systemctl is-active --quiet ssh.socket; then
-  systemctl stop ssh.service; systemctl restart ssh.socket; systemctl start ssh.service
-else systemctl restart ssh.service; fi";
 
 /// Settings of sshd in a drop-in, compared with what sshd makes of its whole configuration.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -428,10 +422,12 @@ fn table(answer: &Answer, section: &str, trouble: &str) -> Result<BTreeMap<Strin
 
 impl Kind for Sshd {
     const NAME: &'static str = "sshd";
+    const NAMED_BY: Option<&'static str> = Some("drop_in");
     const SUMMARY: &'static str =
         "Settings of sshd in a drop-in, compared with what sshd makes of its whole configuration.";
     const EXAMPLE: &'static str =
         "sshd: { settings: { PermitRootLogin: \"no\", PasswordAuthentication: false, AllowUsers: [admin] } }";
+    const UNDO: &'static str = "the drop-in, the `Include` line and the socket, and sshd runs on them again.";
     const RISKY: bool = true;
 
     fn key(&self) -> String {
@@ -552,23 +548,25 @@ impl Kind for Sshd {
 fn step(change: &Change<'_, Sshd>) -> Step {
     let Change { position, wanted, seen, fields } = change;
     let file = wanted.file();
-    let undo = Undo { paths: vec!["/etc/ssh".into(), SOCKET_DROP_IN.into()], after: Sh::program_of_the_user(AFTER) };
     let path = &wanted.drop_in;
+    let socket = format!("{SOCKET_DROP_IN}/rempart.conf");
+    // The folders after what is in them: one that was not there goes again.
+    let touches = [path, MAIN, FOLDER, &socket, SOCKET_DROP_IN].map(|path| Touch::Path(path.to_owned()));
+    let undo = Undo::of(touches).then(Sh::program_of_the_user(RESTART_SSHD));
     let mut script = Sh::program_of_the_user(TRY);
     if wanted.state == State::Absent {
-        let socket = format!("{SOCKET_DROP_IN}/rempart.conf");
         script.line(sh!("RP_KEEP=1\nrp_try {}\nrp_take\nrm -f -- {}", path, path));
         script.line(sh!("if [ -e {} ]; then rm -f -- {}", socket, socket));
-        script.line(Sh::program_of_the_user(AFTER));
+        script.line(Sh::program_of_the_user(RESTART_SSHD));
         script.line(sh!("fi"));
         script.line(sh!("rp_reload"));
         let step = Step::new(format!("remove {path} and reload sshd"), script).expecting(file.expect(seen));
-        return step.undone_by(undo).serving([*position]);
+        return step.undone_by(undo).risky().serving([*position]);
     }
     if !fields.is_empty() && fields.iter().all(|field| field == "reload_pending") {
         script.line(sh!("sshd -t\nrp_reload"));
         let expect = Expect::Nothing("sshd itself says whether the files are good");
-        return Step::new("reload sshd", script).expecting(expect).undone_by(undo).serving([*position]);
+        return Step::new("reload sshd", script).expecting(expect).undone_by(undo).risky().serving([*position]);
     }
     let keywords: Vec<String> = wanted.settings.keys().map(|keyword| keyword.to_lowercase()).collect();
     script.line(sh!("RP_USER={}", wanted.login_user.as_deref().unwrap_or("")));
@@ -583,6 +581,7 @@ fn step(change: &Change<'_, Sshd>) -> Step {
         .with_payload(file.content.clone().unwrap_or_default())
         .expecting(file.expect(seen))
         .undone_by(undo)
+        .risky()
         .serving([*position])
 }
 

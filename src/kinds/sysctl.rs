@@ -7,7 +7,7 @@ use super::file::State;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, Seen, Step, Undo,
+    ProbeScript, Provision, Seen, Step, Touch, Undo,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -152,6 +152,23 @@ impl Sysctl {
             _ => None,
         };
         let mut script = Sh::default();
+        let mut touches = vec![Touch::Path(file.path.clone())];
+        let overrides = match known("overridden_by") {
+            Some(FieldValue::List(overrides)) => {
+                overrides.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for other in &overrides {
+            // Whoever put a link there keeps the text elsewhere, and what is elsewhere is not ours to change.
+            let what = format!("{other} sets {} to another value; take that line out there", self.name);
+            script.line(if other.starts_with("/etc/") {
+                touches.push(Touch::Path((*other).to_owned()));
+                sh!("[ ! -L {} ] || { echo {} >&2; exit 1; }", *other, what)
+            } else {
+                sh!("echo {} >&2; exit 1", what)
+            });
+        }
         if differs("value") || fields.is_empty() {
             script.line(sh!(
                 "if ! printf '%s\\n' {} 2>/dev/null >{}; then echo {} >&2; exit 1; fi",
@@ -165,22 +182,14 @@ impl Sysctl {
         if differs("persisted") || fields.is_empty() {
             script.line(sh!("mkdir -p -m 0755 /etc/sysctl.d")).line(step.script);
         }
-        let mut paths = vec![file.path.clone()];
-        if let Some(FieldValue::List(overrides)) = known("overridden_by") {
-            let parts: Vec<&str> = self.name.split(['.', '/']).collect();
-            let line = format!(r"s|^[[:space:]]*-\{{0,1\}}{}[[:space:]]*=|# rempart: &|", parts.join("[./]"));
-            for other in overrides.iter().filter_map(|entry| entry.split_once(": ").map(|(path, _)| path)) {
-                script.line(if other.starts_with("/etc/") {
-                    paths.push(other.to_owned());
-                    sh!("sed -i --follow-symlinks -e {} -- {}", line, other)
-                } else {
-                    let what = format!("{other} sets {} to another value; take that line out there", self.name);
-                    sh!("echo {} >&2; exit 1", what)
-                });
-            }
+        let parts: Vec<&str> = self.name.split(['.', '/']).collect();
+        let line = format!(r"s|^[[:space:]]*-\{{0,1\}}{}[[:space:]]*=|# rempart: &|", parts.join("[./]"));
+        for other in overrides {
+            script.line(sh!("sed -i -e {} -- {}", line, other));
         }
         let title = format!("set {} to {value}, now and after a reboot", self.name);
-        let mut step = Step { title, script, ..step }.within(60);
+        touches.push(Touch::Kernel(path.trim_start_matches("/proc/sys/").to_owned()));
+        let mut step = Step { title, script, ..step }.within(60).undone_by(Undo::of(touches));
         let was = known("signature").cloned().map(|value| Fields::from([("signature".to_owned(), value)]));
         step.expects = vec![file.expect(&was.map_or(Seen::Absent, Seen::Present))];
         let Some(FieldValue::Text(old)) = known("value") else { return step };
@@ -190,7 +199,7 @@ impl Sysctl {
         if !self.name.starts_with("net.") || !differs("value") {
             return step;
         }
-        step.undone_by(Undo { paths, after: sh!("printf '%s\\n' {} >{}", old, path) })
+        step.risky()
     }
 }
 
@@ -204,13 +213,20 @@ fn persisted(name: &str) -> String {
 
 impl Kind for Sysctl {
     const NAME: &'static str = "sysctl";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "A kernel setting: its value now, and the file that sets it again after a reboot.";
     const EXAMPLE: &'static str = "sysctl: { name: net.ipv4.conf.all.rp_filter, value: 1 }";
+    const UNDO: &'static str =
+        "the value in the kernel, its file, and the lines of other files that were commented out.";
 
     const TOUCHES_OTHERS: bool = false;
 
     fn key(&self) -> String {
         canonical(&self.name)
+    }
+
+    fn is_risky(&self) -> bool {
+        self.state == State::Present && self.name.starts_with("net.")
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

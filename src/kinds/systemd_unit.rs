@@ -9,8 +9,8 @@ use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, ForeseenUnit, Kind, ManagedFile,
-    ProbeError, ProbeScript, Provision, Seen, Step, Undo, UnitState, ask_clock, is_looping, is_newer, plain_name,
-    show_units, unit_state,
+    ProbeError, ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, UnitState, ask_clock, is_lifeline_unit,
+    is_looping, is_newer, plain_name, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -69,18 +69,9 @@ rp_start() {
   fi
 }"#;
 
-// A change of these can cut the way by which rempart came.
-const LIFELINES: [&str; 9] = [
-    "ssh.service",
-    "sshd.service",
-    "ssh.socket",
-    "systemd-networkd.service",
-    "networking.service",
-    "NetworkManager.service",
-    "nftables.service",
-    "ufw.service",
-    "firewalld.service",
-];
+// Where `enable` puts links; at boot nothing can be enabled, so a guard puts the very links back.
+const WANTED_BY: [&str; 7] =
+    ["sysinit", "network-pre", "network", "network-online", "multi-user", "graphical", "sockets"];
 
 /// A systemd unit: its file and drop-ins, whether it is enabled, masked and running, and on which configuration.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -271,6 +262,9 @@ impl SystemdUnit {
             }
             step = step.with_payload(file.content.clone().unwrap_or_default());
         }
+        let folder = (!self.drop_ins.is_empty()).then(|| self.folder());
+        let step = step.undone_by(self.undo(written.iter().cloned().chain(folder).map(Touch::Path)));
+        let mut step = self.guarded(step);
         step.title = format!("write {}", written.join(" and "));
         step.script = Sh::lines([script, put]);
         Some(step)
@@ -319,7 +313,8 @@ impl SystemdUnit {
                 output: if was("active") { "active" } else { "not active" }.into(),
             }
         });
-        Some(self.guarded(step, seen))
+        let mask = (self.masks() == Some(true)).then(|| Touch::Path(self.path()));
+        Some(self.guarded(step.undone_by(self.undo(mask))))
     }
 
     // Whether it is to be masked: said, or meant, since a masked unit neither starts nor takes a file.
@@ -331,23 +326,40 @@ impl SystemdUnit {
         self.masked.or(meant.then_some(false))
     }
 
-    fn guarded(&self, step: Step, seen: &Seen) -> Step {
-        if !LIFELINES.contains(&self.name.as_str()) {
-            return step;
-        }
-        let name = &self.name;
-        let mut paths = vec![self.path(), self.folder()];
-        for target in ["sysinit", "network-pre", "network", "multi-user", "sockets"] {
-            paths.push(format!("{FOLDER}/{target}.target.wants/{name}"));
-        }
-        let verb = match seen {
-            Seen::Present(fields) if matches!(fields.get("active"), Some(FieldValue::Bool(true))) => "restart",
-            _ => "stop",
-        };
-        step.undone_by(Undo { paths, after: sh!("systemctl daemon-reload; systemctl {} -- {}", verb, name) })
+    fn is_lifeline(&self) -> bool {
+        is_lifeline_unit(&self.name)
     }
 
-    fn remove_step(&self, seen: &Seen) -> Step {
+    // Its own part of /etc/systemd/system, and what systemd does with it. Files come before their folder, which goes
+    // again where it was not there.
+    fn undo(&self, files: impl IntoIterator<Item = Touch>) -> Undo {
+        let mut touches: Vec<Touch> = files.into_iter().collect();
+        if self.is_template() {
+            return Undo::of(touches);
+        }
+        if self.is_lifeline() {
+            let links = WANTED_BY.map(|target| format!("{target}.target.wants/{}", self.name));
+            let aliases = ["sshd.service", "dbus-org.freedesktop.network1.service"].map(str::to_owned);
+            touches.extend(links.into_iter().chain(aliases).map(|link| Touch::Path(format!("{FOLDER}/{link}"))));
+        }
+        touches.push(Touch::Unit(self.name.clone()));
+        // One that runs must not go on with what was taken back; whether it runs at all is the unit's own state.
+        let again = match self.name.as_str() {
+            "ssh.service" | "ssh.socket" | "sshd.service" => Sh::program_of_the_user(RESTART_SSHD),
+            name => sh!(
+                "systemctl reset-failed -- {} 2>/dev/null || :\nsystemctl try-restart -- {} 2>/dev/null || :",
+                name,
+                name
+            ),
+        };
+        Undo::of(touches).then(again)
+    }
+
+    fn guarded(&self, step: Step) -> Step {
+        if self.is_lifeline() { step.risky() } else { step }
+    }
+
+    fn remove_step(&self) -> Step {
         let (name, path, folder) = (&self.name, self.path(), self.folder());
         let mut script = Sh::default();
         if !self.is_template() {
@@ -358,10 +370,11 @@ impl SystemdUnit {
                 name
             ));
         }
-        script.line(sh!("rm -f -- {}\nrm -rf -- {}\nsystemctl daemon-reload", path, folder));
+        script.line(sh!("rm -f -- {}\nrm -rf -- {}\nsystemctl daemon-reload", &path, &folder));
         script.line(sh!("systemctl reset-failed -- {} 2>/dev/null || :", name));
         let step = Step::new(format!("stop, disable and remove {name}"), script);
-        self.guarded(step.expecting(Expect::Nothing("whatever is left of it goes")), seen)
+        let undo = self.undo([Touch::Path(path), Touch::Tree(folder)]);
+        self.guarded(step.undone_by(undo).expecting(Expect::Nothing("whatever is left of it goes")))
     }
 }
 
@@ -385,16 +398,23 @@ fn part_of(seen: &Seen, prefix: &str) -> Seen {
 
 impl Kind for SystemdUnit {
     const NAME: &'static str = "systemd_unit";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str =
         "A systemd unit: its file and drop-ins, whether it is enabled, masked and running, and on which configuration.";
     const EXAMPLE: &'static str = "systemd_unit: { name: ollama-gw, from: ollama-gw.service.j2, enabled: true, \
 active: true, restart_on: [gw-env] }";
+    const UNDO: &'static str =
+        "its files and drop-ins, whether it is enabled, masked and running, and it runs on what it ran on before.";
 
     fn key(&self) -> String {
         match SUFFIXES.iter().any(|suffix| self.name.ends_with(suffix)) {
             true => self.name.clone(),
             false => format!("{}.service", self.name),
         }
+    }
+
+    fn is_risky(&self) -> bool {
+        self.is_lifeline()
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
@@ -536,7 +556,7 @@ active: true, restart_on: [gw-env] }";
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
-        if !LIFELINES.contains(&self.name.as_str()) {
+        if !is_lifeline_unit(&self.name) {
             return;
         }
         let gone = self.state == State::Absent;
@@ -554,7 +574,7 @@ active: true, restart_on: [gw-env] }";
         let mut steps = Vec::new();
         for Change { position, wanted, seen, fields } in batch {
             if wanted.state == State::Absent {
-                steps.push(wanted.remove_step(seen).serving([*position]));
+                steps.push(wanted.remove_step().serving([*position]));
                 continue;
             }
             // What is to be made differs in everything.
@@ -565,11 +585,13 @@ active: true, restart_on: [gw-env] }";
                     command: sh!("systemctl show -p LoadState --value -- {}", wanted.name),
                     output: "masked".into(),
                 };
-                steps.push(Step::new(format!("unmask {}", wanted.name), script).expecting(expect).serving([*position]));
+                let step = Step::new(format!("unmask {}", wanted.name), script);
+                let step = wanted.guarded(step.undone_by(wanted.undo([Touch::Path(wanted.path())])));
+                steps.push(step.expecting(expect).serving([*position]));
             }
             let write = wanted.write_step(seen, &changed);
             let written = write.is_some();
-            steps.extend(write.map(|step| wanted.guarded(step, seen).serving([*position])));
+            steps.extend(write.map(|step| step.serving([*position])));
             if !wanted.is_template() {
                 steps.extend(wanted.state_step(seen, &changed, written).map(|step| step.serving([*position])));
             }
@@ -636,7 +658,7 @@ mod tests {
         let seen = Seen::Present(Fields::from([("active".to_owned(), FieldValue::Bool(false))]));
         let fields = ["active".to_owned()];
         let steps = SystemdUnit::steps(&[Change { position: 0, wanted: &ssh, seen: &seen, fields: &fields }]);
-        assert!(steps.len() == 1 && steps[0].undo.is_some());
+        assert!(steps.len() == 1 && steps[0].risky);
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::{Format, Sh};
@@ -84,11 +85,20 @@ impl Kind for Template {
     const NAME: &'static str = "template";
     const SUMMARY: &'static str = "A file rendered from a template, checked before it replaces anything.";
     const EXAMPLE: &'static str = r#"template: { to: /etc/ollama/gw.env, from: gw.env.j2, mode: "0640" }"#;
+    const UNDO: &'static str = "as a file.";
 
     const TOUCHES_OTHERS: bool = false;
 
     fn key(&self) -> String {
         self.to.clone()
+    }
+
+    fn is_risky(&self) -> bool {
+        self.file().is_risky()
+    }
+
+    fn named(key: &str) -> Option<Value> {
+        Some(json!({ "to": key, "from": "none", "content": "" }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
@@ -167,7 +177,7 @@ mod tests {
             let wanted = load::<Template>(&item(&format!("validate: {written}"))).unwrap();
             assert_eq!(wanted.validator().text(), "visudo -cf \"$1\"");
             let step = wanted.file().put(&Seen::Absent, wanted.validator());
-            assert!(step.script.text().contains("rp_validate() {\nvisudo -cf \"$1\"\n}"));
+            assert!(step.script.text().contains("rp_validate_0() {\nvisudo -cf \"$1\"\n}"));
         }
         assert!(load::<Template>(&item("validate: /bin/true")).is_err());
     }

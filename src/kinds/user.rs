@@ -7,7 +7,7 @@ use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, ForeseenAccount, Kind, ProbeError,
-    ProbeScript, Provision, Seen, Step, Undo, absolute_path,
+    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path,
 };
 use crate::sh;
 
@@ -142,10 +142,66 @@ impl User {
         if self.password_locked == Some(false) {
             script.line(sh!("usermod --unlock -- {}", name));
         }
-        Step::new(format!("add the user {name}"), script)
+        let mut undo = self.undo(&self.groups, true);
+        if !self.system {
+            undo.touches.push(Touch::Home(home));
+        }
+        Step::new(format!("add the user {name}"), script).undone_by(undo)
     }
 
-    fn modify(&self, fields: &[String]) -> Step {
+    // Line by line, and member by member: what others change in these files meanwhile is theirs.
+    fn undo<'a>(&self, groups: impl IntoIterator<Item = &'a String>, whole: bool) -> Undo {
+        let line = |file: &str| Touch::Line { file: file.to_owned(), key: self.name.clone() };
+        let mut touches: Vec<Touch> = ["/etc/passwd", "/etc/shadow"].map(line).into();
+        if whole {
+            // An account may bring a group of its own name, and take it along.
+            touches.extend(["/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid"].map(line));
+        }
+        let mut groups: Vec<&String> = groups.into_iter().filter(|group| !whole || **group != self.name).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        for group in groups {
+            let member =
+                |file: &str| Touch::Member { file: file.to_owned(), group: group.clone(), user: self.name.clone() };
+            touches.extend(["/etc/group", "/etc/gshadow"].map(member));
+        }
+        Undo::of(touches)
+    }
+
+    // usermod gives the files of a home to the new number, and so does this to the old one.
+    fn give_back(&self, was: &Fields, fields: &[String]) -> Sh {
+        let (Some(FieldValue::Int(uid)), Some(FieldValue::Text(group)), Some(FieldValue::Text(home))) =
+            (was.get("uid"), was.get("group"), was.get("home"))
+        else {
+            return Sh::default();
+        };
+        let mut after = Sh::default();
+        if !is_home(home) {
+            return after;
+        }
+        let differs = |name: &str| fields.iter().any(|field| field == name);
+        if let (Some(new), true) = (self.uid, differs("uid")) {
+            let (new, old) = (new.to_string(), uid.to_string());
+            let found = Sh::program_of_the_user("{} +");
+            after.line(sh!(
+                "[ ! -d {} ] || find {} -xdev -uid {} -exec chown -h -- {} {}",
+                home,
+                home,
+                new,
+                old,
+                found
+            ));
+        }
+        if differs("group") {
+            let new = self.group.as_deref().unwrap_or(&self.name);
+            let (owner, found) = (uid.to_string(), Sh::program_of_the_user("{} +"));
+            let find = sh!("find {} -xdev -uid {} -group {}", home, owner, new);
+            after.line(sh!("[ ! -d {} ] || {} -exec chgrp -h -- {} {}", home, find, group, found));
+        }
+        after
+    }
+
+    fn modify(&self, was: &Fields, fields: &[String]) -> Step {
         let wanted = |value: &Option<String>| value.clone().unwrap_or_else(|| self.name.clone());
         let (mut words, mut joined) = (Vec::new(), Vec::new());
         for field in fields {
@@ -175,24 +231,47 @@ impl User {
             script.line(sh!("usermod {} -- {}", lock, self.name));
         }
         let step = Step::new(format!("change the user {} ({})", self.name, fields.join(", ")), script);
-        if !self.is_login {
-            return step;
-        }
-        let paths = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"].map(str::to_owned).to_vec();
-        step.undone_by(Undo { paths, after: sh!(":") })
+        let had = groups_of(was);
+        let undo = self.undo(had.iter().chain(&self.groups), false).then(self.give_back(was, fields));
+        let step = step.undone_by(undo);
+        if self.is_login { step.risky() } else { step }
     }
+
+    fn remove(&self, was: &Fields) -> Step {
+        let what = format!("remove the user {}, but not its home", self.name);
+        Step::new(what, sh!("userdel -- {}", self.name)).undone_by(self.undo(&groups_of(was), true))
+    }
+}
+
+fn groups_of(was: &Fields) -> Vec<String> {
+    match was.get("groups") {
+        Some(FieldValue::List(groups)) => groups.clone(),
+        _ => Vec::new(),
+    }
+}
+
+// A service's account may name a directory of the system, whose files are not its own.
+fn is_home(path: &str) -> bool {
+    path.trim_start_matches('/').contains('/')
+        && !["/usr/", "/bin/", "/sbin/", "/lib/"].iter().any(|of| path.starts_with(of))
 }
 
 impl Kind for User {
     const NAME: &'static str = "user";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "A user account with its groups.";
     const EXAMPLE: &'static str =
         "user: { name: ollama, system: true, home: /var/lib/ollama, groups: [render], password_locked: true }";
+    const UNDO: &'static str = "its lines in passwd, shadow, group, subuid and subgid and its memberships, not what others changed in these files; its files' numbers where they were changed. A new home goes while it holds the skeleton alone.";
 
     const TOUCHES_OTHERS: bool = false;
 
     fn key(&self) -> String {
         self.name.clone()
+    }
+
+    fn is_risky(&self) -> bool {
+        self.is_login
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {
@@ -310,20 +389,15 @@ impl Kind for User {
         batch
             .iter()
             .map(|Change { position, wanted, seen, fields }| {
-                let line = match seen {
-                    Seen::Present(fields) => fields.get("line"),
-                    _ => None,
-                };
-                let output = match line {
+                let nothing = Fields::new();
+                let was = if let Seen::Present(was) = seen { was } else { &nothing };
+                let output = match was.get("line") {
                     Some(FieldValue::Text(line)) => line.clone(),
                     _ => String::new(),
                 };
                 let step = match (wanted.state, seen) {
-                    (State::Absent, _) => {
-                        let what = format!("remove the user {}, but not its home", wanted.name);
-                        Step::new(what, sh!("userdel -- {}", wanted.name))
-                    }
-                    (State::Present, Seen::Present(_)) => wanted.modify(fields),
+                    (State::Absent, _) => wanted.remove(was),
+                    (State::Present, Seen::Present(_)) => wanted.modify(was, fields),
                     (State::Present, _) => wanted.create(),
                 };
                 let command = sh!("getent passwd -- {} | sed -e {}", wanted.name, HIDE);
@@ -391,7 +465,7 @@ mod tests {
         assert!(load::<User>("{ name: admin, shell: /bin/false }").is_err());
         assert!(load::<User>("{ name: root, state: absent }").is_err());
         let wanted = load::<User>("{ name: admin, shell: /bin/zsh }").unwrap();
-        assert!(wanted.modify(&["shell".to_owned()]).undo.is_some());
+        assert!(wanted.modify(&Fields::new(), &["shell".to_owned()]).risky);
     }
 
     proptest! {

@@ -131,7 +131,8 @@ impl Hierarchy {
             let parent = group.clone();
             group.push(part);
             if !group.is_dir() {
-                io(format!("make the control group {}", group.display()), fs::create_dir(&group))?;
+                // Hosts boot side by side: another keeper may have made it meanwhile.
+                io(format!("make the control group {}", group.display()), fs::create_dir_all(&group))?;
             }
             if self.controllers.is_empty() {
                 // What cannot be passed on is not had: Docker then says which limit it misses.

@@ -8,7 +8,8 @@ pub enum Exit {
     Done = 0,
     /// Something failed, or could not be judged.
     Failed = 1,
-    /// Differences were found (`drift`, `plan --detailed-exitcode`).
+    /// Differences were found (`drift`, `plan --detailed-exitcode`), or left: a checkpoint that waits for a person, or what
+    /// a rollback cannot take back.
     Differs = 2,
     /// Some hosts could not be reached; the others are as the rest of the output says.
     Unreachable = 3,
@@ -29,7 +30,10 @@ impl Exit {
     pub const TABLE: [(Exit, &'static str); 9] = [
         (Exit::Done, "everything is as desired"),
         (Exit::Failed, "something failed, or could not be judged"),
-        (Exit::Differs, "differences found (drift; plan --detailed-exitcode)"),
+        (
+            Exit::Differs,
+            "differences found (drift; plan --detailed-exitcode), or left: a checkpoint, what rollback cannot take back",
+        ),
         (Exit::Unreachable, "some hosts could not be reached"),
         (Exit::Healed, "a host took a risky change back by itself"),
         (Exit::Refused, "refused: not approved, stale, or against a rule"),

@@ -8,6 +8,7 @@ mod host;
 mod phase;
 mod place;
 mod resource_id;
+mod time;
 
 pub use diagnostic::{Diagnostic, Severity, did_you_mean};
 pub use exit::Exit;
@@ -15,3 +16,4 @@ pub use host::HostName;
 pub use phase::Phase;
 pub use place::{Place, Source};
 pub use resource_id::ResourceId;
+pub use time::utc;

@@ -4,7 +4,7 @@
 //! phases and the written order only order: a failure stops dependants, never a neighbour.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -43,6 +43,7 @@ pub struct Graph {
     dependencies: Vec<Vec<Dependency>>,
     by_id: HashMap<(HostName, ResourceId), usize>,
     untested: Vec<HostName>,
+    witnesses: BTreeSet<usize>,
 }
 
 // Phase, items before the ends of phases, written order.
@@ -76,6 +77,7 @@ impl Graph {
             order: Vec::new(),
             by_id,
             untested: Vec::new(),
+            witnesses: BTreeSet::new(),
         };
         let mut faults = Vec::new();
         graph.add_explicit(&mut faults);
@@ -94,9 +96,10 @@ impl Graph {
     /// The part of the graph that a selection keeps, in the same order.
     ///
     /// An aggregate brings its parts along, whatever was selected: a firewall without its rules is another firewall.
-    /// Hosts that lose a test by it cannot enter production in this run.
+    /// Hosts that lose a test by it cannot enter production in this run. With `witnesses`, what is needed by name and
+    /// was not selected stays in the graph to be looked at: a need holds in a part of the graph as in the whole.
     #[must_use]
-    pub fn restrict(self, keep: &dyn Fn(&Item) -> bool) -> Graph {
+    pub fn restrict(self, keep: &dyn Fn(&Item) -> bool, witnesses: bool) -> Graph {
         let mut kept: Vec<bool> = self.items.iter().map(keep).collect();
         let aggregates: Vec<(HostName, &'static str)> = self
             .items
@@ -123,6 +126,12 @@ impl Graph {
                 untested.push(host);
             }
         }
+        let selected = kept.clone();
+        for number in (0..self.items.len()).filter(|number| witnesses && selected[*number]) {
+            for dependency in &self.dependencies[number] {
+                kept[dependency.on] |= matches!(dependency.why, Why::Needs(_));
+            }
+        }
         let mut moved: Vec<Option<usize>> = vec![None; self.items.len()];
         let mut next = 0;
         for (number, kept) in kept.iter().enumerate() {
@@ -146,12 +155,19 @@ impl Graph {
             }
         }
         let by_id = items.iter().enumerate().map(|(at, item)| ((item.host.clone(), item.id()), at)).collect();
-        Graph { items, order, dependencies, by_id, untested }
+        let looked_at = |number: usize| if selected[number] { None } else { moved[number] };
+        let witnesses = (0..selected.len()).filter_map(looked_at).collect();
+        Graph { items, order, dependencies, by_id, untested, witnesses }
     }
 
     /// Whether tests that gate a host's production were left out by a selection.
     pub fn is_untested(&self, host: &HostName) -> bool {
         self.untested.contains(host)
+    }
+
+    /// Whether an item is only looked at: something selected needs it, and it was not selected itself.
+    pub fn is_witness(&self, item: usize) -> bool {
+        self.witnesses.contains(&item)
     }
 
     /// What must come before an item.

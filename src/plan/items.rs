@@ -1,6 +1,7 @@
 //! Owns what the graph is made of: resources with their place in the deployment.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 
 use crate::model::{HostName, Phase, Place, ResourceId};
 use crate::resource::{Desired, Foreseen, Provision, Resource, Seen};
@@ -33,6 +34,16 @@ impl Item {
     pub fn id(&self) -> ResourceId {
         self.resource.id()
     }
+
+    /// What stands for it, if facts are missing.
+    pub fn unread(&self) -> Option<&Unread> {
+        self.resource.as_any().downcast_ref()
+    }
+
+    /// Why nothing was seen of it on a host that was reached.
+    pub fn unseen(&self) -> String {
+        self.unread().map_or_else(|| "it was not measured".into(), |unread| unread.why.clone())
+    }
 }
 
 /// An explicit edge, resolved to a host.
@@ -49,7 +60,14 @@ pub struct Need {
 /// Stands in the graph for a resource whose fields wait for facts that nobody could fetch, so that what needs it still
 /// waits for it. It is of no kind, so it is never asked about, never judged, and never fine.
 #[derive(Debug)]
-pub struct Unread(pub ResourceId);
+pub struct Unread {
+    /// What it is, as far as that is known.
+    pub id: ResourceId,
+    /// The hosts whose facts it waits for.
+    pub waits_for: BTreeSet<HostName>,
+    /// Why they could not be had.
+    pub why: String,
+}
 
 impl Resource for Unread {
     fn kind(&self) -> &'static str {
@@ -57,7 +75,11 @@ impl Resource for Unread {
     }
 
     fn id(&self) -> ResourceId {
-        self.0.clone()
+        self.id.clone()
+    }
+
+    fn is_risky(&self) -> bool {
+        false
     }
 
     fn provides(&self) -> Vec<Provision> {

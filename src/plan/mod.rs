@@ -6,7 +6,9 @@
 mod delta;
 mod graph;
 mod items;
+mod orphans;
 mod outlook;
+mod removal;
 mod rollout;
 #[cfg(test)]
 mod tests;
@@ -14,5 +16,7 @@ mod tests;
 pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
 pub use graph::{Dependency, Graph, Why};
 pub use items::{Item, Need, Unread};
-pub use outlook::{Act, HostOutlook, Judge, Outlook, Planned, Totals, outlook};
+pub use orphans::{Leftovers, Made, Orphan, Scope};
+pub use outlook::{Act, HostOutlook, Judge, NOT_SELECTED, Outlook, Permanent, Planned, Totals, outlook};
+pub use removal::{Removal, removals};
 pub use rollout::{Rollout, WaveSize, check_rollouts};

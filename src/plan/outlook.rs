@@ -1,14 +1,14 @@
 //! Owns the plan as people and machines see it: what will happen to each resource, in order, and why.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
 use super::delta::all_new;
-use super::{Delta, FieldDelta, Graph, Why, delta};
+use super::{Delta, FieldDelta, Graph, Leftovers, Why, delta};
 use crate::lockout::{Ruling, WayIn};
 use crate::model::{HostName, Phase, ResourceId};
-use crate::resource::{Provision, Seen};
+use crate::resource::{Provision, Resource, Seen};
 
 /// What will happen to one resource.
 #[derive(Clone, Debug, Serialize)]
@@ -67,6 +67,9 @@ pub struct Planned {
     /// The change before it after which it is measured again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<ResourceId>,
+    /// Why the change cannot be taken back, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permanent: Option<&'static str>,
     /// The requirements it serves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<String>,
@@ -85,6 +88,9 @@ pub struct HostOutlook {
     /// What becomes of the way into it, if the plan touches that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way_in: Option<WayIn>,
+    /// What rempart made there and nobody declares any more.
+    #[serde(flatten)]
+    pub left: Leftovers,
 }
 
 /// The plan of a fleet as a value.
@@ -115,16 +121,69 @@ pub struct Totals {
     pub unreachable: usize,
     /// Hosts that the plan would lock us out of.
     pub locked_out: usize,
+    /// What rempart made and nobody declares any more.
+    pub orphans: usize,
 }
 
 impl Act {
+    // The fields that differ, as a kind is told of them: none where all is new.
+    fn names(&self) -> Vec<String> {
+        match self {
+            Act::Change { fields } => fields.iter().map(|field| field.field.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the host will be changed.
     pub fn changes(&self) -> bool {
         matches!(self, Act::Create { .. } | Act::Change { .. } | Act::Remove | Act::React { .. })
     }
+
+    /// The word for it, as in JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Act::Same => "same",
+            Act::Create { .. } => "create",
+            Act::Change { .. } => "change",
+            Act::Remove => "remove",
+            Act::React { .. } => "react",
+            Act::CheckLater => "check_later",
+            Act::Finding { .. } => "finding",
+            Act::Unknown { .. } => "unknown",
+        }
+    }
+
+    /// The fields that differ.
+    pub fn fields(&self) -> &[FieldDelta] {
+        match self {
+            Act::Create { fields } | Act::Change { fields } | Act::Finding { fields } => fields,
+            _ => &[],
+        }
+    }
 }
 
 impl Outlook {
+    /// Holds back changes of a kind on a host, and says why.
+    pub fn hold(&mut self, host: &HostName, kind: &str, why: &str) {
+        let of_host = self.hosts.iter_mut().filter(|known| known.host == *host).flat_map(|known| &mut known.resources);
+        for planned in of_host.filter(|planned| planned.id.kind == kind && planned.act.changes()) {
+            planned.act = Act::Unknown { why: why.to_owned() };
+        }
+    }
+
+    /// Joins in what is left over, on hosts of it or others.
+    pub fn add_leftovers(&mut self, left: BTreeMap<HostName, Leftovers>) {
+        for (host, left) in left.into_iter().filter(|(_, left)| !left.is_empty()) {
+            match self.hosts.iter_mut().find(|known| known.host == host) {
+                Some(known) => known.left = left,
+                None => {
+                    let resources = Vec::new();
+                    self.hosts.push(HostOutlook { host, unreachable: None, resources, way_in: None, left });
+                }
+            }
+        }
+    }
+
     /// Adds what becomes of the ways into its hosts.
     pub fn put_ways(&mut self, mut ways: BTreeMap<HostName, WayIn>) {
         self.hosts.iter_mut().for_each(|host| host.way_in = ways.remove(&host.host));
@@ -142,6 +201,7 @@ impl Outlook {
         for host in &self.hosts {
             totals.unreachable += usize::from(host.unreachable.is_some());
             totals.locked_out += usize::from(host.way_in.as_ref().is_some_and(|way| way.ruling() == Ruling::Closed));
+            totals.orphans += host.left.orphans.len();
             for planned in &host.resources {
                 let count = match planned.act {
                     Act::Same => &mut totals.same,
@@ -159,6 +219,10 @@ impl Outlook {
     }
 }
 
+/// Why what was not selected holds up what needs it.
+pub const NOT_SELECTED: &str =
+    "it is not as declared, and not a part of this run; what needs it waits for a run with both";
+
 /// When checks are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judge {
@@ -168,14 +232,19 @@ pub enum Judge {
     AfterChanges,
 }
 
+/// Tells why a change of a resource, from what was seen of it and with the fields that differ, could not be taken back.
+pub type Permanent<'a> = dyn Fn(&dyn Resource, &Seen, &[String]) -> Option<&'static str> + 'a;
+
 /// Joins the graph with what was seen. An item without an answer is on a host that could not be asked.
 ///
-/// `is_check` tells which kinds only look; `unreachable` names the hosts that could not be asked, and why.
+/// `is_check` tells which kinds only look; `unreachable` names the hosts that could not be asked, and why; `permanent`
+/// tells why a change of these fields could not be taken back.
 pub fn outlook(
     graph: &Graph,
     seen: &HashMap<usize, Seen>,
     unreachable: &HashMap<HostName, String>,
     is_check: &dyn Fn(&str) -> bool,
+    permanent: &Permanent<'_>,
     judge: Judge,
 ) -> Outlook {
     let mut acts: HashMap<usize, Act> = HashMap::new();
@@ -185,7 +254,7 @@ pub fn outlook(
         let Some(answer) = seen.get(number) else {
             // A host that was not reached says so as a whole; anything else without an answer must not vanish.
             if !unreachable.contains_key(&item.host) {
-                acts.insert(*number, Act::Unknown { why: "it was not measured".into() });
+                acts.insert(*number, Act::Unknown { why: item.unseen() });
             }
             continue;
         };
@@ -226,6 +295,8 @@ pub fn outlook(
             },
         };
         let act = match (&act, item.resource.reaction(), after) {
+            _ if graph.is_witness(*number) && act.changes() => Act::Unknown { why: NOT_SELECTED.into() },
+            (Act::Same, ..) if graph.is_witness(*number) => Act::Same,
             (Act::Same, Some(reaction), Some(dependency)) => {
                 Act::React { reaction, because: graph.items[dependency.on].id() }
             }
@@ -238,7 +309,7 @@ pub fn outlook(
         }
         acts.insert(*number, act);
     }
-    let hosts = graph
+    let mut hosts: Vec<HostOutlook> = graph
         .by_host()
         .into_iter()
         .map(|(host, numbers)| HostOutlook {
@@ -247,21 +318,41 @@ pub fn outlook(
                 .into_iter()
                 .filter_map(|number| {
                     let item = &graph.items[number];
+                    let act = acts.remove(&number)?;
+                    let names = act.names();
+                    let why = |seen: &Seen| permanent(item.resource.as_ref(), seen, &names);
+                    let is_made = judge == Judge::AfterChanges && act.changes() && !matches!(act, Act::React { .. });
                     Some(Planned {
                         item: number,
                         id: item.id(),
                         phase: item.phase,
-                        place: format!("{}:{}", item.place.path(), item.place.line()),
-                        act: acts.remove(&number)?,
+                        place: match item.place.line() {
+                            0 => item.place.path().to_owned(),
+                            line => format!("{}:{line}", item.place.path()),
+                        },
+                        act,
                         after: afters.remove(&number),
+                        permanent: seen.get(&number).filter(|_| is_made).and_then(why),
                         controls: item.controls.clone(),
                     })
                 })
                 .collect(),
             host,
             way_in: None,
+            left: Leftovers::default(),
         })
         .collect();
+    // A host without a resource here that was asked all the same, for its facts or for a look from it.
+    let known: BTreeSet<HostName> = hosts.iter().map(|host| host.host.clone()).collect();
+    let mut others: Vec<(&HostName, &String)> = unreachable.iter().filter(|(host, _)| !known.contains(*host)).collect();
+    others.sort();
+    hosts.extend(others.into_iter().map(|(host, why)| HostOutlook {
+        host: host.clone(),
+        unreachable: Some(why.clone()),
+        resources: Vec::new(),
+        way_in: None,
+        left: Leftovers::default(),
+    }));
     Outlook { hosts }
 }
 

@@ -102,7 +102,7 @@ fn a_selection_keeps_order_and_edges_and_closes_production_to_the_untested() {
         item("b", Phase::Production, "file: {path: /srv/p}"),
     ])
     .unwrap();
-    let part = graph.restrict(&|item| item.phase != Phase::Tests);
+    let part = graph.restrict(&|item| item.phase != Phase::Tests, true);
     assert_eq!(ids(&part), ["a /srv/x", "a /srv/x/f", "b /srv/p"]);
     assert_eq!(part.dependencies(1).len(), 1);
     assert!(part.is_untested(&HostName::new("a")) && !part.is_untested(&HostName::new("b")));
@@ -128,7 +128,7 @@ fn unknown_is_never_the_same_and_not_yet_needs_somebody_who_brings_it() {
     .unwrap();
     let not_yet = Seen::NotYet { missing: "no docker".into(), brought_by: vec![] };
     let seen = HashMap::from([(0, present("1")), (1, Seen::Unknown("no answer".into())), (2, not_yet)]);
-    let outlook = outlook(&graph, &seen, &HashMap::new(), &|_| false, Judge::AfterChanges);
+    let outlook = outlook(&graph, &seen, &HashMap::new(), &|_| false, &|_, _, _| None, Judge::AfterChanges);
     let acts: Vec<&Act> = outlook.hosts[0].resources.iter().map(|planned| &planned.act).collect();
     assert!(matches!(acts[0], Act::Same));
     assert!(matches!(acts[1], Act::Unknown { why } if why == "no answer"));
@@ -139,14 +139,14 @@ fn unknown_is_never_the_same_and_not_yet_needs_somebody_who_brings_it() {
 fn a_host_without_an_answer_is_not_fine() {
     let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
     let unreachable = HashMap::from([(HostName::new("a"), "down".to_owned())]);
-    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, Judge::AfterChanges);
+    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, &|_, _, _| None, Judge::AfterChanges);
     assert_eq!((outlook.totals().unreachable, outlook.totals().same), (1, 0));
 }
 
 #[test]
 fn what_has_no_answer_on_a_host_that_was_reached_is_unknown_and_does_not_vanish() {
     let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
-    let outlook = outlook(&graph, &HashMap::new(), &HashMap::new(), &|_| false, Judge::Now);
+    let outlook = outlook(&graph, &HashMap::new(), &HashMap::new(), &|_| false, &|_, _, _| None, Judge::Now);
     assert_eq!(outlook.totals().unknown, 1);
 }
 
@@ -174,4 +174,56 @@ fn an_edge_into_a_later_rolling_batch_is_refused() {
     let hosts = [HostName::new("a"), HostName::new("b")];
     let rollout = Rollout::cut("p", &hosts, &[WaveSize::Count(1)]);
     assert_eq!(check_rollouts(&graph, &[rollout]).unwrap_err()[0].summary, "a need into a later rolling batch");
+}
+
+#[test]
+fn what_a_selection_needs_and_lacks_is_looked_at_and_holds_it_up() {
+    let build = || {
+        Graph::build(vec![
+            item("b", Phase::Preparation, "file: {path: /etc/y, content: \"1\"}"),
+            item("b", Phase::Preparation, "file: {path: /etc/z, content: \"1\"}"),
+            needing(item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}"), "b", "file:/etc/y"),
+        ])
+        .unwrap()
+    };
+    let on_a = |item: &Item| item.host.as_str() == "a";
+    assert_eq!(ids(&build().restrict(&on_a, false)), ["a /etc/x"]);
+    let part = build().restrict(&on_a, true);
+    assert_eq!(ids(&part), ["b /etc/y", "a /etc/x"]);
+    assert!(part.is_witness(0) && !part.is_witness(1));
+    assert_eq!(part.dependencies(1).len(), 1);
+    for (there, fine) in [(present("1"), true), (present("2"), false), (Seen::Absent, false)] {
+        let seen = HashMap::from([(0, there), (1, Seen::Absent)]);
+        let outlook = outlook(&part, &seen, &HashMap::new(), &|_| false, &|_, _, _| None, Judge::AfterChanges);
+        let acts: Vec<&Act> =
+            outlook.hosts.iter().flat_map(|host| &host.resources).map(|planned| &planned.act).collect();
+        assert_eq!(matches!(acts[0], Act::Same), fine, "{acts:?}");
+        assert!(fine || matches!(acts[0], Act::Unknown { why } if why == NOT_SELECTED), "{acts:?}");
+    }
+}
+
+#[test]
+fn what_lacks_facts_of_another_host_says_whose_and_that_host_is_shown_as_not_reached() {
+    let mut unread = item("a", Phase::Preparation, "file: {path: /etc/x}");
+    let waits_for = std::collections::BTreeSet::from([HostName::new("b")]);
+    unread.resource = Box::new(Unread { id: unread.id(), waits_for, why: "it reads facts of b".into() });
+    let graph = Graph::build(vec![unread]).unwrap();
+    let unreachable = HashMap::from([(HostName::new("b"), "down".to_owned())]);
+    let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, &|_, _, _| None, Judge::AfterChanges);
+    let Act::Unknown { why } = &outlook.hosts[0].resources[0].act else { panic!("{outlook:?}") };
+    assert_eq!(why, "it reads facts of b");
+    assert_eq!((outlook.totals().unknown, outlook.totals().unreachable), (1, 1));
+}
+
+#[test]
+fn an_aggregate_is_never_made_of_a_part_of_its_parts_whatever_is_selected() {
+    let graph = Graph::build(vec![
+        item("a", Phase::Preparation, "firewall_ufw: {enabled: true}"),
+        item("a", Phase::Preparation, "firewall_rule: {allow: 22/tcp}"),
+        item("a", Phase::Hardening, "firewall_rule: {allow: 443/tcp}"),
+        item("b", Phase::Hardening, "firewall_rule: {allow: 443/tcp}"),
+    ])
+    .unwrap();
+    let part = graph.restrict(&|item| item.resource.kind() == "firewall_ufw", true);
+    assert_eq!(part.items.iter().map(|item| item.host.as_str()).collect::<Vec<_>>(), ["a", "a", "a"]);
 }

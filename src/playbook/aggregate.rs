@@ -53,10 +53,13 @@ pub(super) fn aggregates(
             Some(whole) => whole == Some(name),
             None => families.get(kind(declared)) == Some(&name),
         };
+        let waits_for: BTreeSet<HostName> = group.iter().filter(part).flat_map(Declared::waits_for).cloned().collect();
         let waits = group.iter().filter(part).any(Declared::pending_facts);
         for at in &wholes {
             let id = group[*at].id();
-            let empty = Body::Pending { kind: name, id, part_of: part_of(&group[*at]) };
+            let mut waits_for = waits_for.clone();
+            waits_for.extend(group[*at].waits_for().cloned());
+            let empty = Body::Pending { kind: name, id, part_of: part_of(&group[*at]), waits_for };
             let mut body = std::mem::replace(&mut group[*at].body, empty);
             // An aggregate made of some of its parts would weaken the host: it waits with them.
             if waits {

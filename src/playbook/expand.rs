@@ -52,7 +52,8 @@ pub(super) struct Around {
     pub needs: Vec<Wanted>,
     pub tags: Vec<String>,
     pub controls: Vec<String>,
-    pub waiting: bool,
+    /// The hosts whose facts a `when` waits for.
+    pub waits_for: BTreeSet<HostName>,
     pub skipped: bool,
 }
 
@@ -78,7 +79,7 @@ impl Site {
             shapes: self.kinds.iter().map(|kind| (kind.name, Shape::of(kind))).collect(),
             drafts: Drafts::default(),
             faults: Faults::default(),
-            needs_facts: BTreeSet::new(),
+            needs_facts: BTreeMap::new(),
         };
         let mut expansion = Expansion::default();
         for playbook in &self.playbooks {
@@ -164,7 +165,7 @@ pub(super) struct Walk<'a> {
     pub shapes: HashMap<&'static str, Shape>,
     pub drafts: Drafts,
     pub faults: Faults,
-    pub needs_facts: BTreeSet<HostName>,
+    pub needs_facts: BTreeMap<HostName, BTreeSet<HostName>>,
 }
 
 impl Walk<'_> {
@@ -214,12 +215,13 @@ impl Walk<'_> {
 
     fn item(&mut self, item: &Item, root: &Root, around: &Around, spot: &Spot<'_>) {
         let mut around = around.clone();
+        root.renderer().ledger.notes().waits_for.clear();
         // Inside of what is left out, nothing has to make sense.
         let when = if around.skipped { Some(Some(false)) } else { self.when(&item.words, root, spot) };
         match when {
             Some(Some(true)) => {}
             Some(Some(false)) => around.skipped = true,
-            Some(None) => around.waiting = true,
+            Some(None) => around.waits_for.extend(waited(root, spot)),
             None => return,
         }
         // What a false `when` guards may be undefined: only its identity is of interest, if it can be had.
@@ -239,10 +241,13 @@ impl Walk<'_> {
                     let ledger = &root.renderer().ledger;
                     ledger.notes().facts_read = false;
                     let value = root.evaluate(&var.node, &var.key);
-                    let facts = std::mem::take(&mut ledger.notes().facts_read);
+                    let (facts, hosts) = {
+                        let mut notes = ledger.notes();
+                        (std::mem::take(&mut notes.facts_read), std::mem::take(&mut notes.waits_for))
+                    };
                     match value {
                         Ok(value) => inner = inner.with(&var.key, Local::Known(value, facts)),
-                        Err(Stop::Pending) => inner = inner.with(&var.key, Local::Pending),
+                        Err(Stop::Pending) => inner = inner.with(&var.key, Local::Pending(hosts)),
                         Err(Stop::Fault(_)) if around.skipped => {}
                         Err(Stop::Fault(told)) => self.fault(*told, spot),
                     }
@@ -261,9 +266,13 @@ impl Walk<'_> {
                     Ok(filled) => filled,
                     Err(faults) => return faults.into_iter().for_each(|told| self.fault(told, spot)),
                 };
-                let Some(body) = self.body(kind, &filled, around.waiting, &item.place, spot) else { return };
-                if matches!(body, Body::Pending { .. }) {
-                    self.needs_facts.insert(spot.host.clone());
+                let mut waits_for = around.waits_for;
+                if filled.pending {
+                    waits_for.extend(waited(root, spot));
+                }
+                let Some(body) = self.body(kind, &filled, waits_for, &item.place, spot) else { return };
+                if let Body::Pending { waits_for, .. } = &body {
+                    self.needs_facts.entry(spot.host.clone()).or_default().extend(waits_for.iter().cloned());
                 }
                 self.drafts.add(Draft {
                     host: spot.host.clone(),
@@ -284,7 +293,7 @@ impl Walk<'_> {
         &mut self,
         kind: &'static resource::Entry,
         filled: &Filled,
-        waiting: bool,
+        waits_for: BTreeSet<HostName>,
         place: &Place,
         spot: &Spot<'_>,
     ) -> Option<Body> {
@@ -293,7 +302,8 @@ impl Walk<'_> {
             // A field that is missing may be one that waits.
             let loaded = loaded.ok();
             let part_of = loaded.as_ref().map(|resource| resource.part_of());
-            return Some(Body::Pending { kind: kind.name, id: loaded.map(|resource| resource.id()), part_of });
+            let id = loaded.map(|resource| resource.id());
+            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for });
         }
         let resource = match loaded {
             Ok(resource) => resource,
@@ -308,10 +318,11 @@ impl Walk<'_> {
             self.fault(needs_facts("the identity of a resource", at), spot);
             return None;
         }
-        Some(match waiting {
-            true => Body::Pending { kind: kind.name, id: Some(resource.id()), part_of: Some(resource.part_of()) },
-            false => Body::Ready(resource),
-        })
+        if waits_for.is_empty() {
+            return Some(Body::Ready(resource));
+        }
+        let (id, part_of) = (Some(resource.id()), Some(resource.part_of()));
+        Some(Body::Pending { kind: kind.name, id, part_of, waits_for })
     }
 
     // Tried out, since only the kind knows what its key is made of.
@@ -354,6 +365,12 @@ impl Walk<'_> {
         };
         (kind.load)(node, &context)
     }
+}
+
+// The hosts whose missing facts were read since this was last asked. That something waits is never lost.
+fn waited(root: &Root, spot: &Spot<'_>) -> BTreeSet<HostName> {
+    let hosts = std::mem::take(&mut root.renderer().ledger.notes().waits_for);
+    if hosts.is_empty() { BTreeSet::from([spot.host.clone()]) } else { hosts }
 }
 
 /// Resources of a false `when`, for the expansion.

@@ -1,6 +1,6 @@
 //! Owns what holds between resources: one per key on a host, edges, watched resources, and aggregates with their parts.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::aggregate::{aggregates, families};
 use super::expand::{Draft, Faults, Skipped, Target, Wanted};
@@ -67,7 +67,7 @@ pub(super) fn link(
     mut drafts: Drafts,
     kinds: &[resource::Entry],
     fleet: &dyn Fleet,
-    waiting: &BTreeSet<HostName>,
+    waiting: &BTreeMap<HostName, BTreeSet<HostName>>,
     faults: &mut Faults,
     expansion: &mut Expansion,
 ) {
@@ -77,7 +77,7 @@ pub(super) fn link(
         let mut drafts = drafts.by_host.remove(&host).unwrap_or_default();
         drafts.sort_by_key(|draft| draft.phase);
         let known = index.entry(host.clone()).or_default();
-        known.open = waiting.contains(&host);
+        known.open = waiting.contains_key(&host);
         merge(drafts, known, faults, &mut kept);
     }
     let empty = Index::default();

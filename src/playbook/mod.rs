@@ -86,12 +86,12 @@ pub struct Declared {
     pub playbook: String,
 }
 
-/// A resource, or as much of it as can be known before the facts of its host are.
+/// A resource, or as much of it as can be known before the facts that it reads are.
 #[derive(Debug)]
 pub enum Body {
     /// Typed, settled and linked.
     Ready(Box<dyn Resource>),
-    /// A field or the `when` reads facts that are not known yet, or those of a part do: fetch them, and expand again.
+    /// A field or the `when` reads facts that are not known yet, or that of a part does: fetch them, and expand again.
     Pending {
         /// The kind.
         kind: &'static str,
@@ -99,6 +99,8 @@ pub enum Body {
         id: Option<ResourceId>,
         /// The aggregate it is a part of; `None` = not known.
         part_of: Option<Option<&'static str>>,
+        /// The hosts whose facts it waits for: its own, or those of `hostvars`.
+        waits_for: BTreeSet<HostName>,
     },
 }
 
@@ -119,9 +121,19 @@ impl Declared {
         }
     }
 
-    /// Whether facts of its host are missing.
+    /// Whether facts that it reads are missing.
     pub fn pending_facts(&self) -> bool {
         matches!(self.body, Body::Pending { .. })
+    }
+
+    /// The hosts whose facts are missing for it.
+    pub fn waits_for(&self) -> impl Iterator<Item = &HostName> {
+        match &self.body {
+            Body::Ready(_) => None,
+            Body::Pending { waits_for, .. } => Some(waits_for),
+        }
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -154,8 +166,8 @@ pub struct Play {
 pub struct Expansion {
     /// The resources: by host in the order of the fleet, then by phase, then as written over the whole site.
     pub declared: Vec<Declared>,
-    /// The hosts whose facts are read by something and not known. Empty = nothing is pending.
-    pub needs_facts: BTreeSet<HostName>,
+    /// By host, the hosts whose facts its resources read and that are not known. Empty = nothing is pending.
+    pub needs_facts: BTreeMap<HostName, BTreeSet<HostName>>,
     /// The playbooks, in order.
     pub plays: Vec<Play>,
     /// What does not stop the run.

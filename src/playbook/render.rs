@@ -280,9 +280,9 @@ impl Renderer {
 
     // Values are looked up as the template would; what that notes is forgotten again.
     fn look(&self, root: &Root, origin: &Origin<'_>, bare: bool, within: Option<std::ops::Range<usize>>) -> Found {
-        let (before, facts_read) = {
+        let (before, facts_read, waits_for) = {
             let mut notes = self.ledger.notes();
-            (std::mem::take(&mut notes.now), notes.facts_read)
+            (std::mem::take(&mut notes.now), notes.facts_read, notes.waits_for.clone())
         };
         let lookup = |name: &str| root.get(name);
         let found = if bare {
@@ -291,7 +291,7 @@ impl Renderer {
             machinery::parse(origin.text, INLINE, syntax()).map(|stmt| inspect::template(&stmt, &lookup, within))
         };
         let mut notes = self.ledger.notes();
-        (notes.now, notes.facts_read) = (before, facts_read);
+        (notes.now, notes.facts_read, notes.waits_for) = (before, facts_read, waits_for);
         found.unwrap_or_default()
     }
 

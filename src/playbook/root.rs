@@ -1,5 +1,6 @@
 //! Owns the names that a template of an item sees: the host's variables, what is bound around the item, `hostvars`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::item::marked;
 use super::render::{Renderer, Stop};
 use super::scope::{BUILTINS, Scope, Stage, invalid};
 use super::taint::Tainted;
+use crate::model::HostName;
 use crate::quote::Format;
 use crate::yaml::{Entry, Node, Value};
 
@@ -19,8 +21,8 @@ use crate::yaml::{Entry, Node, Value};
 pub(super) enum Local {
     /// To a value, with whether facts were read for it.
     Known(Jinja, bool),
-    /// To something that reads facts which are not known yet.
-    Pending,
+    /// To something that reads facts which are not known yet, of these hosts.
+    Pending(BTreeSet<HostName>),
 }
 
 /// What a template of an item sees: the host's variables, and the names bound around it.
@@ -71,8 +73,8 @@ impl Root {
                     notes.facts_read |= facts;
                     value.clone()
                 }
-                Local::Pending => {
-                    (notes.facts_read, notes.now.facts_missing) = (true, true);
+                Local::Pending(hosts) => {
+                    notes.wait_for(hosts);
                     invalid()
                 }
             });
@@ -147,12 +149,13 @@ struct OneHost(Arc<Scope>);
 impl Object for OneHost {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
         match key.as_str()? {
-            name @ ("host" | "address") => self.0.builtin(name),
+            name @ ("host" | "address" | "facts") => self.0.builtin(name),
             name => self.0.variable(name),
         }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
+        // Not `facts`: going over all names must not ask the host.
         let mut names = self.0.names();
         names.extend(["host".into(), "address".into()]);
         Enumerator::Values(names.into_iter().map(Jinja::from).collect())

@@ -1,7 +1,7 @@
 //! Owns the variables of a host as templates see them: builtins, the inventory's, the playbook's defaults, and names
 //! bound by `each`. A variable is evaluated when it is first used, in the terms of other variables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ pub const BUILTINS: &[(&str, &str)] = &[
     ("facts", "What was read from the host, known after connecting; not for keys, `each` and `needs`."),
     ("groups", "The hosts of each group, by its name."),
     ("host", "The name of the host."),
-    ("hostvars", "The variables of each host, by its name, with `host` and `address`."),
+    ("hostvars", "The variables of each host, by its name, with `host`, `address` and `facts`."),
     ("phase", "The name of the phase."),
     ("playbook", "The name of the playbook."),
 ];
@@ -153,7 +153,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 enum Known {
     // With whether facts were read on the way.
     Value(Jinja, bool),
-    Waits,
+    // For the facts of these hosts.
+    Waits(BTreeSet<HostName>),
     Fault(Box<Diagnostic>),
 }
 
@@ -211,7 +212,7 @@ impl Scope {
                 match about.and_then(|about| about.facts.clone()) {
                     Some(facts) => facts,
                     None => {
-                        notes.now.facts_missing = true;
+                        notes.wait_for([&self.host]);
                         invalid()
                     }
                 }
@@ -240,13 +241,19 @@ impl Scope {
             return fail(told.because(format!("over {DEEPEST} levels")).fix("shorten the chain"));
         }
         lock(&self.stage.open).push((self.host.clone(), name.to_owned(), node.place.clone()));
-        let before = std::mem::take(&mut ledger.notes().facts_read);
+        let (before, outer) = {
+            let mut notes = ledger.notes();
+            (std::mem::take(&mut notes.facts_read), std::mem::take(&mut notes.waits_for))
+        };
         let done = self.evaluate(node, name);
         lock(&self.stage.open).pop();
-        let facts = std::mem::replace(&mut ledger.notes().facts_read, before);
+        let (facts, hosts) = {
+            let mut notes = ledger.notes();
+            (std::mem::replace(&mut notes.facts_read, before), std::mem::replace(&mut notes.waits_for, outer))
+        };
         let known = match done {
             Ok(value) => Known::Value(value, facts),
-            Err(Stop::Pending) => Known::Waits,
+            Err(Stop::Pending) => Known::Waits(hosts),
             Err(Stop::Fault(told)) => Known::Fault(told),
         };
         let value = self.hand_out(&known);
@@ -261,8 +268,8 @@ impl Scope {
                 notes.facts_read |= facts;
                 value.clone()
             }
-            Known::Waits => {
-                (notes.facts_read, notes.now.facts_missing) = (true, true);
+            Known::Waits(hosts) => {
+                notes.wait_for(hosts);
                 invalid()
             }
             Known::Fault(told) => {

@@ -5,6 +5,7 @@
 //! does with the object (compare, test, join) ends in a hook here, which notes the misuse; the rendering then fails.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
@@ -14,7 +15,7 @@ use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Output, Value, value::ValueKind};
 
 use super::weight::HEAVIEST;
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, HostName};
 use crate::quote::{Format, fits};
 use crate::secret::{Piece, Rendered};
 
@@ -35,6 +36,8 @@ pub(super) struct Notes {
     pub printed: Vec<Rendered>,
     /// Facts were read; taken and set again by those who ask.
     pub facts_read: bool,
+    /// The hosts whose facts were read and are not known; taken by those who ask.
+    pub waits_for: BTreeSet<HostName>,
     /// What the rendering at hand has met.
     pub now: Now,
     // The format that printed values land in.
@@ -71,6 +74,12 @@ impl Notes {
         (std::mem::replace(&mut self.format, format), std::mem::take(&mut self.now), weight)
     }
 
+    /// Facts of these hosts were read, and are not known.
+    pub fn wait_for<'a>(&mut self, hosts: impl IntoIterator<Item = &'a HostName>) {
+        (self.facts_read, self.now.facts_missing) = (true, true);
+        self.waits_for.extend(hosts.into_iter().cloned());
+    }
+
     /// Whether the renderings at hand go too deep together.
     pub fn too_heavy(&self) -> bool {
         self.weight > HEAVIEST
@@ -101,6 +110,7 @@ impl Ledger {
             inner: Mutex::new(Notes {
                 printed: Vec::new(),
                 facts_read: false,
+                waits_for: BTreeSet::new(),
                 now: Now::default(),
                 format: Format::Text,
                 depth: 0,

@@ -14,17 +14,14 @@ use crate::model::{Diagnostic, Place, ResourceId};
 use crate::yaml::{Node, Value};
 
 impl Walk<'_> {
-    // `None` = wrong, and told; `Some(None)` = not known yet.
+    // `None` = wrong, and told; `Some(None)` = not known yet: facts are missing, of hosts that are noted.
     pub(super) fn when(&mut self, words: &Words, root: &Root, spot: &Spot<'_>) -> Option<Option<bool>> {
         let mut all = Some(true);
         for node in &words.when {
             match condition(root, node) {
                 Ok(true) => {}
                 Ok(false) => return Some(Some(false)),
-                Err(Stop::Pending) => {
-                    self.needs_facts.insert(spot.host.clone());
-                    all = None;
-                }
+                Err(Stop::Pending) => all = None,
                 Err(Stop::Fault(told)) => {
                     self.fault(*told, spot);
                     return None;

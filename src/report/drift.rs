@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::escape::visible;
 use super::fields::{drifted_fields, turned};
 use super::json::to_json;
+use super::leftovers::{leftovers, leftovers_to_remove};
 use super::notes::{Notes, notes, notes_json};
 use super::words::count;
 use super::{Paint, PlanView, Tone};
@@ -69,6 +70,7 @@ struct Counts {
     not_judged: usize,
     fine: usize,
     unreachable: usize,
+    orphans: usize,
 }
 
 /// The drift as text.
@@ -87,6 +89,9 @@ pub fn drift(view: &PlanView<'_>, paint: &Paint) -> String {
             if view.all || State::of(&planned.act) != State::AsDeclared {
                 text.push_str(&resource(&name, planned, paint));
             }
+        }
+        for line in leftovers(&host.left, &format!("{name} / "), paint) {
+            text.push_str(&format!("{line}\n\n"));
         }
     }
     text.push_str(&ending(&counts(view.outlook), view.outlook.hosts.len(), paint));
@@ -108,6 +113,7 @@ pub fn drift_json(outlook: &Outlook, notes: &Notes) -> Value {
             "not_judged": counts.not_judged,
             "as_declared": counts.fine,
             "unreachable": counts.unreachable,
+            "orphans": counts.orphans,
         },
     })
 }
@@ -117,6 +123,9 @@ fn host_json(host: &HostOutlook) -> Value {
     let mut told = json!({ "host": host.host, "resources": resources });
     if let Some(why) = &host.unreachable {
         told["unreachable"] = json!(why);
+    }
+    if let (Value::Object(left), Some(told)) = (to_json(&host.left), told.as_object_mut()) {
+        told.extend(left);
     }
     told
 }
@@ -149,6 +158,7 @@ fn counts(outlook: &Outlook) -> Counts {
     let mut counts = Counts::default();
     for host in &outlook.hosts {
         counts.unreachable += usize::from(host.unreachable.is_some());
+        counts.orphans += host.left.orphans.len();
         for planned in &host.resources {
             match State::of(&planned.act) {
                 State::Missing | State::Differs | State::Unwanted => {
@@ -200,12 +210,12 @@ fn resource(host: &str, planned: &Planned, paint: &Paint) -> String {
 }
 
 fn ending(counts: &Counts, hosts: usize, paint: &Paint) -> String {
-    let Counts { differ, findings, unknown, not_judged, fine, unreachable, .. } = *counts;
+    let Counts { differ, findings, unknown, not_judged, fine, unreachable, orphans, .. } = *counts;
     let all = differ + findings + unknown + not_judged + fine;
-    if all == 0 && unreachable == 0 {
+    if all == 0 && unreachable + orphans == 0 {
         return "Nothing is declared for these hosts.\n".to_owned();
     }
-    if all == fine && unreachable == 0 {
+    if all == fine && unreachable + orphans == 0 {
         let (what, on) = (count(fine, "resource", "resources"), count(hosts, "host", "hosts"));
         let are = if fine == 1 { "is" } else { "are" };
         return format!("{} {what} on {on} {are} as declared.\n", paint.tone(Tone::Good, "No drift:"));
@@ -237,6 +247,10 @@ fn ending(counts: &Counts, hosts: usize, paint: &Paint) -> String {
             text.push_str(&paint.tone(tone, &format!("{number} {}", if number == 1 { one } else { many })));
             text.push('\n');
         }
+    }
+    if orphans > 0 {
+        text.push_str(&paint.tone(Tone::Bad, &leftovers_to_remove(orphans)));
+        text.push('\n');
     }
     text.push_str(&format!("{} as declared.\n", count(fine, "resource is", "resources are")));
     text
@@ -373,6 +387,6 @@ mod tests {
         let mut outlook = Outlook { hosts: vec![samples::outlook().hosts.remove(2)] };
         outlook.hosts[0].resources.truncate(1);
         let printed = crate::report::json_text(&drift_json(&outlook, &Notes::new()), false);
-        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"drift","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","state":"differs","fields":[{"field":"content","wanted":"long_text","found":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1"},{"sign":"-","text":"new = y"},{"sign":"+","text":"port = 1 "},{"sign":"+","text":"old\u001b[2J = x"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","wanted":{"value":"root"},"found":{"value":"evil\u202e\n\"root\""}},{"field":"mode","wanted":{"value":"0644"},"found":{"value":"0600"}},{"field":"token","wanted":{"hidden":"(secret gw/token)"},"found":{"hidden":"(hidden: may hold an old secret)"}}]}]}],"notes":[],"totals":{"differ":1,"findings":0,"unknown":0,"not_judged":0,"as_declared":0,"unreachable":0}}"##);
+        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"drift","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","state":"differs","fields":[{"field":"content","wanted":"long_text","found":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1"},{"sign":"-","text":"new = y"},{"sign":"+","text":"port = 1 "},{"sign":"+","text":"old\u001b[2J = x"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","wanted":{"value":"root"},"found":{"value":"evil\u202e\n\"root\""}},{"field":"mode","wanted":{"value":"0644"},"found":{"value":"0600"}},{"field":"token","wanted":{"hidden":"(secret gw/token)"},"found":{"hidden":"(hidden: may hold an old secret)"}}]}]}],"notes":[],"totals":{"differ":1,"findings":0,"unknown":0,"not_judged":0,"as_declared":0,"unreachable":0,"orphans":0}}"##);
     }
 }

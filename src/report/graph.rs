@@ -110,6 +110,9 @@ pub(super) mod tests {
         fn id(&self) -> ResourceId {
             ResourceId::new(self.kind, &self.key)
         }
+        fn is_risky(&self) -> bool {
+            false
+        }
         fn provides(&self) -> Vec<Provision> {
             self.brings.clone().into_iter().collect()
         }

@@ -12,14 +12,18 @@ pub mod escape;
 mod excerpt;
 mod fields;
 mod graph;
+mod history;
 mod inventory;
 mod json;
 mod kinds;
+mod leftovers;
 mod notes;
 mod paint;
 mod picture;
 mod plan;
 mod progress;
+mod prune;
+mod rollback;
 mod run;
 #[cfg(test)]
 mod samples;
@@ -34,6 +38,10 @@ mod words;
 pub use diagnostics::diagnostics;
 pub use drift::{drift, drift_json};
 pub use graph::{Format, graph};
+pub use history::{
+    HostJournals, Proof, history, history_json, history_run, history_run_json, proofs, proofs_json, target_run,
+    target_run_json, target_runs, target_runs_json,
+};
 pub use inventory::{host_names, inventory};
 pub use json::json_text;
 pub use kinds::{kinds, kinds_markdown};
@@ -41,5 +49,7 @@ pub use notes::Notes;
 pub use paint::{Paint, Tone};
 pub use plan::{PlanView, plan, plan_json};
 pub use progress::{Progress, progress};
+pub use prune::{PruneView, not_forgotten, prune};
+pub use rollback::{checkpoints, checkpoints_json, rollback, rollback_json};
 pub use run::{RunView, run, run_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};

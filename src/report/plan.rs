@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::escape::{padded, visible};
 use super::fields::{changed_fields, drifted_fields, new_fields};
 use super::json::to_json;
+use super::leftovers::{leftovers, leftovers_to_remove};
 use super::notes::{Notes, notes, notes_json};
 use super::way_in::way_in;
 use super::words::{count, some_of};
@@ -99,12 +100,12 @@ fn legend(outlook: &Outlook, paint: &Paint) -> String {
     if used.is_empty() { String::new() } else { format!("{}\n\n", used.join("   ")) }
 }
 
-fn summary(host: &HostOutlook, paint: &Paint) -> String {
+pub(super) fn summary(host: &HostOutlook, paint: &Paint) -> String {
     if let Some(why) = &host.unreachable {
         return paint.tone(Tone::Bad, &format!("not reached: {}", visible(why)));
     }
     let one = Outlook { hosts: vec![HostOutlook { host: host.host.clone(), ..host.clone() }] };
-    let Totals { add, change, remove, same, check, findings, unknown, .. } = one.totals();
+    let Totals { add, change, remove, same, check, findings, unknown, orphans, .. } = one.totals();
     let mut parts = Vec::new();
     for (number, words) in [
         (add, "to add"),
@@ -113,6 +114,7 @@ fn summary(host: &HostOutlook, paint: &Paint) -> String {
         (findings, if findings == 1 { "finding" } else { "findings" }),
         (unknown, "unknown"),
         (check, "to check later"),
+        (orphans, if orphans == 1 { "orphan" } else { "orphans" }),
     ] {
         if number > 0 {
             parts.push(format!("{number} {words}"));
@@ -127,7 +129,7 @@ fn summary(host: &HostOutlook, paint: &Paint) -> String {
     parts.join(", ")
 }
 
-fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
+pub(super) fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
     let mut text = String::new();
     let mut phase: Option<Phase> = None;
     for planned in host.resources.iter().filter(|planned| all || !matches!(planned.act, Act::Same)) {
@@ -135,6 +137,11 @@ fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
             text.push_str(&format!("  {}\n", paint.tone(Tone::Bold, planned.phase.name())));
         }
         text.push_str(&resource(planned, paint));
+    }
+    let left = leftovers(&host.left, "", paint);
+    if !left.is_empty() {
+        text.push_str(&format!("  {}\n", paint.tone(Tone::Bold, "left over")));
+        left.iter().for_each(|line| text.push_str(&format!("    {line}\n")));
     }
     text
 }
@@ -172,18 +179,21 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
         Act::Unknown { why } => why.lines().map(visible).collect(),
         Act::Same | Act::Remove | Act::React { .. } | Act::CheckLater => Vec::new(),
     };
+    let permanent = planned.permanent.map(|why| paint.tone(Tone::Dim, &format!("(cannot be undone: {why})")));
+    let below: Vec<String> = permanent.into_iter().chain(below).collect();
     let below: String = below.iter().map(|line| format!("{}\n", padded("", 8) + line)).collect();
     format!("{}\n{below}", line.trim_end())
 }
 
 fn ending(outlook: &Outlook, paint: &Paint) -> String {
-    let Totals { add, change, remove, same, check, findings, unknown, unreachable, locked_out } = outlook.totals();
+    let Totals { add, change, remove, same, check, findings, unknown, unreachable, locked_out, orphans } =
+        outlook.totals();
     let resources: usize = outlook.hosts.iter().map(|host| host.resources.len()).sum();
-    if resources == 0 && unreachable == 0 {
+    if resources == 0 && unreachable + orphans == 0 {
         return "Nothing is declared for these hosts.\n".to_owned();
     }
     let changes = add + change + remove > 0;
-    if !changes && findings + unknown + unreachable + check == 0 {
+    if !changes && findings + unknown + unreachable + check + orphans == 0 {
         let on = count(outlook.hosts.len(), "host", "hosts");
         let what = count(same, "resource", "resources");
         return format!(
@@ -227,6 +237,10 @@ fn ending(outlook: &Outlook, paint: &Paint) -> String {
         "check is made once the changes before it are.",
         "checks are made once the changes before them are.",
     );
+    if orphans > 0 {
+        text.push_str(&paint.tone(Tone::Change, &leftovers_to_remove(orphans)));
+        text.push('\n');
+    }
     text
 }
 
@@ -245,7 +259,7 @@ mod tests {
         let text = shown(&samples::outlook(), &samples::notes(), false, &Paint::PLAIN);
         assert!(!text.chars().any(|c| is_unseen(c) && c != '\n'));
         insta::assert_snapshot!(text, @r#"
-        ! db1: took a change back by itself on 2026-03-01 12:30:45 UTC: nobody confirmed the change in time, or a risky step failed
+        ! db1: took a change back by itself on 2026-03-01 12:30:45 UTC: nobody confirmed the change in time
 
         + create   ~ change   - remove   ↻ react   ! finding   … check later   ? unknown
 
@@ -285,6 +299,7 @@ mod tests {
                   + "d.example.invalid:443"
                     (2 more stay)
             - file:/etc/old\u{1b}]0;x\u{7}                              play.yaml:31
+                (cannot be undone: nobody kept it)
           hardening
             ? sshd:main                                                 play.yaml:35
                 sshd -T says:
@@ -399,6 +414,6 @@ mod tests {
         let mut outlook = Outlook { hosts: samples::outlook().hosts.split_off(2) };
         outlook.hosts[0].resources.drain(1..3);
         let printed = crate::report::json_text(&plan_json(&outlook, &samples::notes()), false);
-        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1,"locked_out":0}}"##);
+        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1,"locked_out":0,"orphans":0}}"##);
     }
 }

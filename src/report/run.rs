@@ -249,8 +249,21 @@ fn ending(view: &RunView<'_>, paint: &Paint) -> String {
         (false, true) => ("Done:", Tone::Good),
         (false, false) => ("Not all is done:", Tone::Bad),
     };
-    let parts: Vec<String> = bad.into_iter().chain(good).collect();
-    format!("{} {}{time}{run}.\n", paint.tone(tone, word), parts.join(", "))
+    let parts: Vec<String> = bad.iter().cloned().chain(good).collect();
+    let mut text = format!("{} {}{time}{run}.\n", paint.tone(tone, word), parts.join(", "));
+    let name = visible(&report.run);
+    for host in &report.checkpoints {
+        let host = visible(host.as_str());
+        let told =
+            format!("{host} waits for a person: `rempart commit` keeps the change, `rempart rollback` takes it back");
+        text.push_str(&format!("{}\n", paint.tone(Tone::Change, &format!("! {told}"))));
+    }
+    if changed + failed + healed > 0 && (!bad.is_empty() || report.interrupted) && !report.run.is_empty() {
+        text.push_str(&format!(
+            "What was done: rempart history show {name}. To take it back: rempart rollback {name}.\n"
+        ));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -285,7 +298,9 @@ mod tests {
             run: "r12".into(),
             hosts: hosts.into_iter().map(|(name, outcomes)| (HostName::new(name), outcomes)).collect(),
             unreachable: BTreeMap::from([(HostName::new("old1"), "no route to host".into())]),
+            checkpoints: BTreeSet::new(),
             interrupted: false,
+            ..RunReport::default()
         }
     }
 
@@ -325,6 +340,7 @@ mod tests {
         web1         1     1       0       1        2        0       0  4.2 s
 
         Not all is done: 1 failed, 1 taken back by the host, 1 unknown, 3 skipped, 1 host not reached, 1 changed, 2 as declared before, 1 check passed in 75 s (run r12).
+        What was done: rempart history show r12. To take it back: rempart rollback r12.
         ");
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::notes::Notes;
-use crate::engine::HostNote;
+use crate::engine::{Healed, HostNote};
 use crate::lockout::{Part, PartVerdict, Ruling, WayIn};
 use crate::model::{HostName, Phase, ResourceId};
-use crate::plan::{Act, DiffLine, FieldDelta, HostOutlook, Outlook, Planned, Shown};
+use crate::plan::{Act, DiffLine, FieldDelta, HostOutlook, Leftovers, Made, Orphan, Outlook, Planned, Shown};
 
 pub fn field(name: &str, from: Option<serde_json::Value>, to: serde_json::Value) -> FieldDelta {
     let from = from.map_or(Shown::Nothing, Shown::Value);
@@ -23,7 +23,16 @@ pub fn text(name: &str, diff: &str) -> FieldDelta {
 
 pub fn planned(phase: Phase, kind: &'static str, key: &str, line: usize, act: Act) -> Planned {
     let place = format!("play.yaml:{line}");
-    Planned { item: 0, id: ResourceId::new(kind, key), phase, place, act, after: None, controls: Vec::new() }
+    Planned {
+        item: 0,
+        id: ResourceId::new(kind, key),
+        phase,
+        place,
+        act,
+        after: None,
+        permanent: None,
+        controls: Vec::new(),
+    }
 }
 
 /// A way in of which one part has this ruling.
@@ -41,7 +50,7 @@ pub fn way_in(ruling: Ruling) -> WayIn {
 }
 
 pub fn host(name: &str, resources: Vec<Planned>) -> HostOutlook {
-    HostOutlook { host: HostName::new(name), unreachable: None, resources, way_in: None }
+    HostOutlook { host: HostName::new(name), unreachable: None, resources, way_in: None, left: Leftovers::default() }
 }
 
 pub fn outlook() -> Outlook {
@@ -93,6 +102,8 @@ pub fn outlook() -> Outlook {
             },
         ],
     };
+    let mut gone = planned(Phase::Installation, "file", "/etc/old\x1b]0;x\x07", 31, Act::Remove);
+    gone.permanent = Some("nobody kept it");
     let long = |names: &[&str]| json!(names.iter().map(|n| format!("{n}.example.invalid:443")).collect::<Vec<_>>());
     let list = Act::Change { fields: vec![field("allow", Some(long(&["a", "b", "c"])), long(&["b", "c", "d"]))] };
     let finding = Act::Finding { fields: vec![field("open", Some(json!([22, 8080])), json!([22]))] };
@@ -101,7 +112,7 @@ pub fn outlook() -> Outlook {
         vec![
             planned(Phase::Preparation, "file", "/etc/app.conf", 30, change),
             planned(Phase::Installation, "squid", "proxy", 33, list),
-            planned(Phase::Installation, "file", "/etc/old\x1b]0;x\x07", 31, Act::Remove),
+            gone,
             planned(Phase::Hardening, "sshd", "main", 35, Act::Unknown { why: "sshd -T says:\nno".into() }),
             planned(Phase::Tests, "port_scan", "db1", 40, finding),
         ],
@@ -112,9 +123,29 @@ pub fn outlook() -> Outlook {
     Outlook { hosts: vec![web("web1"), web("web2"), db, lost, calm("calm1"), calm("calm2")] }
 }
 
+pub fn leftovers() -> Leftovers {
+    let made = |id: &str, site: &str| Made {
+        id: id.into(),
+        playbook: "base".into(),
+        site: site.into(),
+        run: "0123456789ab".into(),
+    };
+    Leftovers {
+        orphans: vec![
+            Orphan { made: made("file:/etc/old\x1b[2J", ""), kept: None },
+            Orphan { made: made("command:once", "site"), kept: Some("it cannot be removed by rempart".into()) },
+        ],
+        of_other_sites: vec![made("file:/etc/other", "prod")],
+        orphans_unknown: None,
+    }
+}
+
 pub fn notes() -> Notes {
     BTreeMap::from([(
         HostName::new("db1"),
-        HostNote { unfinished: None, healed: Some((1_772_368_245, "timer".into())) },
+        HostNote {
+            healed: Some(Healed { at: 1_772_368_245, by: "timer".into(), differs: Vec::new() }),
+            ..HostNote::default()
+        },
     )])
 }

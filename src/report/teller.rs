@@ -72,6 +72,10 @@ impl Teller {
                 desk.doing = format!("waits for {}", visible(other.as_str()));
                 log = say(Tone::Dim, "·", &desk.doing);
             }
+            Event::Pausing(_, time) => {
+                desk.doing = format!("waits {}, as hosts limit how often one may connect", took(*time));
+                log = say(Tone::Dim, "·", &desk.doing);
+            }
             Event::StepBegan { id, title, .. } => {
                 desk.done = false;
                 desk.end_step(now);
@@ -185,6 +189,7 @@ fn host_of(event: &Event) -> &HostName {
         | Event::Probed(host, _)
         | Event::Unreachable(host, _)
         | Event::Waiting(host, _)
+        | Event::Pausing(host, _)
         | Event::GuardArmed(host, _)
         | Event::GuardConfirmed(host)
         | Event::GuardRetry(host, _)

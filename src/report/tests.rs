@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::escape::is_unseen;
 use super::*;
-use crate::engine::{HostNote, Outcome, RunReport};
+use crate::engine::{Healed, Holder, HostNote, Outcome, PastLine, PastRun, RunReport};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::plan::{Act, DiffLine, FieldDelta, Outlook, Shown};
 
@@ -38,9 +38,20 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
     let mut lost = samples::host("lost", Vec::new());
     lost.unreachable = Some(text.into());
     let outlook = Outlook { hosts: vec![samples::host(text, resources), lost] };
+    let line = |word: &str, text: &str| PastLine {
+        batch: text.into(),
+        word: word.into(),
+        step: text.into(),
+        text: format!("file:x | {text}"),
+    };
     let note = HostNote {
-        unfinished: Some((text.into(), vec![format!("start 0 {text}"), format!("> {text}"), "fail 0".into()])),
-        healed: Some((7, text.into())),
+        unfinished: Some(PastRun {
+            run: text.into(),
+            lines: ["intent", "fail", "skip"].map(|word| line(word, text)).into(),
+        }),
+        healed: Some(Healed { at: 7, by: text.into(), differs: vec![text.into()] }),
+        waiting: Some((7, text.into())),
+        held: Some(Holder { run: text.into(), who: text.into(), since: None, why: text.into() }),
     };
     let outcomes = vec![
         Outcome::Changed { steps: vec![text.into()] },
@@ -53,7 +64,9 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         run: text.into(),
         hosts: BTreeMap::from([(host.clone(), outcomes)]),
         unreachable: BTreeMap::from([(HostName::new("lost"), text.into())]),
+        checkpoints: [host.clone()].into(),
         interrupted: false,
+        ..RunReport::default()
     };
     (outlook, Notes::from([(host, note)]), report)
 }

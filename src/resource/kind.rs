@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Answer, Context, Fault, Fields, Foreseen, ProbeScript, Provision, Seen, Step};
 use crate::model::{Diagnostic, ResourceId};
@@ -40,6 +41,8 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// An item as written in a playbook, parsed by a test and shown in the docs.
     const EXAMPLE: &'static str;
+    /// The field that alone makes the key, and so names the resource; see [`Kind::named`]. `None` = there is none.
+    const NAMED_BY: Option<&'static str> = None;
     /// Whether it only looks: its `steps` are empty, and a difference is a finding.
     const CHECK: bool = false;
 
@@ -47,11 +50,31 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// so, what depends on it is measured again before its own steps.
     const TOUCHES_OTHERS: bool = true;
 
-    /// Whether a change of it can lock people out; its steps carry an `Undo`, and the guard is armed before them.
+    /// What a rollback of it puts back, and what not, in a sentence or two; empty for a check alone.
+    const UNDO: &'static str = "";
+
+    /// Whether any change of this kind can lock people out.
     const RISKY: bool = false;
+
+    /// Whether a change of this very resource can lock people out. Its steps are `risky`, and the guard is armed
+    /// before them.
+    fn is_risky(&self) -> bool {
+        Self::RISKY
+    }
 
     /// What tells it from others of its kind on the host. Made from values known before connecting.
     fn key(&self) -> String;
+
+    /// The least that a playbook writes to name the resource of a key. With `state: absent` it is what removes it, which
+    /// is how something goes that rempart made and nobody declares any more. `None` = rempart cannot remove it.
+    fn named(key: &str) -> Option<Value> {
+        Self::NAMED_BY.map(|field| serde_json::json!({ field: key }))
+    }
+
+    /// The keys of what an item of this key makes, where it makes several things: the packages that it lists.
+    fn parts(key: &str) -> Vec<&str> {
+        vec![key]
+    }
 
     /// Takes what it must know of its host, fills defaults, and refuses values that cannot work.
     ///
@@ -114,6 +137,8 @@ pub trait Resource: Debug + Send + Sync {
     fn kind(&self) -> &'static str;
     /// See [`Kind`] for each of these.
     fn id(&self) -> ResourceId;
+    /// See [`Kind::is_risky`].
+    fn is_risky(&self) -> bool;
     /// See [`Kind::provides`].
     fn provides(&self) -> Vec<Provision>;
     /// See [`Kind::uses`].
@@ -143,6 +168,10 @@ impl<K: Kind> Resource for K {
 
     fn id(&self) -> ResourceId {
         ResourceId::new(K::NAME, self.key())
+    }
+
+    fn is_risky(&self) -> bool {
+        Kind::is_risky(self)
     }
 
     fn provides(&self) -> Vec<Provision> {
@@ -203,10 +232,16 @@ pub struct Entry {
     pub example: &'static str,
     /// Whether it only looks.
     pub check: bool,
+    /// See [`Kind::UNDO`].
+    pub undo: &'static str,
     /// See [`Kind::RISKY`].
     pub risky: bool,
     /// See [`Kind::TOUCHES_OTHERS`].
     pub touches_others: bool,
+    /// See [`Kind::named`].
+    pub named: fn(&str) -> Option<Value>,
+    /// See [`Kind::parts`].
+    pub parts: for<'a> fn(&'a str) -> Vec<&'a str>,
     /// The JSON Schema of its fields.
     pub schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Types and settles an item's fields.
@@ -227,8 +262,11 @@ impl Entry {
             summary: K::SUMMARY,
             example: K::EXAMPLE,
             check: K::CHECK,
+            undo: K::UNDO,
             risky: K::RISKY,
             touches_others: K::TOUCHES_OTHERS,
+            named: K::named,
+            parts: K::parts,
             schema: |generator| K::json_schema(generator),
             load: load::<K>,
             probe: |batch, script| K::probe(&typed::<K>(batch), script),
@@ -242,7 +280,10 @@ impl Entry {
                         Some(Change { position, wanted, seen, fields })
                     })
                     .collect();
-                K::steps(&changes)
+                let steps = K::steps(&changes);
+                debug_assert!(steps.iter().all(Step::says_how_it_is_undone), "{}: {steps:?}", K::NAME);
+                debug_assert!(steps.iter().all(|step| !step.risky || step.undo().is_some()), "{}: {steps:?}", K::NAME);
+                steps
             },
         }
     }

@@ -1,7 +1,7 @@
 //! Owns how a regular file with owner, mode and content is asked about, read and replaced; shared by every kind that
 //! writes one.
 
-use super::{Answer, Desired, Expect, FieldValue, Fields, ProbeError, ProbeScript, Seen, Step};
+use super::{Answer, Desired, Expect, FieldValue, Fields, ProbeError, ProbeScript, Seen, Step, Touch, Undo, lifeline};
 use crate::quote::Sh;
 use crate::secret::Rendered;
 use crate::sh;
@@ -78,35 +78,86 @@ impl ManagedFile {
         expect_signature(&self.path, seen)
     }
 
-    /// A step that replaces the file atomically. `validator` is the body of a shell function that gets the temporary
-    /// file's path as `$1` and fails if the real tool refuses it; empty = none.
+    /// A step that replaces the file atomically, and puts the old one back when it is undone. `validator` is the body of
+    /// a shell function that gets the temporary file's path as `$1` and fails if the real tool refuses it; empty = none.
+    /// A file that can lock people out is checked by its own tool as well, brought into effect, and guarded.
     pub fn put(&self, seen: &Seen, validator: Sh) -> Step {
-        let expect = self.expect(seen);
         let Some(content) = &self.content else {
             let script = sh!(
-                "chown -- {} {}\nchmod -- {} {}",
+                "rp_parent {} {}\nchown -- {} {}\nchmod -- {} {}",
+                self.folder(),
+                self.owner,
                 format!("{}:{}", self.owner, self.group),
                 self.path,
                 self.mode,
                 self.path
             );
-            return Step::new(format!("set owner and mode of {}", self.path), script).expecting(expect);
+            let step = Step::new(format!("set owner and mode of {}", self.path), script);
+            return self.undone(step).expecting(self.expect(seen));
         };
-        let put = |validator: &'static str| {
-            let validator = Sh::program_of_the_user(validator);
-            sh!("rp_put \"$P/0\" {} {} {} {} {}", self.path, self.mode, self.owner, self.group, validator)
-        };
-        let script = if validator.is_empty() {
-            put("")
-        } else {
-            Sh::lines([sh!("rp_validate() {\n{}\n}", validator), put("rp_validate")])
-        };
-        Step::new(format!("write {}", self.path), script).with_payload(content.clone()).expecting(expect)
+        let checks: Vec<Sh> = [self.check(content), validator].into_iter().filter(|check| !check.is_empty()).collect();
+        let name = if checks.is_empty() { "" } else { "rp_validate" };
+        let put = sh!(
+            "rp_put \"$P/0\" {} {} {} {} {}",
+            self.path,
+            self.mode,
+            self.owner,
+            self.group,
+            Sh::program_of_the_user(name)
+        );
+        // Each on its own, as `return` in one must not pass over the other; `||` would switch `set -e` off inside.
+        let functions = checks
+            .iter()
+            .enumerate()
+            .map(|(at, check)| sh!("{}() {\n{}\n}", Sh::program_of_the_user(&format!("rp_validate_{at}")), check));
+        let calls = (0..checks.len()).map(|at| format!("rp_validate_{at} \"$1\"")).collect::<Vec<_>>().join(" && ");
+        let mut script = Sh::lines(functions);
+        if !checks.is_empty() {
+            script.line(sh!("rp_validate() { {}; }", Sh::program_of_the_user(&calls)));
+        }
+        script.line(put);
+        let step = Step::new(format!("write {}", self.path), script).with_payload(content.clone());
+        self.undone(step).expecting(self.expect(seen))
     }
 
     /// A step that removes the file.
     pub fn remove(&self, seen: &Seen) -> Step {
-        Step::new(format!("remove {}", self.path), sh!("rm -f -- {}", self.path)).expecting(self.expect(seen))
+        let step = Step::new(
+            format!("remove {}", self.path),
+            sh!("[ ! -d {} ] || rp_real {}\nrm -f -- {}", self.folder(), self.folder(), self.path),
+        );
+        self.undone(step).expecting(self.expect(seen))
+    }
+
+    fn folder(&self) -> &str {
+        match self.path.rsplit_once('/') {
+            Some((folder, _)) if !folder.is_empty() => folder,
+            _ => "/",
+        }
+    }
+
+    /// Whether it can lock people out.
+    pub fn is_risky(&self) -> bool {
+        lifeline(&self.path).is_some()
+    }
+
+    fn undone(&self, mut step: Step) -> Step {
+        let undo = Undo::of([Touch::Path(self.path.clone())]);
+        let Some(line) = lifeline(&self.path) else { return step.undone_by(undo) };
+        if !line.effect().is_empty() {
+            step.script.line(line.effect());
+        }
+        step.undone_by(undo.then(line.after())).risky()
+    }
+
+    // What its own tool says of it. A tool shows the line that it does not like [tried with visudo].
+    fn check(&self, content: &Rendered) -> Sh {
+        let check = lifeline(&self.path).map(|line| line.check()).unwrap_or_default();
+        if check.is_empty() || !content.is_secret() {
+            return check;
+        }
+        let hidden = format!("{} is refused; why is hidden, since the text holds a secret", self.path);
+        sh!("(\nrp_check() {\n{}\n}\nrp_check \"$1\"\n) >/dev/null 2>&1 || { echo {} >&2; return 1; }", check, hidden)
     }
 }
 

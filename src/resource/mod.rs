@@ -8,8 +8,10 @@ mod context;
 mod dpkg;
 mod field;
 mod foreseen;
+mod gone;
 mod http;
 mod kind;
+mod lifeline;
 mod look;
 mod look_script;
 mod managed_file;
@@ -28,8 +30,10 @@ pub use foreseen::{
     Foreseen, ForeseenAccount, ForeseenFile, ForeseenRule, ForeseenSwitch, ForeseenText, ForeseenUfw, ForeseenUnit,
     Origin, is_before_keys, is_way_in,
 };
+pub use gone::Gone;
 pub use http::{HttpAnswer, HttpRequest, Url, is_whole};
 pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};
+pub use lifeline::{Lifeline, RESTART_SSHD, is_lifeline_folder, is_lifeline_unit, lifeline};
 pub use look::{Ask, Look, LookAnswer, PortState, Vantage};
 pub use look_script::{look_script, read_looks};
 pub use managed_file::ManagedFile;
@@ -37,5 +41,5 @@ pub use probe::{ProbeScript, Question};
 pub use provision::Provision;
 pub use sandbox::{UserCommand, ask_user_commands, user_command};
 pub use seen::Seen;
-pub use step::{Expect, Step, Undo};
+pub use step::{Expect, Reversal, Step, Touch, Undo};
 pub use systemd::{UnitState, ask_clock, clock_us, is_looping, is_newer, show_units, timestamp_us, unit_state};

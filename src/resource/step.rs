@@ -4,13 +4,17 @@ use super::Stat;
 use crate::quote::Sh;
 use crate::secret::Rendered;
 
+// What a step says that says nothing.
+const UNSAID: &str = "its kind does not say what it touches";
+
 /// One command that changes a host, with what must hold before it and how it is undone.
 ///
 /// The script runs under `set -eu` as root in POSIX sh with `LC_ALL=C`, umask 077 and no standard input. Payload `i`
 /// stands in the file `"$P/i"`, readable by root alone, in memory. These functions are at hand:
 /// `rp_put SOURCE TARGET MODE OWNER GROUP [VALIDATOR]` replaces a file atomically: a temporary file beside it, owner
 /// and mode before content, fsync, VALIDATOR (a shell function name called with the temporary path), rename, fsync of
-/// the directory. It refuses a parent that is a symlink or belongs to somebody who is not root or OWNER.
+/// the directory. It refuses a parent that is a symlink or belongs to somebody who is not root or OWNER, as does
+/// `rp_parent DIRECTORY OWNER` alone; `rp_real PATH` refuses a path with a symlink on its way.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Which resources of the batch it serves, by position.
@@ -23,8 +27,10 @@ pub struct Step {
     pub script: Sh,
     /// What it reads from `"$P/0"`, `"$P/1"`, ...
     pub payloads: Vec<Rendered>,
-    /// How to take it back, for steps that can lock people out; the guard is armed before such a step.
-    pub undo: Option<Undo>,
+    /// How it is taken back, by `rempart rollback` or by the guard.
+    pub reversal: Reversal,
+    /// Whether it can lock people out; the guard is armed before such a step.
+    pub risky: bool,
     /// How long it may take, in seconds.
     pub timeout: u64,
 }
@@ -38,7 +44,8 @@ impl Step {
             expects: Vec::new(),
             script,
             payloads: Vec::new(),
-            undo: None,
+            reversal: Reversal::Never(UNSAID),
+            risky: false,
             timeout: 300,
         }
     }
@@ -64,11 +71,38 @@ impl Step {
         self
     }
 
-    /// Says how to take it back; this makes it a risky step.
+    /// Says what it touches, and how that is taken back.
     #[must_use]
     pub fn undone_by(mut self, undo: Undo) -> Self {
-        self.undo = Some(undo);
+        self.reversal = Reversal::Undo(undo);
         self
+    }
+
+    /// Says that nobody can take it back, and why.
+    #[must_use]
+    pub fn permanent(mut self, why: &'static str) -> Self {
+        self.reversal = Reversal::Never(why);
+        self
+    }
+
+    /// Says that it can lock people out. It must say how it is undone: the guard has nothing to put back otherwise.
+    #[must_use]
+    pub fn risky(mut self) -> Self {
+        self.risky = true;
+        self
+    }
+
+    /// How it is taken back, if it can be.
+    pub fn undo(&self) -> Option<&Undo> {
+        match &self.reversal {
+            Reversal::Undo(undo) => Some(undo),
+            Reversal::Never(_) => None,
+        }
+    }
+
+    /// Whether its kind says how it is taken back, or why it cannot be. One that says nothing is a bug.
+    pub fn says_how_it_is_undone(&self) -> bool {
+        !matches!(&self.reversal, Reversal::Never(why) if *why == UNSAID)
     }
 
     /// Sets how long it may take, in seconds.
@@ -100,11 +134,146 @@ pub enum Expect {
     Nothing(&'static str),
 }
 
-/// How a risky step is taken back by the target itself.
+/// Whether a step can be taken back.
 #[derive(Clone, Debug)]
+pub enum Reversal {
+    /// The target copies what it touches beforehand, and can put it back.
+    Undo(Undo),
+    /// Nobody can; why, for people.
+    Never(&'static str),
+}
+
+/// What a step touches, and so what the target keeps before it and can put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undo {
-    /// Files and directories (whole trees) to copy before the step and to put back.
-    pub paths: Vec<String>,
+    /// Everything it may touch; put back in this order, but units last.
+    pub touches: Vec<Touch>,
     /// What makes the restored state effective, such as restarting a service; it must not depend on the network.
     pub after: Sh,
+}
+
+impl Undo {
+    /// What puts these back, with nothing to be done afterwards.
+    pub fn of(touches: impl IntoIterator<Item = Touch>) -> Self {
+        Self { touches: touches.into_iter().collect(), after: Sh::default() }
+    }
+
+    /// Says what makes the restored state effective.
+    #[must_use]
+    pub fn then(mut self, after: Sh) -> Self {
+        self.after = after;
+        self
+    }
+}
+
+/// One thing that a step may touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// One file or symlink; of a directory its own owner and mode, not what it holds.
+    Path(String),
+    /// A directory with all that it holds, or a file.
+    Tree(String),
+    /// In a file that others own: the lines that begin with `KEY:`, as in /etc/passwd.
+    Line {
+        /// The file.
+        file: String,
+        /// What stands before the first colon.
+        key: String,
+    },
+    /// In /etc/group and the like: one user among the members of one group.
+    Member {
+        /// The file.
+        file: String,
+        /// The group.
+        group: String,
+        /// The user.
+        user: String,
+    },
+    /// Debian packages: which are there, at which version, held or not. Whatever apt brings along is found out.
+    Packages,
+    /// A systemd unit: enabled or masked, and running or not.
+    Unit(String),
+    /// A kernel setting by its path below /proc/sys.
+    Kernel(String),
+    /// A home directory that is made with an account: it goes again while it holds no more than the skeleton.
+    Home(String),
+    /// A Docker container: there or not, running or not. One that was made anew cannot become the old one.
+    Container(String),
+    /// A Docker network: there or not. It goes again while no container is in it.
+    Network(String),
+    /// What a command did that nobody can look at: it stands until the way back's own command has run.
+    Effect(String),
+}
+
+impl Touch {
+    /// The line that tells the target about it: a word and what it is about. Holds no control characters, which
+    /// loading refuses in each of its parts; where one slipped through, the target refuses the line.
+    pub fn line(&self) -> String {
+        match self {
+            Touch::Path(path) => format!("path {path}"),
+            Touch::Tree(path) => format!("tree {path}"),
+            Touch::Line { file, key } => format!("line {file} {key}"),
+            Touch::Member { file, group, user } => format!("member {file} {group} {user}"),
+            Touch::Packages => "packages all".to_owned(),
+            Touch::Unit(name) => format!("unit {name}"),
+            Touch::Kernel(path) => format!("kernel {path}"),
+            Touch::Home(path) => format!("home {path}"),
+            Touch::Container(name) => format!("container {name}"),
+            Touch::Network(name) => format!("network {name}"),
+            Touch::Effect(name) => format!("effect {name}"),
+        }
+    }
+
+    /// Reads such a line; `None` = a word that this version does not know.
+    pub fn read(line: &str) -> Option<Self> {
+        let (word, what) = line.split_once(' ')?;
+        let two = || what.split_once(' ').map(|(file, rest)| (file.to_owned(), rest.to_owned()));
+        Some(match word {
+            "path" => Touch::Path(what.to_owned()),
+            "tree" => Touch::Tree(what.to_owned()),
+            "line" => two().map(|(file, key)| Touch::Line { file, key })?,
+            "member" => {
+                let (file, rest) = two()?;
+                let (group, user) = rest.split_once(' ')?;
+                Touch::Member { file, group: group.to_owned(), user: user.to_owned() }
+            }
+            "packages" => Touch::Packages,
+            "unit" => Touch::Unit(what.to_owned()),
+            "kernel" => Touch::Kernel(what.to_owned()),
+            "home" => Touch::Home(what.to_owned()),
+            "container" => Touch::Container(what.to_owned()),
+            "network" => Touch::Network(what.to_owned()),
+            "effect" => Touch::Effect(what.to_owned()),
+            _ => return None,
+        })
+    }
+
+    /// Whether putting one back may change how the other stands.
+    pub fn overlaps(&self, other: &Touch) -> bool {
+        let inside =
+            |tree: &str, path: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
+        match (self.path(), other.path()) {
+            (Some(a), Some(b)) => match (self, other) {
+                (Touch::Line { .. }, Touch::Line { .. }) | (Touch::Member { .. }, Touch::Member { .. }) => {
+                    self == other
+                }
+                _ => inside(a, b) || inside(b, a),
+            },
+            _ => self == other,
+        }
+    }
+
+    // The file or folder that it is about.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) => Some(path),
+            Touch::Line { file, .. } | Touch::Member { file, .. } => Some(file),
+            Touch::Packages
+            | Touch::Unit(_)
+            | Touch::Kernel(_)
+            | Touch::Container(_)
+            | Touch::Network(_)
+            | Touch::Effect(_) => None,
+        }
+    }
 }

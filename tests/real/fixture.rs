@@ -16,7 +16,8 @@ use serde_json::Value;
 pub const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
 
 /// Every variable that rempart reads; a test must not depend on who runs it.
-const VARIABLES: [&str; 4] = ["REMPART_IN_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS"];
+const VARIABLES: [&str; 5] =
+    ["REMPART_IN_LAB", "REMPART_INVENTORY", "REMPART_PRIVATE_KEY", "REMPART_KNOWN_HOSTS", "REMPART_STATE"];
 
 /// What a lab needs of the machine.
 const TOOLS: [&str; 6] = ["systemd-nspawn", "debootstrap", "nsenter", "ip", "ssh", "ssh-keygen"];
@@ -65,7 +66,7 @@ impl Drop for Lab {
 }
 
 /// Says why a test of real hosts does not run here; where `REMPART_LAB=required`, that is a failure.
-fn is_skipped(test: &str) -> bool {
+pub fn is_skipped(test: &str) -> bool {
     let missing = TOOLS.iter().find(|tool| {
         let path = std::env::var("PATH").unwrap_or_default();
         !path.split(':').chain(["/usr/sbin", "/sbin"]).any(|folder| Path::new(folder).join(tool).exists())
@@ -137,6 +138,11 @@ impl Lab {
         Self::boot(test, &[Machine::new("web1")])
     }
 
+    /// Where the controller keeps its journal.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     pub fn known_hosts(&self) -> String {
         fs::read_to_string(&self.known_hosts).unwrap()
     }
@@ -166,6 +172,7 @@ impl Lab {
         command.env("REMPART_KNOWN_HOSTS", &self.known_hosts);
         command.env("REMPART_PRIVATE_KEY", &self.key.private);
         command.env("NO_COLOR", "1");
+        command.env("REMPART_STATE", self.state());
         command.current_dir(self.folder.path());
         command
     }
@@ -207,14 +214,24 @@ impl Lab {
 
     /// The plain ssh client, with the lab's key and strict host keys.
     pub fn ssh(&self, at: usize, script: &str) -> Ran {
+        self.ssh_through(None, at, script)
+    }
+
+    /// The same, through a jump host.
+    pub fn ssh_through(&self, jump: Option<usize>, at: usize, script: &str) -> Ran {
         let known_hosts = format!("UserKnownHostsFile={}", self.known_hosts.display());
         let key = self.key.private.display().to_string();
         let to = format!("admin@{}", address(at));
-        let argv = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", &known_hosts]
-            .into_iter()
-            .chain(["-i", &key, &to, script])
-            .map(str::to_owned)
-            .collect::<Vec<_>>();
+        let words =
+            ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", &known_hosts, "-i", &key];
+        let mut argv: Vec<String> = words.map(str::to_owned).into();
+        if let Some(jump) = jump {
+            argv.extend([
+                "-o".to_owned(),
+                format!("ProxyCommand={} -W %h:%p admin@{}", words.join(" "), address(jump)),
+            ]);
+        }
+        argv.extend([to, script.to_owned()]);
         run(lab::command(&self.name, None, &argv).unwrap(), Duration::from_secs(60))
     }
 
@@ -355,6 +372,12 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
+    /// Whether it has ended by itself.
+    #[allow(dead_code, reason = "the campaign asks; not every program of tests that has this file does")]
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Sends it a signal, alone.
     pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(self.pid(), signal).unwrap();
@@ -393,6 +416,6 @@ pub fn rempart_in(folder: &Path, args: &[&str]) -> Ran {
     for name in VARIABLES {
         command.env_remove(name);
     }
-    command.args(args).current_dir(folder).env("NO_COLOR", "1");
+    command.args(args).current_dir(folder).env("NO_COLOR", "1").env("REMPART_STATE", folder.join("state"));
     run(command, Duration::from_secs(60))
 }

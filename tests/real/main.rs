@@ -8,11 +8,19 @@
 
 mod bad_files;
 mod clean;
+mod dead_man;
 mod faults;
 mod fixture;
 mod guard;
+mod history;
 mod hostile;
+mod journal;
+mod limits;
 mod lockout;
+mod lockouts;
 mod one_connection;
+mod orphans;
+mod partial;
 mod tamper;
 mod twice;
+mod undo;

@@ -2,7 +2,7 @@
 
 use super::tuple::Tuple;
 use crate::quote::Sh;
-use crate::resource::{Expect, Undo};
+use crate::resource::{Expect, Touch, Undo};
 use crate::sh;
 
 /// Functions for steps and for the way back. `rp_ufw_hooks` is there because `ufw reload` does not bring back the jumps
@@ -109,6 +109,15 @@ else
   /lib/ufw/ufw-init force-stop || rp_ufw_open
 fi"#;
 
+#[rustfmt::skip]
+const SETTINGS: &[&str] = &[
+    "net/ipv4/conf/all/accept_redirects", "net/ipv4/conf/default/accept_redirects",
+    "net/ipv6/conf/all/accept_redirects", "net/ipv6/conf/default/accept_redirects",
+    "net/ipv4/icmp_echo_ignore_broadcasts", "net/ipv4/icmp_ignore_bogus_error_responses",
+    "net/ipv4/icmp_echo_ignore_all",
+    "net/ipv4/conf/all/log_martians", "net/ipv4/conf/default/log_martians",
+];
+
 /// What every step begins with.
 pub(in crate::kinds) fn prologue() -> Sh {
     Sh::lines([Sh::program_of_the_user(FUNCTIONS), Sh::program_of_the_user(STEP_FUNCTIONS)])
@@ -134,8 +143,9 @@ pub(in crate::kinds) fn expect_tuples(keys: &[String], lines: &[String]) -> Expe
 
 /// How every step is taken back: ufw's files, and the kernel according to them. Works at boot, before ufw's own unit.
 pub(in crate::kinds) fn undo() -> Undo {
-    Undo {
-        paths: vec!["/etc/ufw".into(), "/etc/default/ufw".into()],
-        after: Sh::lines([Sh::program_of_the_user(FUNCTIONS), Sh::program_of_the_user(AFTER)]),
-    }
+    let after = Sh::lines([Sh::program_of_the_user(FUNCTIONS), Sh::program_of_the_user(AFTER)]);
+    let files = [Touch::Tree("/etc/ufw".into()), Touch::Path("/etc/default/ufw".into())];
+    // What ufw sets by its /etc/ufw/sysctl.conf when it is switched on, and never takes back.
+    let kernel = SETTINGS.iter().map(|setting| Touch::Kernel((*setting).into()));
+    Undo::of(files.into_iter().chain(kernel).chain([Touch::Unit("ufw.service".into())])).then(after)
 }

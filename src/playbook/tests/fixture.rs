@@ -26,7 +26,8 @@ fn the_site_expands_without_and_with_facts() {
     let before = site.expand(&fleet, &|_| None).unwrap();
     let after = site.expand(&fleet, &|host: &HostName| arch(if host.as_str() == "s2" { "arm64" } else { "x86_64" }));
     let after = after.unwrap_or_else(|all| panic!("{}", told(&all, &PathBuf::new())));
-    let mut text = format!("before the facts of {:?}\n{}\n\nafter\n", before.needs_facts, lines(&before).join("\n"));
+    let mut text =
+        format!("before the facts of {:?}\n{}\n\nafter\n", before.needs_facts.keys(), lines(&before).join("\n"));
     for (declared, line) in after.declared.iter().zip(lines(&after)) {
         let _ = writeln!(text, "{line} [{}]", declared.playbook);
         if let Desired::Present(fields) = declared.resource().unwrap().desired()

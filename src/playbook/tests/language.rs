@@ -199,7 +199,7 @@ fn facts_make_items_wait_and_then_stand() {
             "s1 note:/e"
         ]
     );
-    assert_eq!(done.needs_facts.iter().map(|host| host.as_str()).collect::<Vec<_>>(), ["s1"]);
+    assert_eq!(done.needs_facts.keys().map(|host| host.as_str()).collect::<Vec<_>>(), ["s1"]);
     let done = items_of(head, text, &TestFleet::new(), Some("arch: x86_64")).unwrap();
     assert_eq!(resource(&done, "/c").text(), "a x86_64");
     assert!(done.needs_facts.is_empty() && done.declared.iter().all(|one| !one.pending_facts()));
@@ -242,4 +242,38 @@ fn an_aggregate_waits_for_the_facts_of_its_parts_and_of_nothing_else() {
         let alone = items("", &format!("    - whole: {{}}\n{part}")).unwrap();
         assert_eq!(lines(&alone)[0], "s1 whole:it (waits)", "{part}");
     }
+}
+
+#[test]
+fn facts_of_other_hosts_are_waited_for_and_never_empty() {
+    let fleet = TestFleet::new().var("p1", "kind: \"{{ facts.arch }}\"");
+    let text = r#"    - note: { to: /a, content: "{{ hostvars.p1.facts.arch }}" }
+    - note: { to: /b, content: "{{ hostvars.p1.kind }}" }
+    - note: { to: /c }
+      when: hostvars.p2.facts.arch == "x86_64"
+    - note: { to: /d, content: "{% for h in groups.proxies %}{{ hostvars[h].facts.arch | default('none') }},{% endfor %}" }
+    - note: { to: /e, content: "{{ hostvars.p1.facts is defined }}" }
+    - note: { to: /f, content: "{{ groups.servers | join(',') }}" }"#;
+    let done = items_of("", text, &fleet, None).unwrap();
+    let waits: Vec<Vec<&str>> =
+        done.declared.iter().map(|one| one.waits_for().map(crate::model::HostName::as_str).collect()).collect();
+    assert_eq!(waits, [vec!["p1"], vec!["p1"], vec!["p2"], vec!["p1"], vec!["p1"], vec![]]);
+    let needs: Vec<&str> = done.needs_facts.values().flatten().map(crate::model::HostName::as_str).collect();
+    assert_eq!((done.needs_facts.len(), needs), (1, vec!["p1", "p2"]));
+    let done = items_of("", text, &fleet, Some("arch: x86_64")).unwrap();
+    assert_eq!(resource(&done, "/a").text(), "x86_64");
+    assert_eq!(resource(&done, "/b").text(), "x86_64");
+    assert_eq!(resource(&done, "/d").text(), "x86_64,x86_64,");
+    assert_eq!(resource(&done, "/f").text(), "s1,s2");
+}
+
+#[test]
+fn going_over_the_variables_of_a_host_asks_it_nothing_and_keys_take_no_facts_of_others() {
+    let text = "    - note: { to: /a, content: \"{{ hostvars.p1 | to_json }}\" }";
+    let done = items("", text).unwrap();
+    assert_eq!(resource(&done, "/a").text(), r#"{"host": "p1", "address": "p1.example"}"#);
+    let told = items("", "    - note: { to: \"/{{ hostvars.p1.facts.arch }}\" }").unwrap();
+    assert_eq!(lines(&told), ["s1 ? (waits)"]);
+    let told = items("", "    - note: { to: /x }\n      each: { d: hostvars.p1.facts.disks }").unwrap_err();
+    assert!(told.contains("facts come too late"), "{told}");
 }

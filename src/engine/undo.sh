@@ -1,0 +1,369 @@
+# What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
+#   path P | tree P | line FILE KEY | member FILE GROUP USER | packages all | unit NAME | kernel PATH | home P
+#   container NAME | network NAME | effect COMMAND
+# A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
+# `lines/` (what is put back), `after.sh` (what makes it effective).
+
+# What is larger is not kept; a model of many gigabytes would fill the disk twice.
+RP_KEEP_BYTES=67108864
+
+# rp_state TOUCH: how it stands, in one line that changes when the thing does. RP_SECRET=1: without a sum of its content.
+rp_state() {
+  rp_word=${1%% *}; rp_what=${1#* }
+  case $rp_word in
+    path | home) rp_state_path "$rp_what" ;;
+    effect) echo done ;;
+    container) rp_state_container "$rp_what" ;;
+    network) if docker network inspect -- "$rp_what" >/dev/null 2>&1; then echo there; else echo absent; fi ;;
+    tree) rp_state_tree "$rp_what" ;;
+    line) rp_state_line "${rp_what%% *}" "${rp_what#* }" ;;
+    member) rp_state_member $rp_what ;;
+    packages) dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sha256sum ;;
+    unit) rp_state_unit "$rp_what" ;;
+    kernel) tr -s '\t' ' ' < "/proc/sys/$rp_what" 2>/dev/null || echo absent ;;
+    *) return 1 ;;
+  esac
+}
+
+rp_state_path() {
+  if [ -L "$1" ]; then printf 'symlink %s %s\n' "$(stat -c %u:%g -- "$1")" "$(readlink -- "$1")"
+  elif [ -d "$1" ]; then printf 'directory %s%s\n' "$(stat -c '%a %u:%g' -- "$1")" "$(rp_acl "$1")"
+  elif [ -f "$1" ]; then printf 'file %s %s%s\n' "$(stat -c '%a %u:%g %s' -- "$1")" "$(rp_sum "$1")" "$(rp_acl "$1")"
+  elif [ -e "$1" ]; then printf 'special %s\n' "$(stat -c '%F %a %u:%g %t:%T' -- "$1")"
+  else echo absent
+  fi
+}
+
+rp_sum() {
+  if [ -n "${RP_SECRET:-}" ] || [ "$(stat -c %s -- "$1")" -gt "$RP_KEEP_BYTES" ]; then
+    stat -c 'i%i-%.9Z' -- "$1"
+  else
+    rp_sum=$(sha256sum < "$1") && printf '%s' "${rp_sum%% *}"
+  fi
+}
+
+# Access control lists: all of them where getfacl is at hand; else at least whether there is one.
+rp_acl() {
+  case $(ls -ld -- "$1") in ??????????+*) ;; *) return ;; esac
+  if command -v getfacl >/dev/null 2>&1; then printf ' acl:%s' "$(getfacl -cnp -- "$1" | tr '\n' ',')"; else printf ' acl'; fi
+}
+
+rp_state_tree() {
+  [ -e "$1" ] || [ -L "$1" ] || { echo absent; return; }
+  { find "$1" -printf '%P|%y|%m|%U|%G|%l\n'; find "$1" -type f -exec sha256sum -- {} +; } 2>/dev/null | sort | sha256sum
+}
+
+rp_state_line() {
+  rp_line=$(rp_lines_of "$1" "$2")
+  [ -n "$rp_line" ] || { echo absent; return; }
+  printf '%s' "$rp_line" | sha256sum
+}
+
+rp_lines_of() { [ ! -e "$1" ] || awk -F: -v key="$2" '$1 == key' "$1"; }
+
+rp_state_member() {
+  awk -F: -v group="$2" -v user="$3" '$1 == group { n = split($4, all, ","); for (i = 1; i <= n; i++) if (all[i] == user) is = 1 }
+    END { print is ? "member" : "absent" }' "$1"
+}
+
+rp_state_unit() {
+  # It fails for whatever is not enabled, and a step that runs under `set -e` would end here.
+  rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null) || :
+  printf '%s %s\n' "${rp_enabled:-not-found}" "$(systemctl show -p ActiveState --value -- "$1")"
+}
+
+rp_state_container() {
+  rp_is=$(docker container inspect -f '{{.Id}} {{.State.Running}} {{with .HostConfig}}{{.Memory}}/{{.NanoCpus}}/{{json .PidsLimit}}/{{.RestartPolicy.Name}}/{{.RestartPolicy.MaximumRetryCount}}{{end}}' \
+    -- "$1" 2>/dev/null) || { echo absent; return; }
+  printf '%s\n' "$rp_is"
+}
+
+# rp_keep FOLDER: copies what FOLDER/touches names, and writes FOLDER/before.
+rp_keep() {
+  mkdir -p -m 0700 -- "$1/copy" "$1/lines" || return 1
+  : > "$1/before" || return 1
+  rp_number=0
+  while IFS= read -r rp_touch; do
+    rp_number=$((rp_number + 1))
+    rp_now=$(rp_state "$rp_touch") || { echo "cannot tell how it stands: $rp_touch" >&2; return 1; }
+    rp_what=${rp_touch#* }
+    case "${rp_touch%% *} $rp_now" in
+      "path file "* | "path symlink "*) [ -n "${RP_SECRET:-}" ] || rp_copy "$1" "$rp_what" || return 1 ;;
+      "tree absent") ;;
+      "tree "*) rp_copy "$1" "$rp_what" || return 1 ;;
+      "path directory "*) rp_keep_folder "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
+      "line "*) rp_lines_of "${rp_what%% *}" "${rp_what#* }" > "$1/lines/$rp_number" || return 1 ;;
+      "packages "*)
+        dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort > "$1/packages" || return 1
+        ;;
+    esac
+    printf '%s\n' "$rp_now" >> "$1/before" || return 1
+  done < "$1/touches"
+}
+
+rp_copy() {
+  if [ -f "$2" ] && [ ! -L "$2" ] && [ "$(stat -c %s -- "$2")" -gt "$RP_KEEP_BYTES" ]; then return 0; fi
+  rp_parent_of=${2%/*}
+  mkdir -p -- "$1/copy$rp_parent_of" && cp -a -- "$2" "$1/copy$2"
+}
+
+# The directory alone, with its access control lists and attributes.
+rp_keep_folder() { tar -C / --no-recursion --numeric-owner --acls --xattrs -cf - -- ".$1"; }
+
+# rp_mark FOLDER: writes FOLDER/after, so that what was changed since can be told.
+rp_mark() {
+  while IFS= read -r rp_touch; do
+    if [ "$rp_touch" = "packages all" ]; then
+      dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort | comm -3 "$1/packages" - > "$1/moved"
+    fi
+    rp_state "$rp_touch"
+  done < "$1/touches" > "$1/after.tmp" && mv -T -- "$1/after.tmp" "$1/after"
+}
+
+# rp_differs FOLDER before|after: prints each touch that does not stand as it says there, with how it stands.
+rp_differs() {
+  while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
+    if [ "$rp_touch" = "packages all" ] && [ -e "$1/moved" ]; then
+      # Only what this step moved counts: other packages are other people's.
+      if [ "$2" = before ]; then rp_packages_stand "$1/moved" '' || printf '%s\n' "$rp_touch"
+      else rp_packages_stand "$1/moved" "$RP_TAB" || printf '%s\n' "$rp_touch"; fi
+      continue
+    fi
+    # Nobody can look at it, so it stands until it was taken back.
+    case $rp_touch in "effect "*) [ "$2" = after ] || [ -e "$1/undone" ] || printf '%s\n' "$rp_touch"; continue ;; esac
+    rp_now=$(rp_state "$rp_touch")
+    [ "$rp_now" = "$rp_then" ] || printf '%s\n' "$rp_touch"
+  done 6< "$1/touches" 7< "$1/$2"
+}
+
+# rp_packages_stand MOVED INDENT: whether the packages in MOVED stand as its lines with this indent say, and as none else.
+rp_packages_stand() {
+  dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | awk -v tab="$2" '
+    FNR == NR { indent = ($0 ~ /^\t/) ? "\t" : ""; line = $0; sub(/^\t/, "", line); split(line, part, " "); name[part[2]]
+                if (indent == tab) want[line]; next }
+    { if ($2 in name) { if ($0 in want) delete want[$0]; else bad = 1 } }
+    END { for (line in want) bad = 1; exit bad }' "$1" -
+}
+
+# rp_put_back FOLDER [boot]: puts back what FOLDER keeps. At boot only files: nothing can be started yet.
+rp_put_back() {
+  rp_bad=0; rp_number=0
+  # A unit that was not there is let go of while its file still says what enabling it has made.
+  while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
+    case "$rp_touch $rp_then" in
+      "unit "*" not-found "*) [ "${2:-}" = boot ] || systemctl disable --quiet --now -- "${rp_touch#* }" 2>/dev/null || : ;;
+    esac
+  done 6< "$1/touches" 7< "$1/before"
+  while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
+    rp_number=$((rp_number + 1)); rp_what=${rp_touch#* }
+    case ${rp_touch%% *} in
+      path) rp_back_path "$1" "$rp_what" "$rp_then" "$1/lines/$rp_number" ;;
+      home) rp_back_home "$rp_what" "$rp_then" ;;
+      tree) rp_back_tree "$1" "$rp_what" "$rp_then" ;;
+      line) rp_back_line "$1/lines/$rp_number" "${rp_what%% *}" "${rp_what#* }" ;;
+      member) rp_back_member "$rp_then" $rp_what ;;
+      kernel) [ "${2:-}" = boot ] || [ "$rp_then" = absent ] || printf '%s\n' "$rp_then" > "/proc/sys/$rp_what" ;;
+      *) : ;;
+    esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
+  done 6< "$1/touches" 7< "$1/before"
+  [ ! -e "$1/owned" ] || rp_owned_back "$1/owned" || { rp_bad=1; echo 'not put back: what rempart made' >&2; }
+  [ "${2:-}" != boot ] || return "$rp_bad"
+  [ ! -e "$1/moved" ] || rp_back_packages "$1/moved" || { rp_bad=1; echo 'not put back: packages' >&2; }
+  [ ! -d /run/systemd/system ] || systemctl daemon-reload
+  if [ -s "$1/after.sh" ]; then sh "$1/after.sh" </dev/null || { rp_bad=1; echo 'what was put back did not come into effect' >&2; }; fi
+  while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
+    case ${rp_touch%% *} in
+      unit) rp_back_unit "${rp_touch#* }" $rp_then ;;
+      container) rp_back_container "${rp_touch#* }" $rp_then ;;
+      # After its containers. Docker itself refuses where others have joined it.
+      network) [ "$rp_then" != absent ] || [ "$(rp_state "$rp_touch")" = absent ] || docker network rm -- "${rp_touch#* }" >/dev/null ;;
+    esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
+  done 6< "$1/touches" 7< "$1/before"
+  [ "$rp_bad" != 0 ] || : > "$1/undone"
+  return "$rp_bad"
+}
+
+rp_back_path() {
+  rp_state_now=$(rp_state_path "$2")
+  [ "$rp_state_now" != "$3" ] || return 0
+  rp_leads_there "$2" || return 1
+  # A folder that was empty may have gone with what was in it, as systemd does with those of its links.
+  [ "$3" = absent ] || [ -d "${2%/*}/" ] || ( umask 022; mkdir -p -- "${2%/*}/" ) || return 1
+  case $3 in
+    absent) if [ -d "$2" ] && [ ! -L "$2" ]; then rmdir -- "$2"; else rm -f -- "$2"; fi ;;
+    directory*)
+      if [ -L "$2" ] || { [ -e "$2" ] && [ ! -d "$2" ]; }; then rm -f -- "$2" || return 1; fi
+      ! command -v setfacl >/dev/null 2>&1 || [ ! -d "$2" ] || setfacl -b -k -- "$2"
+      tar -C / -p --same-owner --numeric-owner --acls --xattrs -xf "$4"
+      ;;
+    *)
+      [ -e "$1/copy$2" ] || [ -L "$1/copy$2" ] || { printf '%s was not kept: a secret, or too large\n' "$2" >&2; return 1; }
+      [ ! -d "$2" ] || [ -L "$2" ] || rmdir -- "$2" || return 1
+      rp_swap_in "$1/copy$2" "$2"
+      ;;
+  esac && sync -- "${2%/*}/"
+}
+
+# Whoever put a link on the way since would have root write elsewhere.
+rp_leads_there() {
+  rp_way=${1%/*}; rp_way=${rp_way:-/}
+  [ ! -e "$rp_way" ] || [ "$(readlink -f -- "$rp_way")" = "$rp_way" ] || { echo "$rp_way has a symlink on its way" >&2; return 1; }
+}
+
+# Beside the target and renamed, so that it is old or new at any moment; on a full disk the copy itself moves. The name is
+# always the same, so that what a power loss has left goes the next time.
+rp_swap_in() {
+  rp_new="${2%/*}/.rempart.back.${2##*/}"
+  rm -rf -- "$rp_new"
+  if cp -aT --remove-destination -- "$1" "$rp_new" && { [ -L "$rp_new" ] || sync -- "$rp_new"; }; then mv -T -- "$rp_new" "$2"
+  else rm -rf -- "$rp_new"; mv -T -- "$1" "$2"; fi
+}
+
+# A home goes again while all that is in it is the skeleton's; what somebody put there stays.
+rp_back_home() {
+  [ "$2" = absent ] && [ -d "$1" ] && [ ! -L "$1" ] || return 0
+  rp_more=$(cd -- "$1" && find . ! -type d -exec sh -c 'for f; do
+    [ -f "$f" ] && [ ! -L "$f" ] && cmp -s -- "/etc/skel/$f" "$f" || { echo more; exit; }; done' sh {} +) || return 1
+  if [ -n "$rp_more" ]; then printf '%s holds more than a new home does, so it stays\n' "$1" >&2; return 1; fi
+  rm -rf -- "$1" && sync -- "${1%/*}/"
+}
+
+rp_back_tree() {
+  rp_old="${2%/*}/.rempart.old.${2##*/}"
+  rp_leads_there "$2" || return 1
+  if [ "$(rp_state_tree "$2")" = "$3" ]; then rm -rf -- "$rp_old"; return; fi
+  if [ "$3" = absent ]; then rm -rf -- "$2"; sync -- "${2%/*}/"; return; fi
+  if [ -e "$2" ]; then rm -rf -- "$rp_old" && mv -T -- "$2" "$rp_old" || return 1; fi
+  rp_swap_in "$1/copy$2" "$2" && rm -rf -- "$rp_old" && sync -f -- "$2"
+}
+
+# The tools that edit accounts take such a lock for each of these files; so do we, or one of the two would lose.
+rp_lock() {
+  rp_new="${1%/*}/.rempart.back.${1##*/}"
+  rm -f -- "$rp_new" "$1.rempart"
+  printf %s $$ > "$1.rempart" || return 1
+  rp_tries=0
+  until ln -- "$1.rempart" "$1.lock" 2>/dev/null; do
+    rp_tries=$((rp_tries + 1))
+    rp_locker=$(tr -d '\0' < "$1.lock" 2>/dev/null)
+    # As those tools do: the lock of a process that is no more counts for nothing.
+    case $rp_locker in '' | *[!0-9]*) ;; *) kill -0 "$rp_locker" 2>/dev/null || { rm -f -- "$1.lock"; continue; } ;; esac
+    if [ "$rp_tries" -gt 100 ]; then rm -f -- "$1.rempart"; echo "$1 is locked by process $rp_locker" >&2; return 1; fi
+    sleep 0.2
+  done
+  rm -f -- "$1.rempart"
+}
+
+rp_back_line() {
+  [ "$(rp_lines_of "$2" "$3")" != "$(cat -- "$1")" ] || return 0
+  rp_lock "$2" || return 1
+  rp_line_status=0
+  rp_write_line "$@" || rp_line_status=1
+  rm -f -- "$2.lock"
+  return "$rp_line_status"
+}
+
+rp_write_line() {
+  cp -a -- "$2" "$rp_new" && awk -F: -v key="$3" -v kept="$1" '
+    BEGIN { while ((getline line < kept) > 0) keep[++n] = line }
+    $1 == key { if (!done) for (i = 1; i <= n; i++) print keep[i]; done = 1; next }
+    { print }
+    END { if (!done) for (i = 1; i <= n; i++) print keep[i] }' "$2" > "$rp_new" \
+    && sync -- "$rp_new" && mv -T -- "$rp_new" "$2" && sync -- "${2%/*}/" || { rm -f -- "$rp_new"; return 1; }
+}
+
+rp_back_member() {
+  [ "$(rp_state_member "$2" "$3" "$4")" != "$1" ] || return 0
+  rp_lock "$2" || return 1
+  rp_line_status=0
+  rp_write_member "$@" || rp_line_status=1
+  rm -f -- "$2.lock"
+  return "$rp_line_status"
+}
+
+rp_write_member() {
+  cp -a -- "$2" "$rp_new" && awk -F: -v OFS=: -v group="$3" -v user="$4" -v wanted="$1" '
+    $1 == group {
+      n = split($4, all, ","); list = ""
+      for (i = 1; i <= n; i++) if (all[i] != user) list = list (list == "" ? "" : ",") all[i]
+      if (wanted == "member") list = list (list == "" ? "" : ",") user
+      $4 = list
+    }
+    { print }' "$2" > "$rp_new" \
+    && sync -- "$rp_new" && mv -T -- "$rp_new" "$2" && sync -- "${2%/*}/" || { rm -f -- "$rp_new"; return 1; }
+}
+
+# rp_back_unit NAME ENABLED ACTIVE
+rp_back_unit() {
+  set -- "$1" "$2" "$3" $(rp_state_unit "$1")
+  if [ "$2" != "$4" ]; then
+    [ "$4" != masked ] || systemctl unmask --quiet -- "$1"
+    case $2 in
+      enabled) systemctl enable --quiet -- "$1" ;;
+      disabled) systemctl disable --quiet -- "$1" ;;
+      masked) systemctl mask --quiet -- "$1" ;;
+    esac || return 1
+  fi
+  case "$3 $5" in
+    "active active" | "inactive inactive" | "failed failed" | "failed inactive") ;;
+    active*) systemctl start -- "$1" ;;
+    # One that ended badly when it was stopped stays in sight as failed.
+    inactive*) systemctl stop -- "$1" && { systemctl reset-failed -- "$1" 2>/dev/null || :; } ;;
+    failed*) systemctl stop -- "$1" ;;
+  esac
+}
+
+# rp_back_container NAME absent | NAME ID RUNNING LIMITS; limits are set back by after.sh.
+rp_back_container() {
+  set -- "$1" "$2" "${3:-}" $(rp_state_container "$1")
+  if [ "$2" = absent ]; then [ "$4" = absent ] || docker rm -f -- "$1" >/dev/null; return; fi
+  [ "$2" = "$4" ] || { echo "the container $1 was made anew; what the old one held is gone" >&2; return 1; }
+  case "$3 $5" in
+    "true false") docker start -- "$1" >/dev/null ;;
+    "false true") docker stop -- "$1" >/dev/null ;;
+  esac
+}
+
+# Old versions come back, what was brought goes; what others have built on it since is not torn down.
+rp_back_packages() {
+  rp_go=$(awk '/^\t/ { name[$2] } !/^\t/ { was[$2] } END { for (n in name) if (!(n in was)) printf "%s- ", n }' "$1")
+  rp_come=$(awk '!/^\t/ { printf "%s=%s ", $2, $3 }' "$1")
+  [ -n "$rp_go$rp_come" ] || return 0
+  set -- "$1" -y -q -o DPkg::Lock::Timeout="${RP_LOCK_PATIENCE:-120}" -o Dpkg::Options::=--force-confold \
+    --no-install-recommends --allow-downgrades --allow-change-held-packages
+  export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
+  rp_log=$1; shift
+  rp_would=$(apt-get -s "$@" install $rp_come $rp_go | awk '/^Remv / { print $2 }') || return 1
+  for rp_name in $rp_would; do
+    case " $rp_go" in *" $rp_name- "* | *" $rp_name:"*) ;; *) echo "$rp_name needs what would go" >&2; return 1 ;; esac
+  done
+  apt-get "$@" install $rp_come $rp_go || return 1
+  awk '!/^\t/ { print ($1 == "hi" ? "hold" : "install"), $2 }' "$rp_log" | while read -r rp_hold rp_name; do
+    if [ "$rp_hold" = hold ]; then apt-mark hold -- "$rp_name"; else apt-mark unhold -- "$rp_name"; fi >/dev/null || exit 1
+  done
+}
+
+# rp_unroll FOLDER: puts back what FOLDER keeps, and insists that all of it stands as before; a service may take a moment.
+rp_unroll() {
+  rp_put_back "$1" || exit 1
+  for rp_try in 1 2 3 4 5 6; do
+    rp_left=$(rp_differs "$1" before)
+    [ -n "$rp_left" ] || return 0
+    sleep 1
+  done
+  printf 'not as before: %s\n' "$rp_left" >&2
+  exit 1
+}
+
+# rp_tell_back FOLDER: what is known of a step's before-image, for the plan of a rollback; `RUN/B.S` as FOLDER.
+rp_tell_back() {
+  printf 'step %s\ntitle %s\n' "${1##*/}" "$(head -n 1 "$1/title")"
+  [ ! -e "$1/risky" ] || echo risky
+  if [ -e "$1/permanent" ]; then printf 'permanent %s\n' "$(head -n 1 "$1/permanent")"; return; fi
+  [ -e "$1/before" ] || { echo 'permanent nothing was kept of it'; return; }
+  RP_SECRET=; [ ! -e "$1/secret" ] || { RP_SECRET=1; echo secret; }
+  sed 's/^/touch /' "$1/touches"
+  sed 's/^/after /' "$1/after.sh"
+  rp_differs "$1" before | sed 's/^/open /'
+  if [ -e "$1/after" ]; then rp_differs "$1" after | sed 's/^/changed /'; else echo interrupted; fi
+}

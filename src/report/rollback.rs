@@ -1,0 +1,120 @@
+//! Owns the views of what is taken back: the plan of a rollback, and what became of checkpoints.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::escape::visible;
+use super::words::count;
+use super::{Paint, RunView, Tone, run_json};
+use crate::engine::{BackStep, Checkpoint, PastWork, WayBack};
+use crate::model::HostName;
+use crate::transport::TransportError;
+
+/// What will be put back, host by host, latest step first.
+pub fn rollback(run: &str, work: &BTreeMap<HostName, PastWork>, paint: &Paint) -> String {
+    let mut text = format!("Taking back run {}, latest step first:\n", visible(run));
+    let mut totals = [0; 4];
+    for (host, past) in work {
+        text.push_str(&format!("\n{}\n", paint.tone(Tone::Bold, &visible(host.as_str()))));
+        match past {
+            Err(why) => text.push_str(&format!("  {}\n", paint.tone(Tone::Bad, &format!("? {}", visible(why))))),
+            Ok(steps) if steps.is_empty() => text.push_str("  nothing was begun on it\n"),
+            Ok(steps) => {
+                for step in steps {
+                    let (at, line) = told(step, paint);
+                    totals[at] += 1;
+                    text.push_str(&line);
+                }
+            }
+        }
+    }
+    let [restored, same, changed, stays] = totals;
+    text.push_str(&format!("\nRollback: {} to put back, {same} as before already", count(restored, "step", "steps")));
+    for (number, words) in [(changed, "changed since"), (stays, "cannot be taken back")] {
+        if number > 0 {
+            text.push_str(&format!(", {number} {words}"));
+        }
+    }
+    text.push_str(".\n");
+    text
+}
+
+fn told(step: &BackStep, paint: &Paint) -> (usize, String) {
+    let title = visible(&step.title);
+    let list = |what: &[String]| what.iter().map(|touch| visible(touch)).collect::<Vec<_>>().join("; ");
+    let risky = if step.risky { "  (guarded)" } else { "" };
+    let (at, tone, mark, more) = match &step.way {
+        WayBack::Restore { what, interrupted } => {
+            let end = if *interrupted { "it never ended; " } else { "" };
+            let what = if what.is_empty() { "what a later step changed".to_owned() } else { list(what) };
+            (0, Tone::Change, "~", format!("{end}{what}"))
+        }
+        WayBack::AsBefore => (1, Tone::Dim, "=", "as before already".to_owned()),
+        WayBack::Changed { what } => (2, Tone::Bad, "!", format!("changed since: {}", list(what))),
+        WayBack::Secret => {
+            let why = "wrote a secret: `rempart apply` renders it with its present value";
+            (3, Tone::React, "\u{2717}", why.to_owned())
+        }
+        WayBack::Never { why } => (3, Tone::React, "\u{2717}", format!("cannot be taken back: {}", visible(why))),
+    };
+    (at, format!("  {} {title}{risky}\n      {more}\n", paint.tone(tone, mark)))
+}
+
+/// The same as JSON, with the run that did it, if one did.
+pub fn rollback_json(run: &str, work: &BTreeMap<HostName, PastWork>, done: Option<&RunView<'_>>) -> Value {
+    let hosts: Vec<Value> = work
+        .iter()
+        .map(|(host, past)| match past {
+            Ok(steps) => json!({ "host": host, "steps": steps }),
+            Err(why) => json!({ "host": host, "unknown": why }),
+        })
+        .collect();
+    let mut told = json!({ "format_version": "1.0", "kind": "rollback", "of": run, "hosts": hosts });
+    if let Some(view) = done {
+        told["run"] = run_json(view);
+    }
+    told
+}
+
+/// What became of checkpoints; hosts without one are not named.
+pub fn checkpoints(settled: &BTreeMap<HostName, Result<Checkpoint, TransportError>>, paint: &Paint) -> String {
+    let mut text = String::new();
+    for (host, end) in settled {
+        let (tone, mark, words) = match end {
+            Ok(Checkpoint::None) => continue,
+            Ok(Checkpoint::Confirmed) => (Tone::Good, "\u{2713}", "confirmed: the change stays".to_owned()),
+            Ok(Checkpoint::TakenBack { whole: true }) => (Tone::Change, "~", "taken back: all is as before".to_owned()),
+            Ok(Checkpoint::TakenBack { whole: false }) => {
+                (Tone::Bad, "\u{2717}", "taken back, but not all is as before; the next plan says what".to_owned())
+            }
+            Ok(Checkpoint::Busy(why)) => (Tone::Bad, "?", visible(why)),
+            Err(error) => (Tone::Bad, "\u{2717}", visible(&error.to_string())),
+        };
+        text.push_str(&format!("{} {}: {words}\n", paint.tone(tone, mark), visible(host.as_str())));
+    }
+    if text.is_empty() { "No checkpoint waits.\n".to_owned() } else { text }
+}
+
+/// The same as JSON.
+pub fn checkpoints_json(settled: &BTreeMap<HostName, Result<Checkpoint, TransportError>>) -> Value {
+    let hosts: Vec<Value> = settled
+        .iter()
+        .map(|(host, end)| {
+            let (state, why) = match end {
+                Ok(Checkpoint::None) => ("none", None),
+                Ok(Checkpoint::Confirmed) => ("confirmed", None),
+                Ok(Checkpoint::TakenBack { whole: true }) => ("taken_back", None),
+                Ok(Checkpoint::TakenBack { whole: false }) => ("taken_back", Some("not all is as before".to_owned())),
+                Ok(Checkpoint::Busy(why)) => ("unknown", Some(why.clone())),
+                Err(error) => ("unreachable", Some(error.to_string())),
+            };
+            let mut told = json!({ "host": host, "checkpoint": state });
+            if let Some(why) = why {
+                told["why"] = json!(why);
+            }
+            told
+        })
+        .collect();
+    json!({ "format_version": "1.0", "kind": "checkpoints", "hosts": hosts })
+}

@@ -1,0 +1,420 @@
+//! What every kind changed is taken back by `rempart rollback`: the host is as it was before, as other tools see it.
+//!
+//! Each case is a state of the host, made by a script, and items that change it. Before and after the way there and back,
+//! `SNAPSHOT` lists what anybody could compare; it uses no code of rempart.
+
+use std::collections::BTreeSet;
+
+use rempart::kinds::KINDS;
+
+use crate::fixture::{Lab, Machine};
+
+/// Files with owner, mode, sum and access lists; accounts, units, packages, the firewall, and settings of the network.
+const SNAPSHOT: &str = r#"
+set -f
+skip='-name .pwd.lock -o -name ld.so.cache -o -name passwd -o -name group -o -name shadow -o -name gshadow -o -name subuid
+  -o -name subgid -o -name passwd- -o -name group- -o -name .sudo_as_admin_successful -o -name shadow- -o -name gshadow- -o -name subuid- -o -name subgid-'
+where='/etc /srv /home /root /opt /usr/local /var/mail /var/spool/cron'
+find $where -xdev ! \( $skip \) -printf '%p|%y|%m|%U|%G|%l\n' | sort
+find $where -xdev -type f ! \( $skip \) -exec sha256sum -- {} + | sort
+find $where -xdev -type f \( -name passwd -o -name group -o -name shadow -o -name gshadow -o -name subuid -o -name subgid \) \
+  -exec stat -c '%n %a %U:%G' -- {} + | sort
+for file in passwd group shadow gshadow subuid subgid; do echo "== $file"; sort "/etc/$file"; done
+if command -v getfacl >/dev/null; then getfacl -Rcpn -- /srv 2>/dev/null; find /srv | sort; fi
+echo == packages
+dpkg -l | awk '/^[a-z]i /{ print $1, $2, $3 }'
+echo == units
+systemctl list-unit-files --no-legend --no-pager | awk '$2 != "transient" { print $1, $2 }' | sort
+for unit in rp-one rp-two rp-env squid cron ufw nftables; do echo "$unit $(systemctl is-active $unit)"; done
+for unit in rp-one rp-two rp-env; do
+  pid=$(systemctl show -P MainPID $unit)
+  [ "${pid:-0}" = 0 ] || { tr '\0' ' ' < "/proc/$pid/cmdline"; tr '\0' '\n' < "/proc/$pid/environ" | grep '^RP_' || :; echo; }
+done
+! systemctl is-active --quiet squid || { ss -Hltn sport = :3128 or sport = :3129 | awk '{ print $4 }' | sort; }
+sshd -T | sort
+echo == network
+# Switched off, ufw leaves its empty chains behind.
+empty='^#'; grep -q '^ENABLED=yes' /etc/ufw/ufw.conf 2>/dev/null || empty='^#|^:|^\*|^COMMIT|^-A (INPUT|FORWARD|OUTPUT) -j ufw'
+for tool in iptables ip6tables; do
+  $tool-save 2>/dev/null | grep -vE "$empty" | sed 's/\[[0-9:]*\]//'
+  for chain in INPUT FORWARD OUTPUT; do $tool -S $chain 2>/dev/null | head -n 1; done
+done
+sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.(conf\.(all|default)|icmp|ip_forward|tcp_syncookies)'
+"#;
+
+/// A state of the host, and what changes it.
+struct Case {
+    what: &'static str,
+    before: &'static str,
+    items: &'static str,
+}
+
+const fn case(what: &'static str, before: &'static str, items: &'static str) -> Case {
+    Case { what, before, items }
+}
+
+fn there_and_back(lab: &Lab, cases: &[Case]) {
+    for Case { what, before, items } in cases {
+        lab.on("web1", &format!("set -e\n{before}"));
+        let snapshot = lab.on("web1", SNAPSHOT);
+        lab.playbook(items);
+        let applied = lab.apply().ends(0);
+        let number = applied.json()["run"].as_str().unwrap().to_owned();
+        let changed = lab.on("web1", SNAPSHOT);
+        assert_ne!(changed, snapshot, "{what}: nothing happened\n{applied}");
+        let ran = lab.rempart(&["rollback", &number, "--yes"]);
+        let after = lab.on("web1", SNAPSHOT);
+        assert!(ran.code == 0 && after == snapshot, "{what}: not as before\n{}\n{ran}", differing(&snapshot, &after));
+        let left =
+            lab.on("web1", "ls -A /etc/systemd/system | grep rempart || :; find /etc /srv /home -name '.rempart.*'");
+        assert_eq!(left, "", "{what}: something is left");
+        eprintln!("{what}: there and back");
+    }
+}
+
+fn differing(before: &str, after: &str) -> String {
+    let (old, new): (BTreeSet<&str>, BTreeSet<&str>) = (before.lines().collect(), after.lines().collect());
+    let gone = old.difference(&new).map(|line| format!("- {line}\n"));
+    gone.chain(new.difference(&old).map(|line| format!("+ {line}\n"))).collect()
+}
+
+fn booted(what: &str, packages: &str) -> Option<Lab> {
+    let lab = Lab::boot_one(what)?;
+    lab.playbook(&format!("- package_apt: {{ names: [{packages}] }}"));
+    lab.apply().ends(0);
+    Some(lab)
+}
+
+const FILES: &[Case] = &[
+    case(
+        "files with hostile names",
+        "mkdir -p '/srv/h o'",
+        r#"
+- file: { path: "/srv/h o/$(touch x) 'a' \"b\"", content: "new\n" }
+- file: { path: "/srv/h o/-rf", content: "new\n" }
+- file: { path: "/srv/h o/a\\b|c;d&*?", content: "new\n" }
+- file: { path: "/srv/h o/ lead", content: "new\n" }
+"#,
+    ),
+    case(
+        "a file is changed, with its owner, mode and access list",
+        "cd /srv/'h o'; printf 'old\\n' > ./-rf; chown daemon:games ./-rf; chmod 0640 ./-rf; setfacl -m u:backup:rw ./-rf",
+        r#"- file: { path: "/srv/h o/-rf", content: "new\n", mode: "0600" }"#,
+    ),
+    case(
+        "only owner and mode are changed",
+        "touch /srv/mode; chmod 4711 /srv/mode; setfacl -m u:backup:r /srv/mode",
+        r#"- file: { path: /srv/mode, owner: daemon, mode: "0600" }"#,
+    ),
+    case(
+        "a file is removed, and one is written twice in a run",
+        "echo keep > /srv/gone; setfacl -m g:games:r /srv/gone",
+        r#"
+- file: { path: /srv/gone, state: absent }
+- file: { path: /srv/twice, content: "a\n" }
+"#,
+    ),
+    case(
+        "directories are made, changed and removed, with access lists",
+        "mkdir /srv/old /srv/empty; chown games:daemon /srv/old /srv/empty; chmod 3751 /srv/old; chmod 0700 /srv/empty
+setfacl -m u:backup:rwx -d -m u:backup:rx /srv/old /srv/empty",
+        r#"
+- directory: { path: /srv/new }
+- directory: { path: "/srv/new/in $(id)", mode: "2775" }
+- file: { path: "/srv/new/in $(id)/x", content: x }
+- directory: { path: /srv/old, mode: "0755" }
+- directory: { path: /srv/empty, state: absent }
+"#,
+    ),
+    case(
+        "a command says what it touches, and how it is undone",
+        "echo old > /srv/touched; rm -f /srv/made",
+        r#"
+- command:
+    run: "echo new > /srv/touched; mkdir /srv/made; touch /srv/made/a"
+    creates: /srv/made
+    touches: [/srv/touched]
+    undo: rm -r /srv/made
+"#,
+    ),
+    case(
+        "settings of the kernel, with their files and other people's lines",
+        "sysctl -qw net.ipv4.conf.all.log_martians=0 net.ipv4.conf.all.send_redirects=1
+echo 'net.ipv4.conf.all.send_redirects = 1' > /etc/sysctl.d/zz-local.conf
+echo 'net.ipv4.tcp_syncookies = 1' > /etc/sysctl.d/99-rempart-net.ipv4.tcp_syncookies.conf",
+        r#"
+- sysctl: { name: net.ipv4.conf.all.log_martians, value: 1 }
+- sysctl: { name: net.ipv4.conf.all.send_redirects, value: 0 }
+- sysctl: { name: net.ipv4.tcp_syncookies, state: absent }
+"#,
+    ),
+];
+
+#[test]
+fn files_directories_commands_and_settings_are_put_back() {
+    let Some(lab) = booted("undo of files", "acl") else { return };
+    there_and_back(&lab, FILES);
+    // Written from a template, checked before.
+    lab.write("templates/x.j2", "x {{ host }}\n");
+    there_and_back(
+        &lab,
+        &[case("a template", "", "- template: { to: /srv/x, from: x.j2, validate: 'grep -q web1 %s' }")],
+    );
+    the_rest_of_the_run_stands(&lab);
+}
+
+// What others changed meanwhile is not trampled on, and what cannot be undone is said before.
+fn the_rest_of_the_run_stands(lab: &Lab) {
+    lab.playbook("- file: { path: /srv/a, content: a }\n- command: { run: touch /srv/b, creates: /srv/b }");
+    let plan = lab.rempart(&["plan", "playbook.yaml"]).ends(0);
+    assert_eq!(plan.lines(&["cannot be undone:", "nobody knows what the command did"]).len(), 1, "{plan}");
+    let number = lab.apply().ends(0).json()["run"].as_str().unwrap().to_owned();
+    lab.on("web1", "echo mine > /srv/a");
+    lab.rempart(&["rollback", &number, "--yes"]).ends(5);
+    assert_eq!(lab.on("web1", "cat /srv/a; ls /srv/b"), "mine\n/srv/b\n");
+    lab.rempart(&["rollback", &number, "--yes", "--force"]).ends(2);
+    assert_eq!(lab.try_on("web1", "ls /srv/a /srv/b 2>/dev/null").out, "/srv/b\n");
+}
+
+const ACCOUNTS: &[Case] = &[
+    case(
+        "a person's account with its home",
+        "groupadd rp-team; getent group rp-team",
+        "- user: { name: anna, groups: [rp-team, games], comment: Anna, shell: /bin/sh }",
+    ),
+    case(
+        "a service's account",
+        "",
+        "- user: { name: rp-svc, system: true, home: /srv/svc, groups: [games], password_locked: true }",
+    ),
+    case(
+        "an account is changed in everything",
+        "useradd -m -G games,audio berta; printf 'berta:secret' | chpasswd; echo x > /home/berta/file",
+        r#"
+- user:
+    name: berta
+    uid: 4711
+    group: rp-team
+    groups: [video, audio]
+    groups_exclusive: true
+    home: /srv/berta
+    shell: /bin/sh
+    comment: B
+    password_locked: true
+"#,
+    ),
+    case("an account is removed", "", "- user: { name: berta, state: absent }"),
+    case("packages come", "", "- package_apt: { names: [tree, sl], hold: true }"),
+    case(
+        "packages go",
+        "apt-get install -qy tree sl >/dev/null 2>&1",
+        "- package_apt: { names: [tree, sl], state: absent }",
+    ),
+    case(
+        "packages are held and let go",
+        "apt-mark hold sl",
+        "- package_apt: { names: [tree], hold: true }\n- package_apt: { names: [sl], hold: false }",
+    ),
+];
+
+#[test]
+fn accounts_and_packages_are_put_back_and_others_work_is_not_trampled_on() {
+    let Some(lab) = booted("undo of accounts", "tree, sl") else { return };
+    lab.on("web1", "apt-get remove -qy tree sl");
+    there_and_back(&lab, ACCOUNTS);
+    // Others were made since, a member joined a group, and a home was used.
+    lab.playbook("- user: { name: carla, groups: [games] }");
+    let number = lab.apply().ends(0).json()["run"].as_str().unwrap().to_owned();
+    lab.on("web1", "useradd -m -G games dora; echo mine > /home/carla/mine");
+    let ran = lab.rempart(&["rollback", &number, "--yes"]);
+    assert!(ran.code != 0 && ran.text().contains("holds more than a new home does"), "{ran}");
+    assert_eq!(lab.on("web1", "cat /home/carla/mine; getent group games"), "mine\ngames:x:60:berta,dora\n");
+    assert_eq!(lab.try_on("web1", "getent passwd carla").code, 2);
+    lab.on("web1", "getent passwd dora; grep -c ^dora: /etc/shadow /etc/subuid; ls -A /home/dora; pwck -rq; grpck -r");
+}
+
+const UNIT: &str = "cat > /etc/systemd/system/rp-one.service <<'END'
+[Service]
+ExecStart=/bin/sleep 1111
+[Install]
+WantedBy=multi-user.target
+END
+cp /etc/systemd/system/rp-one.service /etc/systemd/system/rp-two.service; systemctl daemon-reload
+mkdir -p /etc/systemd/system/rp-one.service.d; printf '[Service]\\nEnvironment=RP_OLD=1\\n' > /etc/systemd/system/rp-one.service.d/a.conf
+systemctl daemon-reload; systemctl enable -q --now rp-one; systemctl disable -q --now rp-two";
+
+const UNITS: &[Case] = &[
+    case(
+        "a unit is made, enabled and started",
+        "",
+        r#"
+- systemd_unit:
+    name: rp-two
+    content: "[Service]\nExecStart=/bin/sleep 2222\n[Install]\nWantedBy=multi-user.target\n"
+    drop_ins: { "a": "[Service]\nEnvironment=RP_NEW=1\n" }
+    enabled: true
+    active: true
+"#,
+    ),
+    case(
+        "a running unit gets another file and drop-in",
+        UNIT,
+        r#"
+- systemd_unit:
+    name: rp-one
+    content: "[Service]\nExecStart=/bin/sleep 3333\n[Install]\nWantedBy=multi-user.target\n"
+    drop_ins: { a: "[Service]\nEnvironment=RP_NEW=1\n", b: "[Service]\nNice=3\n" }
+    active: true
+"#,
+    ),
+    case(
+        "one is stopped and disabled, one enabled and started",
+        "",
+        "- systemd_unit: { name: rp-one, enabled: false, active: false }\n- systemd_unit: { name: rp-two, enabled: true, active: true }",
+    ),
+    case(
+        "one of a package is masked",
+        "systemctl is-enabled cron || :",
+        "- systemd_unit: { name: systemd-pstore, masked: true }",
+    ),
+    case(
+        "one is unmasked",
+        "systemctl mask -q systemd-pstore",
+        "- systemd_unit: { name: systemd-pstore, masked: false, enabled: true }",
+    ),
+    case(
+        "one is removed with all that it has",
+        "systemctl unmask -q systemd-pstore",
+        "- systemd_unit: { name: rp-one, state: absent }",
+    ),
+    case(
+        "a service runs on the old file again, which it only reads at its start",
+        "mkdir -p /etc/rp; echo RP_A=old > /etc/rp/env
+printf '[Service]\\nEnvironmentFile=/etc/rp/env\\nExecStart=/bin/sleep 4444\\n' > /etc/systemd/system/rp-env.service
+systemctl daemon-reload; systemctl start rp-env",
+        r#"
+- id: env
+  file: { path: /etc/rp/env, content: "RP_A=new\n" }
+- systemd_unit: { name: rp-env, restart_on: [env], active: true }
+"#,
+    ),
+];
+
+#[test]
+fn units_are_put_back_and_run_on_what_is_put_back() {
+    let Some(lab) = Lab::boot_one("undo of units") else { return };
+    there_and_back(&lab, UNITS);
+}
+
+const LIFELINES: &[Case] = &[
+    case("sshd's settings are made", "", "- sshd: { settings: { MaxAuthTries: 4, LogLevel: VERBOSE } }"),
+    case(
+        "sshd's settings are changed, with another order of files",
+        "printf 'MaxAuthTries 5\\n' > /etc/ssh/sshd_config.d/00-rempart.conf; chmod 600 /etc/ssh/sshd_config.d/00-rempart.conf
+sed -i '/^Include/d' /etc/ssh/sshd_config; systemctl reload ssh",
+        "- sshd: { settings: { MaxAuthTries: 3 } }",
+    ),
+    case("sshd's settings are removed", "", "- sshd: { state: absent }"),
+    case("a file of sshd", "", r#"- file: { path: /etc/ssh/sshd_config.d/rp.conf, content: "MaxAuthTries 2\n" }"#),
+    case("sudoers", "", r#"- file: { path: /etc/sudoers.d/rp, content: "games ALL=(ALL) NOPASSWD: /bin/true\n", mode: "0440" }"#),
+    case("keys", "", r#"- file: { path: /root/.ssh/rp-keys, content: "no key\n", mode: "0600" }"#),
+    case("a lifeline's drop-in", "", r#"- systemd_unit: { name: ssh, drop_ins: { rp: "[Service]\nNice=-1\n" }, active: true }"#),
+];
+
+const SERVICES: &[Case] = &[
+    case(
+        "the firewall is switched on with its rules",
+        "",
+        "- firewall_rule: { allow: 22/tcp }\n- firewall_ufw: { incoming: deny, logging: low }",
+    ),
+    case(
+        "a rule comes, another goes",
+        "ufw allow 80/tcp; ufw allow 22/tcp; ufw --force enable",
+        "- firewall_rule: { allow: 443/tcp }\n- firewall_rule: { allow: 80/tcp, state: absent }\n- firewall_ufw: { incoming: reject }",
+    ),
+    case("the firewall is switched off", "", "- firewall_ufw: { enabled: false }"),
+    case("squid is set up", "systemctl disable -q --now squid || :", "- squid: { allow_domains: [.example.org] }"),
+    case(
+        "squid listens elsewhere",
+        "systemctl enable -q --now squid; sleep 2",
+        "- squid: { allow_domains: [.example.org], ports: [3129] }",
+    ),
+    case("squid goes", "", "- squid: { state: absent }"),
+];
+
+#[test]
+fn what_can_lock_people_out_is_put_back_too() {
+    let Some(lab) = booted("undo of lifelines", "nftables") else { return };
+    lab.on("web1", "mkdir -p -m 700 /root/.ssh");
+    there_and_back(&lab, LIFELINES);
+    // Refused by the real tool, before anything is replaced.
+    for (path, bad, tool) in [
+        ("/etc/sudoers.d/bad", "games ALL=(ALL\\n", "syntax error"),
+        ("/etc/ssh/sshd_config.d/bad.conf", "Bogus yes\\n", "Bad configuration option"),
+        ("/etc/nftables.conf", "table inet {\\n", "syntax error"),
+    ] {
+        let before = lab.on("web1", SNAPSHOT);
+        lab.playbook(&format!("- file: {{ path: {path}, content: \"{bad}\" }}"));
+        let ran = lab.apply().ends(1);
+        assert!(ran.text().contains(tool), "{path}: {ran}");
+        assert_eq!(lab.on("web1", SNAPSHOT), before, "{path}");
+    }
+}
+
+#[test]
+fn the_firewall_and_squid_are_put_back_with_what_they_are_in_the_kernel() {
+    let Some(lab) = booted("undo of services", "ufw, squid") else { return };
+    there_and_back(&lab, SERVICES);
+}
+
+#[test]
+fn a_container_that_was_not_there_goes_again_and_a_changed_one_says_that_it_cannot() {
+    let mut machine = Machine::new("web1");
+    machine.docker = true;
+    let Some(lab) = Lab::boot("undo of containers", &[machine]) else { return };
+    lab.playbook(
+        "- package_apt: { names: [docker.io, busybox-static] }\n- systemd_unit: { name: docker, active: true }",
+    );
+    lab.apply().ends(0);
+    lab.on(
+        "web1",
+        r#"d=$(mktemp -d); mkdir -p "$d/bin" "$d/tmp" "$d/proc" "$d/dev" "$d/sys"; cp "$(command -v busybox)" "$d/bin/busybox"
+for tool in sh sleep; do ln -s busybox "$d/bin/$tool"; done
+tar -C "$d" -c . | docker import -c 'CMD ["sleep","1000"]' -c 'ENV PATH=/bin' - rp:1"#,
+    );
+    let stand = "docker ps -a --format '{{.Names}} {{.State}}' | sort; docker network ls --format '{{.Name}}' | sort
+docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' rp 2>/dev/null || :";
+    let item = |more: &str| format!("- docker_container: {{ name: rp, image: \"rp:1\", {more} }}");
+    for (what, before, items) in [
+        ("made, with a network", "true", item("network: rp-net")),
+        (
+            "its limits are changed",
+            "docker run -d --name rp --network none --memory 64m --restart unless-stopped rp:1",
+            item("memory: 96m"),
+        ),
+        ("stopped", "true", item("memory: 64m, state: stopped")),
+    ] {
+        lab.on("web1", before);
+        let was = lab.on("web1", stand);
+        lab.playbook(&items);
+        let ran = lab.apply().ends(0);
+        let number = ran.json()["run"].as_str().unwrap().to_owned();
+        assert_ne!(lab.on("web1", stand), was, "{what}: {ran}");
+        let ran = lab.rempart(&["rollback", &number, "--yes"]);
+        assert!(ran.code == 0 && lab.on("web1", stand) == was, "{what}: {was}\n{ran}");
+    }
+    lab.playbook(&item("memory: 64m, init: true"));
+    let plan = lab.rempart(&["plan", "playbook.yaml"]).ends(0);
+    assert_eq!(plan.lines(&["cannot be undone:", "what a container wrote into itself"]).len(), 1, "{plan}");
+}
+
+// A kind that changes something and has no case here would go untested.
+#[test]
+fn every_kind_is_taken_back_on_a_real_host() {
+    let all = [FILES, ACCOUNTS, UNITS, LIFELINES, SERVICES].into_iter().flatten();
+    let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
+    for kind in KINDS.iter().filter(|entry| !entry.check) {
+        let known = items.contains(&format!("{}: {{", kind.name)) || items.contains(&format!("{}:\n", kind.name));
+        assert!(known || ["docker_container", "template"].contains(&kind.name), "{} has no case", kind.name);
+    }
+}
