@@ -65,6 +65,7 @@ pub fn unknown(login: Option<&Login>, why: &str) -> WayIn {
 
 type Tell<'a> = dyn FnMut(Part, Found, Option<Origin>) + 'a;
 
+const NETWORK_FILES: [&str; 4] = ["/etc/systemd/network/", "/etc/network/", "/etc/netplan/", "/etc/NetworkManager/"];
 const NETWORKS: [&str; 3] = ["systemd-networkd.service", "networking.service", "NetworkManager.service"];
 
 fn network(scene: &Scene<'_>, connection: Option<&Connection>, tell: &mut Tell<'_>) {
@@ -74,6 +75,14 @@ fn network(scene: &Scene<'_>, connection: Option<&Connection>, tell: &mut Tell<'
             let found =
                 Found::Closed(format!("{name} = {value} takes IPv6 away, by which we come"), "reach it by IPv4");
             tell(Part::Network, found, Some(origin.clone()));
+        }
+    }
+    for (path, file) in &scene.foreseen.files {
+        let told = |what: &str| Found::Undecided(format!("what {path} makes of {what} is not simulated"));
+        if NETWORK_FILES.iter().any(|tree| path.starts_with(tree)) {
+            tell(Part::Network, told("the network"), Some(file.origin.clone()));
+        } else if path.starts_with("/etc/systemd/system/ssh") {
+            tell(Part::Listening, told("sshd"), Some(file.origin.clone()));
         }
     }
     for name in NETWORKS {

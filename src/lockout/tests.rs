@@ -217,6 +217,22 @@ fn who_would_shut_us_out_now_is_not_believed() {
 }
 
 #[test]
+fn files_of_the_network_are_told_as_undecided() {
+    for (path, part) in [
+        ("/etc/systemd/network/10-host0.network", Part::Network),
+        ("/etc/network/interfaces", Part::Network),
+        ("/etc/systemd/system/ssh.service.d/x.conf", Part::Listening),
+    ] {
+        let mut foreseen = Foreseen::default();
+        file(&mut foreseen, path, "x\n");
+        assert_eq!(rulings(&judged(&foreseen, &sections())), [(part, Ruling::Undecided)], "{path}");
+    }
+    let mut calm = Foreseen::default();
+    file(&mut calm, "/etc/motd", "x\n");
+    assert!(calm.is_empty());
+}
+
+#[test]
 fn a_secret_is_never_looked_into_and_never_travels() {
     let mut foreseen = Foreseen::default();
     file(&mut foreseen, "/etc/ssh/sshd_config.d/x.conf", "AllowUsers root\n");

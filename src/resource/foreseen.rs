@@ -238,7 +238,7 @@ pub fn is_way_in(path: &str) -> bool {
         "/etc/nftables.conf",
         "/etc/shells",
     ];
-    const TREES: [&str; 8] = [
+    const TREES: [&str; 13] = [
         "/etc/ssh/",
         "/etc/sudoers.d/",
         "/etc/pam.d/",
@@ -247,6 +247,11 @@ pub fn is_way_in(path: &str) -> bool {
         "/etc/nftables.d/",
         "/etc/nftables/",
         "/etc/iptables/",
+        "/etc/systemd/network/",
+        "/etc/systemd/system/ssh",
+        "/etc/network/",
+        "/etc/netplan/",
+        "/etc/NetworkManager/",
     ];
     FILES.contains(&path)
         || TREES.iter().any(|tree| path.starts_with(tree))

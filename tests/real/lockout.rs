@@ -285,4 +285,8 @@ fn the_family_that_we_come_by_counts() {
         assert_eq!(told.json()["hosts"][0]["way_in"]["from"], "fd00::fe", "{told}");
         assert_eq!(rulings(&told, "web1"), [format!("firewall {ruling}")], "{text}{told}");
     }
+    // And it is so.
+    lab.write("case.yaml", &rule("fd00::/64", ""));
+    lab.rempart(&["apply", "case.yaml", "--yes", "--known-hosts", "known_hosts"]).ends(0);
+    lab.rempart(&["plan", "case.yaml", "--detailed-exitcode", "--known-hosts", "known_hosts"]).ends(0);
 }
