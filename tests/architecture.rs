@@ -246,8 +246,8 @@ fn read_scripts(sources: &[Source]) -> Vec<String> {
     only_in(sources, made, allowed, "a ReadScript is made in resource/probe.rs only, where nothing can write")
 }
 
-/// The verbs that change hosts.
-const WRITING_VERBS: [&str; 4] = ["apply", "commit", "prune", "rollback"];
+/// The verbs that change hosts, and what comes before an apply.
+const WRITING_VERBS: [&str; 5] = ["apply", "commit", "prune", "recover", "rollback"];
 
 fn writers(sources: &[Source]) -> Vec<String> {
     let found = |source: &Source| words(&source.code, "WriteLinks");

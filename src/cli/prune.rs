@@ -84,8 +84,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         }
     }
     let names: Vec<String> = args.playbooks.iter().map(|path| path.display().to_string()).collect();
-    let options = args.change.options(&format!("prune {}", names.join(" ")), forks);
-    let record = Record::open(&options.run)?;
+    let mut options = args.change.options(&format!("prune {}", names.join(" ")), forks);
+    let record = Record::open(&mut options)?;
     if removals > 0 {
         let mut event = change::run_event(RunVerb::Prune, &options);
         event.playbooks = absolute(&args.playbooks);

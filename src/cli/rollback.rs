@@ -126,8 +126,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         return Ok(exit);
     }
     args.change.approve(screen, "Take this run back? Only `yes` will do")?;
-    let options = args.change.options(&format!("rollback {number}"), forks);
-    let record = Record::open(&options.run)?;
+    let mut options = args.change.options(&format!("rollback {number}"), forks);
+    let record = Record::open(&mut options)?;
     let mut event = change::run_event(RunVerb::Rollback, &options);
     event.inventories = change::absolute(&inventories.paths());
     event.resumes = Some(number.clone());

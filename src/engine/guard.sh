@@ -24,7 +24,7 @@ rp_guard_other() {
 # LIBRARY holds the functions with which the guard works. With PERSON, nobody confirms but `rempart commit`.
 rp_guard_arm() {
   # One that has healed may still be tidying up behind itself.
-  [ ! -e "$RP_GUARD/lock" ] || flock "$RP_GUARD/lock" true
+  [ ! -e "$RP_GUARD/lock" ] || flock -w 60 "$RP_GUARD/lock" true || rp_fail 'this host is still taking a change back'
   [ -d /run/systemd/system ] || rp_fail "no systemd here, so no guard can be armed: a risky step is refused"
   if [ -e "$RP_GUARD/armed" ] || [ -e "$RP_GUARD/firing" ]; then
     rp_fail "$(rp_guard_other "$1" || echo 'the guard of an earlier batch is still armed on this host')"

@@ -275,6 +275,7 @@ fn on_host(
         let batch = Batch {
             run: options.run.clone(),
             origin: options.origin.clone(),
+            over: options.over.clone(),
             number,
             steps: doing
                 .iter()

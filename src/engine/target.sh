@@ -16,7 +16,8 @@ rp_parent() {
 rp_put() {
   rp_dir=${2%/*}; rp_dir=${rp_dir:-/}
   rp_parent "$rp_dir" "$4"
-  rp_tmp="${rp_dir%/}/.rempart.$$.${2##*/}"
+  # Always the same name, so that what a power loss has left goes the next time.
+  rp_tmp="${rp_dir%/}/.rempart.new.${2##*/}"
   trap 'rm -f -- "$rp_tmp"' EXIT
   rm -f -- "$rp_tmp"
   : > "$rp_tmp"

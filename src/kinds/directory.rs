@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::file::State;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline,
-    mode_text, plain_name,
+    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline, mode_text,
+    plain_name,
 };
 use crate::sh;
 

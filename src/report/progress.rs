@@ -190,6 +190,7 @@ mod tests {
             (0, Event::Connecting(host("web1"))),
             (100, Event::Unreachable(host("old1"), "no route\nto host".into())),
             (200, Event::Waiting(host("web1"), host("db1"))),
+            (250, Event::Pausing(host("web1"), Duration::from_secs(12))),
             (300, began(&squid, "write it")),
             (1_500, began(&unit, "restart squid")),
             (2_000, settled(&squid, Outcome::Changed { steps: vec!["write it".into()] })),
@@ -215,6 +216,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         ✗ old1 not reached: no route\nto host
         · web1 waits for db1
+        · web1 waits 12 s, as hosts limit how often one may connect
         · web1 template:/etc/squid\u{1b}[2J: write it
         · web1 systemd_unit:squid: restart squid
         ✓ web1 template:/etc/squid\u{1b}[2J changed: write it (1.2 s)
@@ -232,7 +234,7 @@ mod tests {
     fn a_host_is_told_by_its_count_and_step() {
         let mut teller = Teller::new(&[(host("web1"), 3)], Paint::PLAIN);
         assert_eq!(teller.now(&host("web1")), "web1  0/3  asking");
-        for (at, event) in events().into_iter().take(7) {
+        for (at, event) in events().into_iter().take(8) {
             teller.hear(&event, Duration::from_millis(at));
         }
         assert_eq!(teller.now(&host("web1")), "web1  2/3  restart squid");

@@ -300,7 +300,6 @@ mod tests {
             unreachable: BTreeMap::from([(HostName::new("old1"), "no route to host".into())]),
             checkpoints: BTreeSet::new(),
             interrupted: false,
-            ..RunReport::default()
         }
     }
 

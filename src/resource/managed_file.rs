@@ -116,7 +116,7 @@ impl ManagedFile {
             script.line(sh!("rp_validate() { {}; }", Sh::program_of_the_user(&calls)));
         }
         script.line(put);
-        let step = Step::new(format!("write {}", self.path), script).with_payload(content.clone());
+        let step = Step::new(format!("write {}", self.path), script).synced().with_payload(content.clone());
         self.undone(step).expecting(self.expect(seen))
     }
 

@@ -31,6 +31,8 @@ pub struct Step {
     pub reversal: Reversal,
     /// Whether it can lock people out; the guard is armed before such a step.
     pub risky: bool,
+    /// Whether all that it writes is on the disk when it ends, as after `rp_put`; else everything is synced after it.
+    pub synced: bool,
     /// How long it may take, in seconds.
     pub timeout: u64,
 }
@@ -46,6 +48,7 @@ impl Step {
             payloads: Vec::new(),
             reversal: Reversal::Never(UNSAID),
             risky: false,
+            synced: false,
             timeout: 300,
         }
     }
@@ -89,6 +92,13 @@ impl Step {
     #[must_use]
     pub fn risky(mut self) -> Self {
         self.risky = true;
+        self
+    }
+
+    /// Says that all it writes is on the disk when it ends.
+    #[must_use]
+    pub fn synced(mut self) -> Self {
+        self.synced = true;
         self
     }
 

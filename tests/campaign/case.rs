@@ -307,7 +307,8 @@ fn unreadable(ran: &Ran) -> Option<String> {
 /// The lines that say what went wrong.
 fn brief(ran: &Ran) -> String {
     let text = ran.text();
-    let bad = |line: &&str| ["✗ ", "↷ ", "↶ ", "error", "refused"].iter().any(|word| line.trim_start().starts_with(word));
+    let bad =
+        |line: &&str| ["✗ ", "↷ ", "↶ ", "error", "refused"].iter().any(|word| line.trim_start().starts_with(word));
     let lines: Vec<&str> = text.lines().filter(bad).take(4).map(str::trim).collect();
     lines.join(" / ").chars().take(500).collect()
 }

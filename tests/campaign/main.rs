@@ -47,7 +47,11 @@ fn twenty_cases_drawn_by_a_seed() {
         power_is_really_cut(ground)?;
         let drawn = draw.some(cases(recorded, &mut Draw::new(seed)), DRAWN);
         let outcome = play_all(ground, recorded, &drawn, &ground.program, "drawn.log", None)?;
-        assert_eq!((outcome.bad, outcome.broken, outcome.played), (0, 0, DRAWN), "REMPART_CAMPAIGN_SEED={seed} repeats it");
+        assert_eq!(
+            (outcome.bad, outcome.broken, outcome.played),
+            (0, 0, DRAWN),
+            "REMPART_CAMPAIGN_SEED={seed} repeats it"
+        );
         Ok(())
     })
     .unwrap();
@@ -255,7 +259,10 @@ fn mutants(ground: &Ground, recorded: &Recorded) -> Done<Vec<(String, bool)>> {
         let program = mutant.build(&ground.program)?;
         let chosen = mutant.cases(recorded);
         let outcome = play_all(ground, recorded, &chosen, &program, "mutants.log", None)?;
-        said.push((format!("{}: {} of {} cases fail", mutant.name, outcome.bad, chosen.len()), outcome.bad == chosen.len()));
+        said.push((
+            format!("{}: {} of {} cases fail", mutant.name, outcome.bad, chosen.len()),
+            outcome.bad == chosen.len(),
+        ));
     }
     Ok(said)
 }

@@ -6,7 +6,7 @@ use crate::lockouts::{STANDS, STRANGER, healed_after, is_as_before, is_disarmed}
 
 const JAIL: &str = "[DEFAULT]\\nbackend = systemd\\n[sshd]\\nenabled = true\\nmode = aggressive\\nmaxretry = 3\\nfindtime = 600\\nbantime = 600\\n";
 
-/// Six risky changes, each in a batch of its own, since something harmless is between them.
+/// Risky changes, each in a batch of its own, since something harmless is between them.
 fn risky(number: usize) -> String {
     let mut items = String::from("- sshd: { settings: { MaxAuthTries: 5 } }\n");
     for at in 1..number {
@@ -22,10 +22,10 @@ fn most_in_thirty_seconds(lab: &Lab, host: &str) -> usize {
     let log = lab.on(host, "journalctl -q --sync; journalctl -q -t sshd -t sshd-session --no-pager -o short-unix");
     let times: Vec<f64> = log
         .lines()
-        .filter(|line| line.contains("Connection from 192.0.2.1 "))
+        .filter(|line| line.contains("Connection from 192.0.2.254 "))
         .filter_map(|line| line.split(' ').next()?.parse().ok())
         .collect();
-    assert!(times.len() > 5, "{host} counted {times:?}:\n{log}");
+    assert!(times.len() >= 5, "{host} counted {times:?}:\n{log}");
     times.iter().map(|start| times.iter().filter(|time| (0.0..30.0).contains(&(*time - start))).count()).max().unwrap()
 }
 
@@ -54,15 +54,15 @@ fn what_limits_connections_causes_no_false_healing() {
         "setsid sh -c 'until cut -f 6 /var/lib/rempart/journal 2>/dev/null | grep -qx end; do sleep 0.05; done; systemctl stop ssh; \
          sleep 5; systemctl start ssh' >/dev/null 2>&1 </dev/null &",
     );
-    lab.playbook(&risky(6));
+    lab.playbook(&risky(5));
     let ran = lab.rempart(&["apply", "playbook.yaml", "--yes", "--confirm-within", "15"]).ends(0);
-    eprintln!("six risky batches on each of four hosts: {:.0} s", ran.took.as_secs_f32());
+    eprintln!("five risky batches on each of four hosts: {:.0} s", ran.took.as_secs_f32());
     for host in hosts {
         lab.on(
             host,
-            "sshd -T | grep -qix 'maxauthtries 5' && test -e /etc/sudoers.d/rp-5 && ! test -e /var/lib/rempart/guard",
+            "sshd -T | grep -qix 'maxauthtries 5' && test -e /etc/sudoers.d/rp-4 && ! test -e /var/lib/rempart/guard",
         );
-        assert_eq!(lab.on(host, "cut -f 6 /var/lib/rempart/journal | grep -c '^confirmed$'"), "6\n", "{host}");
+        assert_eq!(lab.on(host, "cut -f 6 /var/lib/rempart/journal | grep -c '^confirmed$'"), "5\n", "{host}");
         let most = most_in_thirty_seconds(&lab, host);
         eprintln!("{host}: at most {most} connections in thirty seconds");
         assert!(most <= 5, "{host}: {ran}");

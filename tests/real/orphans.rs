@@ -177,7 +177,10 @@ fn what_the_guard_takes_back_is_remembered_as_it_was() {
     lab.write("base.yaml", &book("base", &sshd("10-open", "PubkeyAuthentication: true")));
     apply("45").ends(0);
     assert_eq!(owned(&lab, "web1"), ["sshd:/etc/ssh/sshd_config.d/10-open.conf"]);
-    lab.on("web1", "echo 'PubkeyAuthentication no' > /etc/ssh/sshd_config.d/50-shut.conf; systemctl restart ssh; sleep 2");
+    lab.on(
+        "web1",
+        "echo 'PubkeyAuthentication no' > /etc/ssh/sshd_config.d/50-shut.conf; systemctl restart ssh; sleep 2",
+    );
     lab.write("base.yaml", &book("base", "- file: { path: /etc/x, content: x }\n  when: 1 == 2"));
     let prune = ["prune", "base.yaml", "--yes", "--confirm-within", "15", "--allow-lockout"];
     let ran = lab.rempart(&prune).ends(4);
