@@ -274,8 +274,7 @@ impl Kind for Sysctl {
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
         if self.state == State::Present && self.name.ends_with("disable_ipv6") {
-            let setting = (self.value(), foreseen.origin());
-            foreseen.sysctls.insert(self.name.clone(), setting);
+            foreseen.sysctls.insert(self.name.clone(), (self.value(), foreseen.origin()));
         }
     }
 
