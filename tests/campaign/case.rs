@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::fixture::{Ran, Running};
 use crate::record::{CHECKER, Recorded, Step, snap};
-use crate::site::{Done, Site, say};
+use crate::site::{Done, Site, python, say};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ fn settle(site: &Site) -> Done<()> {
         match site.on(idle) {
             Ok(_) => return Ok(()),
             Err(why) if begun.elapsed() > PATIENCE => return Err(format!("the host does not come to rest: {why}")),
-            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            Err(_) => std::thread::sleep(Duration::from_millis(400)),
         }
     }
 }
@@ -258,7 +258,7 @@ fn settle(site: &Site) -> Done<()> {
 /// `from`: the golden states of the disk that the case began with, and of the last step that was done; `None` when all must
 /// be new.
 fn judge(recorded: &Recorded, file: &Path, from: Option<(usize, usize)>, verdict: &mut Verdict) -> Done<()> {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python());
     command.arg(CHECKER).arg("judge").arg(&recorded.golden).arg(file);
     match from {
         Some((base, reached)) => command.args([base.to_string(), reached.to_string()]),
