@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::fixture::{Ran, Running};
-use crate::record::{CHECKER, Recorded, Step, snap};
+use crate::record::{Recorded, Step, snap};
 use crate::site::{Done, Site, python, say};
 
 /// What goes wrong.
@@ -259,7 +259,7 @@ fn settle(site: &Site) -> Done<()> {
 /// be new.
 fn judge(recorded: &Recorded, file: &Path, from: Option<(usize, usize)>, verdict: &mut Verdict) -> Done<()> {
     let mut command = Command::new(python());
-    command.arg(CHECKER).arg("judge").arg(&recorded.golden).arg(file);
+    command.arg(recorded.golden.with_file_name("objects.py")).arg("judge").arg(&recorded.golden).arg(file);
     match from {
         Some((base, reached)) => command.args([base.to_string(), reached.to_string()]),
         None => command.arg("new"),

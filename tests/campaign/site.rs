@@ -175,6 +175,7 @@ impl Ground {
             known_hosts: folder.join("known_hosts"),
         };
         say("copy the program", fs::copy(REMPART, &ground.program))?;
+        say("copy the checker", fs::copy(crate::record::CHECKER, ground.checker()))?;
         say("copy the key", fs::copy(&pair.private, &ground.key))?;
         let status = say("boot the first lab", lab::up(&ground.spec(&name), &mut |_| {}))?;
         say("copy the host keys", fs::copy(&status.known_hosts, &ground.known_hosts))?;
@@ -216,6 +217,11 @@ impl Ground {
             public_key: public_key.trim().to_owned(),
             known_hosts: folder.join("known_hosts"),
         })
+    }
+
+    /// The checker, as it was when the campaign began.
+    pub fn checker(&self) -> PathBuf {
+        self.folder.join("objects.py")
     }
 
     fn template(&self) -> PathBuf {
