@@ -30,7 +30,8 @@ fn state(title: &str, objects: Value, journal: &str) -> Value {
 
 const A: &str = "file 0644 0:0 2 bytes aa";
 const B: &str = "file 0644 0:0 2 bytes bb";
-const INTENTS: [(&str, &str); 3] = [("intent", "file:/etc/a | write a"), ("done", ""), ("intent", "file:/etc/b | write b")];
+const INTENTS: [(&str, &str); 3] =
+    [("intent", "file:/etc/a | write a"), ("done", ""), ("intent", "file:/etc/b | write b")];
 
 /// The run writes /etc/a, then /etc/b, and is rebooted.
 fn golden(folder: &Path) {
@@ -89,7 +90,11 @@ fn what_is_between_undone_unexplained_or_forged_is_seen() {
     says(json!({ "path /etc/a": A, "path /etc/b": empty }), &all, "between: path /etc/b");
     says(json!({ "path /etc/a": A, "path /etc/strange": B }), &all, "between: path /etc/strange");
     says(json!({ "path /etc/b": B }), &all, "was done and is undone: path /etc/a");
-    says(json!({ "path /etc/a": A, "path /etc/b": B }), &journal(&INTENTS[..2]), "without an intent in the journal: path /etc/b");
+    says(
+        json!({ "path /etc/a": A, "path /etc/b": B }),
+        &journal(&INTENTS[..2]),
+        "without an intent in the journal: path /etc/b",
+    );
     says(json!({ "path /etc/a": A }), "", "without an intent in the journal: path /etc/a");
     says(json!({ "path /etc/a": A }), &all.replacen("write a", "write x", 1), "line 1 of the journal is not sealed");
     let (first, rest) = all.split_once('\n').unwrap();
