@@ -12,8 +12,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::fixture::{Ran, Running};
-use crate::record::{CHECKER, Recorded, Step, snap};
-use crate::site::{Done, Site, say};
+use crate::record::{Recorded, Step, snap};
+use crate::site::{Done, Site, python, say};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ fn settle(site: &Site) -> Done<()> {
         match site.on(idle) {
             Ok(_) => return Ok(()),
             Err(why) if begun.elapsed() > PATIENCE => return Err(format!("the host does not come to rest: {why}")),
-            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            Err(_) => std::thread::sleep(Duration::from_millis(400)),
         }
     }
 }
@@ -258,8 +258,8 @@ fn settle(site: &Site) -> Done<()> {
 /// `from`: the golden states of the disk that the case began with, and of the last step that was done; `None` when all must
 /// be new.
 fn judge(recorded: &Recorded, file: &Path, from: Option<(usize, usize)>, verdict: &mut Verdict) -> Done<()> {
-    let mut command = Command::new("python3");
-    command.arg(CHECKER).arg("judge").arg(&recorded.golden).arg(file);
+    let mut command = Command::new(python());
+    command.arg(recorded.golden.with_file_name("objects.py")).arg("judge").arg(&recorded.golden).arg(file);
     match from {
         Some((base, reached)) => command.args([base.to_string(), reached.to_string()]),
         None => command.arg("new"),

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a campaign says how far it is")]
 
 mod case;
+mod checker;
 mod draw;
 #[allow(dead_code, reason = "the tests of real hosts use all of it")]
 #[path = "../real/fixture.rs"]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::site::{Done, Ground, Site, say, tool};
+use crate::site::{Done, Ground, Site, python, say, tool};
 
 /// One step of the playbook, as the undisturbed run saw it.
 #[derive(Clone, Debug)]
@@ -44,7 +44,9 @@ pub const CHECKER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/verify/obj
 
 /// Notes every object of the running host in a file.
 pub fn snap(site: &Site, file: &Path, title: &str) -> Done<()> {
-    tool(&["python3", CHECKER, "snap", &site.pid()?.to_string(), file.to_str().unwrap(), title]).map(|_| ())
+    let checker = site.ground.checker();
+    let (checker, pid) = (checker.to_str().unwrap(), site.pid()?.to_string());
+    tool(&[python(), checker, "snap", &pid, file.to_str().unwrap(), title]).map(|_| ())
 }
 
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -107,6 +107,11 @@ pub fn tool(argv: &[&str]) -> Done<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// The system's own Python: one of a version manager is slower to start than the scripts here take.
+pub fn python() -> &'static str {
+    if Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" }
+}
+
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
@@ -170,6 +175,7 @@ impl Ground {
             known_hosts: folder.join("known_hosts"),
         };
         say("copy the program", fs::copy(REMPART, &ground.program))?;
+        say("copy the checker", fs::copy(crate::record::CHECKER, ground.checker()))?;
         say("copy the key", fs::copy(&pair.private, &ground.key))?;
         let status = say("boot the first lab", lab::up(&ground.spec(&name), &mut |_| {}))?;
         say("copy the host keys", fs::copy(&status.known_hosts, &ground.known_hosts))?;
@@ -211,6 +217,11 @@ impl Ground {
             public_key: public_key.trim().to_owned(),
             known_hosts: folder.join("known_hosts"),
         })
+    }
+
+    /// The checker, as it was when the campaign began.
+    pub fn checker(&self) -> PathBuf {
+        self.folder.join("objects.py")
     }
 
     fn template(&self) -> PathBuf {
@@ -340,7 +351,7 @@ impl Site<'_> {
     pub fn cut_power(&self) -> Done<()> {
         let pid = self.pid()?.to_string();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/campaign/power_cut.py");
-        let cut = tool(&["python3", script, text(&self.disk()), &pid]);
+        let cut = tool(&[python(), script, text(&self.disk()), &pid]);
         say("stop the host", lab::power_off(&self.lab, HOST))?;
         self.take_out()?;
         // Mounting plays the filesystem's own journal back, as a booting kernel does.
