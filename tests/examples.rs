@@ -13,7 +13,9 @@ fn commands(text: &str, command: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in text.lines() {
         let line = line.trim().trim_start_matches("$ ").trim_start_matches("sudo ");
-        if joined.is_empty() && !line.starts_with(&format!("{command} ")) {
+        // The second line of clap's usage begins like an example.
+        let usage = line.ends_with("<COMMAND>");
+        if joined.is_empty() && (!line.starts_with(&format!("{command} ")) || usage) {
             continue;
         }
         joined.push_str(line.trim_end_matches('\\'));

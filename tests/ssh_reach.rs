@@ -8,7 +8,9 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rempart::secret::Secret;
-use rempart::transport::{Remembering, SshTransport, Target, Transport, TransportError, remember, scan_host_keys};
+use rempart::transport::{
+    Method, Remembering, SshTransport, Target, Transport, TransportError, remember, scan_host_keys,
+};
 use ssh_lab::{Agent, PASSWORD, Sshd, close, fault, key_only, lab, nowhere, reader, run, said, script, tell};
 
 #[test]
@@ -350,4 +352,25 @@ fn a_crowd_gets_through_a_narrow_max_startups() {
         }
     });
     tell(&format!("MEASURED: 40 hosts at once through MaxStartups 3:60:6 took {:?}", begun.elapsed()));
+}
+
+#[test]
+fn a_connection_tells_what_let_it_in() {
+    let Some(lab) = lab() else { return };
+    let sshd = Sshd::start(lab, "");
+    let public = |name: &str| {
+        let text = fs::read_to_string(lab.keys.join(format!("{name}.pub"))).unwrap();
+        ssh_key::PublicKey::from_openssh(text.trim()).unwrap().to_bytes().unwrap()
+    };
+    let login = |target: &Target| reader(target).unwrap().login().unwrap();
+    let by_file = login(&sshd.target(lab, "dashy"));
+    assert_eq!((by_file.user.as_str(), &by_file.method), ("dashy", &Method::Key(public("ed25519"))));
+    assert!(by_file.agreed.iter().any(|agreed| agreed.keyword == "Ciphers" && agreed.able.contains(&agreed.chosen)));
+    let agent = Agent::with(lab, &["held"]);
+    let config = sshd.config(&format!("IdentityAgent {}", agent.socket.display()));
+    let held = Target { identity_files: vec![], ssh_config: config, ..sshd.target(lab, "dashy") };
+    assert_eq!(login(&held).method, Method::Key(public("held")));
+    let secret = Some(Secret::new("ssh", PASSWORD));
+    let by_password = Target { identity_files: vec![], password: secret, ..sshd.target(lab, "dashy") };
+    assert_eq!(login(&by_password).method, Method::Password);
 }

@@ -10,6 +10,7 @@ use super::lockouts::refuse_lockouts;
 use super::options::{Connection, Inventories, Selection};
 use super::plan::{hosts_of, look};
 use super::project::{self, Fleet};
+use super::recover::recover;
 use super::resume::Resumed;
 use super::show::Listener;
 use super::{Ended, show};
@@ -27,8 +28,8 @@ use crate::transport::SshTransport;
   rempart apply playbooks/ollama-server.yaml -i inventories/demo.yaml
   rempart apply site.yaml --yes --limit web1
   rempart apply site.yaml --yes --message 'ticket 4711'
-  rempart apply site.yaml --yes --no-confirm    then: rempart commit, or rempart rollback
-  rempart apply --resume                        goes on with the last run that has no end
+  rempart apply site.yaml --yes --no-confirm    # then: rempart commit, or rempart rollback
+  rempart apply --resume                        # goes on with the last run that has no end
   rempart apply site.yaml --yes --json > run.json
 
 A plan that would lock rempart out of a host is refused before anything is touched, with exit code 5.
@@ -72,15 +73,21 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
-    let mut looked = runtime.block_on(async {
-        let links_of: Option<(Arc<dyn engine::Links>, usize)> = Some((links.clone(), forks));
-        let assembled = project::assemble(&fleet, &site, &selection, links_of, Judge::AfterChanges, screen).await?;
-        let progress = report::progress(screen, &hosts_of(&assembled.graph));
-        listener.set(Some(progress.observer()));
-        let looked = look(&fleet, assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
-        listener.set(None);
-        looked
-    })?;
+    let look_now = || {
+        runtime.block_on(async {
+            let links_of: Option<(Arc<dyn engine::Links>, usize)> = Some((links.clone(), forks));
+            let assembled = project::assemble(&fleet, &site, &selection, links_of, Judge::AfterChanges, screen).await?;
+            let progress = report::progress(screen, &hosts_of(&assembled.graph));
+            listener.set(Some(progress.observer()));
+            let looked = look(&fleet, assembled, links.clone(), forks, progress.observer(), Judge::AfterChanges).await;
+            listener.set(None);
+            looked
+        })
+    };
+    let mut looked = look_now()?;
+    if recover(&looked.notes, &links, &args.change, forks, &runtime, screen)? {
+        looked = look_now()?;
+    }
     if let Some(resumed) = &resumed {
         resumed.tell(screen);
         resumed.keep_to(&mut looked.outlook);
@@ -105,12 +112,12 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         }
     }
     let names: Vec<String> = playbooks.iter().map(|path| path.display().to_string()).collect();
-    let options = ApplyOptions {
+    let mut options = ApplyOptions {
         site: looked.site.clone(),
         patience: args.patience,
         ..args.change.options(&format!("apply {}", names.join(" ")), forks)
     };
-    let record = Record::open(&options.run)?;
+    let record = Record::open(&mut options)?;
     if changes > 0 {
         let mut event = change::run_event(RunVerb::Apply, &options);
         event.playbooks = absolute(&playbooks);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::history::{state_folder, stopped};
 use super::{Stopped, show};
 use crate::engine::{ApplyOptions, Origin, Outcome, RunReport, Stop, new_run};
-use crate::history::{self, EndEvent, GuardEnd, Journal, RunEvent, RunSelection, RunTotals};
+use crate::history::{self, EndEvent, GuardEnd, Journal, Living, RunEvent, RunSelection, RunTotals};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, RunView, Screen};
 
@@ -97,13 +97,20 @@ pub(super) fn absolute(paths: &[PathBuf]) -> Vec<String> {
 pub(super) struct Record {
     pub journal: Arc<Journal>,
     run: String,
+    _living: Living,
 }
 
 impl Record {
-    /// Opens the journal; nothing is written yet.
-    pub fn open(run: &str) -> Result<Self, Stopped> {
-        let journal = Journal::open(&state_folder()?).map_err(|error| stopped(&error))?;
-        Ok(Self { journal: Arc::new(journal), run: run.to_owned() })
+    /// Opens the journal, and tells the options which earlier runs hold no host any more; nothing is written yet.
+    pub fn open(options: &mut ApplyOptions) -> Result<Self, Stopped> {
+        let folder = state_folder()?;
+        let journal = Journal::open(&folder).map_err(|error| stopped(&error))?;
+        options.over = history::runs_that_are_over(&folder);
+        let living = Living::begin(&folder, &options.run).map_err(|error| {
+            let told = Diagnostic::error("nobody could be told that this run is at work");
+            Stopped::failed(told.because(format!("{}: {error}", folder.display())))
+        })?;
+        Ok(Self { journal: Arc::new(journal), run: options.run.clone(), _living: living })
     }
 
     /// Writes down that the run begins. An error means that nothing may be changed.

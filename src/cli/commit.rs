@@ -55,8 +55,8 @@ pub(super) fn settle(
     let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let runtime = project::runtime()?;
     let origin = Origin { who: change::who(), why: if commit { "commit" } else { "rollback of checkpoints" }.into() };
-    let options = ApplyOptions { run: new_run(), origin, forks: connection.forks, ..ApplyOptions::default() };
-    let record = Record::open(&options.run)?;
+    let mut options = ApplyOptions { run: new_run(), origin, forks: connection.forks, ..ApplyOptions::default() };
+    let record = Record::open(&mut options)?;
     record.begin(change::run_event(if commit { RunVerb::Commit } else { RunVerb::Rollback }, &options))?;
     let settled = runtime.block_on(engine::settle_checkpoints(hosts, links, connection.forks, commit));
     let exit = verdict(&settled, commit);

@@ -18,6 +18,7 @@ mod orphans;
 mod plan;
 mod project;
 mod prune;
+mod recover;
 mod resume;
 mod rollback;
 mod schema;

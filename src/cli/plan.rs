@@ -86,6 +86,7 @@ pub(super) async fn look(
     let site = scope.site().to_owned();
     let is_check = |kind: &str| kinds::find(kind).is_some_and(|entry| entry.check);
     let mut outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
+    orphans::hold_aggregates(fleet, &scope, &probed.remembered, &mut outlook, links.clone(), forks).await?;
     if judge == Judge::AfterChanges {
         outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links.clone(), forks).await);
     }

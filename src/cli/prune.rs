@@ -18,7 +18,7 @@ use crate::engine::{self, Approved, Links, WriteLinks, probe_hosts};
 use crate::history::{RunSelection, RunVerb};
 use crate::kinds;
 use crate::model::{Exit, HostName};
-use crate::plan::{Graph, Judge, Leftovers, Made, Outlook, outlook};
+use crate::plan::{Graph, HostOutlook, Judge, Leftovers, Made, Outlook, outlook};
 use crate::report::{self, PruneView, RunView, Screen};
 use crate::transport::SshTransport;
 
@@ -84,8 +84,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         }
     }
     let names: Vec<String> = args.playbooks.iter().map(|path| path.display().to_string()).collect();
-    let options = args.change.options(&format!("prune {}", names.join(" ")), forks);
-    let record = Record::open(&options.run)?;
+    let mut options = args.change.options(&format!("prune {}", names.join(" ")), forks);
+    let record = Record::open(&mut options)?;
     if removals > 0 {
         let mut event = change::run_event(RunVerb::Prune, &options);
         event.playbooks = absolute(&args.playbooks);
@@ -178,8 +178,19 @@ async fn look(
             left.orphans.retain(|orphan| !unknown(&orphan.made.id));
         }
     }
-    outlook.put_ways(engine::ways_in(&found.graph, &outlook, &found.seen, links, forks).await);
+    outlook.put_ways(engine::ways_in(&found.graph, &outlook, &found.seen, links.clone(), forks).await);
     outlook.add_leftovers(left);
+    let ids = |host: &HostOutlook| host.resources.iter().map(|planned| planned.id.to_string()).collect::<Vec<_>>();
+    let asked = outlook.hosts.iter().map(|host| (host.host.clone(), ids(host))).collect();
+    let changed = engine::changed_since(asked, links, forks).await;
+    for host in &mut outlook.hosts {
+        for planned in &mut host.resources {
+            let since = changed.get(&host.host).and_then(|known| known.get(&planned.id.to_string()));
+            if let Some(since) = since {
+                planned.place.push_str(&format!("; somebody changed it since: {}", since.join(", ")));
+            }
+        }
+    }
     let mut forgotten = found.vanished.clone();
     for (host, made) in &found.kept {
         forgotten.entry(host.clone()).or_default().extend(made.iter().cloned());

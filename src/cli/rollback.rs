@@ -18,10 +18,10 @@ use crate::transport::SshTransport;
 /// Take a run back: files, services, packages, firewall, as they were before it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart rollback 3f2a                         the run whose number begins like this, on all of its hosts
+  rempart rollback 3f2a                       # the run whose number begins like this, on all of its hosts
   rempart rollback 3f2a --host web1 --yes
-  rempart rollback 3f2a --force                 also what was changed since
-  rempart rollback -i inventories/demo.yaml     without a run: checkpoints that wait are taken back
+  rempart rollback 3f2a --force               # also what was changed since
+  rempart rollback -i inventories/demo.yaml   # without a run: checkpoints that wait are taken back
 
 The run's steps are put back latest first, from what each host kept before each step, under the same lease, guard and
 journal as an apply. A host on which something was changed since is left alone, and said, unless --force. Secrets are
@@ -126,8 +126,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         return Ok(exit);
     }
     args.change.approve(screen, "Take this run back? Only `yes` will do")?;
-    let options = args.change.options(&format!("rollback {number}"), forks);
-    let record = Record::open(&options.run)?;
+    let mut options = args.change.options(&format!("rollback {number}"), forks);
+    let record = Record::open(&mut options)?;
     let mut event = change::run_event(RunVerb::Rollback, &options);
     event.inventories = change::absolute(&inventories.paths());
     event.resumes = Some(number.clone());

@@ -33,6 +33,8 @@ pub struct ApplyOptions {
     pub site: String,
     /// Who began the run, and why.
     pub origin: Origin,
+    /// Runs of this controller that are over: what they seem to hold is free.
+    pub over: Vec<String>,
 }
 
 impl Default for ApplyOptions {
@@ -46,6 +48,7 @@ impl Default for ApplyOptions {
             checkpoint: false,
             site: String::new(),
             origin: Origin::default(),
+            over: Vec::new(),
         }
     }
 }

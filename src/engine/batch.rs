@@ -53,6 +53,8 @@ pub(super) struct Batch {
     pub run: String,
     /// Who runs it, and why.
     pub origin: Origin,
+    /// Runs that hold nothing any more.
+    pub over: Vec<String>,
     /// The batch's number in the run on this host.
     pub number: usize,
     /// Its steps.
@@ -144,11 +146,12 @@ fi",
 
     fn program(&self) -> String {
         let mut text = format!(
-            "RP_RUN={}\nRP_BATCH={}\nRP_WHO={}\nRP_WHY={}\nRP_DIR={}\nRP_IMAGES={}\nRP_FOLLOWED={}\nRP_ORPHAN={}\nRP_WINDOW={}\n",
+            "RP_RUN={}\nRP_BATCH={}\nRP_WHO={}\nRP_WHY={}\nRP_OVER={}\nRP_DIR={}\nRP_IMAGES={}\nRP_FOLLOWED={}\nRP_ORPHAN={}\nRP_WINDOW={}\n",
             quote_sh(&self.run),
             self.number,
             quote_sh(&one_line(&self.origin.who)),
             quote_sh(&one_line(&self.origin.why)),
+            quote_sh(&self.over.join(" ")),
             quote_sh(&self.directory()),
             quote_sh(&self.images()),
             quote_sh(&self.followed()),
@@ -191,7 +194,8 @@ fi",
             } else {
                 step.step.timeout
             };
-            let call = sh!("rp_step {} {} {} {} {}", at, requires.join(" "), timeout, risky, step.text());
+            let synced = u16::from(step.step.synced);
+            let call = sh!("rp_step {} {} {} {} {} {}", at, requires.join(" "), timeout, risky, synced, step.text());
             text.push_str(call.text());
             text.push('\n');
         }
@@ -410,7 +414,16 @@ mod tests {
             },
         ];
         let origin = Origin { who: format!("{title}@here"), why: title.into() };
-        Batch { run: "abc".into(), origin, number: 1, steps, confirm_within: 45, checkpoint: false, orphan_after: 60 }
+        Batch {
+            run: "abc".into(),
+            origin,
+            over: Vec::new(),
+            number: 1,
+            steps,
+            confirm_within: 45,
+            checkpoint: false,
+            orphan_after: 60,
+        }
     }
 
     #[test]
@@ -424,11 +437,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_is_remembered_once_the_step_may_run_and_what_is_gone_forgotten_after_it() {
+        let program = batch("restart", "/etc/ssh").program();
+        let at = |what: &str| program.find(what).unwrap_or_else(|| panic!("no {what}: {program}"));
+        let remembers = at("rp_owned_edit '' 'file:/etc/ssh\trestart\t/etc/ssh\tabc'\n");
+        // Where the precondition does not hold, somebody else made it meanwhile.
+        assert!(at("rp_stale 'what was read before'") < remembers);
+        assert!(remembers < at("printf %s /etc/ssh\n"));
+        assert!(at("printf %s /etc/ssh\n") < at("rp_owned_edit /etc/ssh ''\n"));
+        // Both for a rollback and for the guard.
+        assert!(program.contains("'file:/etc/ssh\trestart\t/etc/ssh\tabc' >> \"$2/owned\"\n"), "{program}");
+        assert!(program.contains("rp_owned_gone /etc/ssh >> \"$RP_DIR/owned\"\n"), "{program}");
+    }
+
+    #[test]
     fn a_risky_step_ends_before_its_guard_fires_and_its_paths_are_kept_once() {
         let batch = batch("restart", "/etc/ssh");
         assert!(batch.is_risky());
         let program = batch.program();
-        let calls = "rp_step 0 '' 40 1 'file:/etc/ssh | restart'\nrp_step 1 0 300 0 ' | next'\n";
+        let calls = "rp_step 0 '' 40 1 0 'file:/etc/ssh | restart'\nrp_step 1 0 300 0 0 ' | next'\n";
         assert!(program.contains(calls), "{program}");
         assert!(program.contains("printf '%s\\n' 'tree /etc/ssh' > \"$RP_DIR/touches\"\n"), "{program}");
         assert_eq!(batch.delivery().payloads.len(), 3, "the program, its library, and one payload");

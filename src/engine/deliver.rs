@@ -25,6 +25,8 @@ pub(super) struct Course {
 /// How a batch went.
 pub(super) struct Delivered {
     pub steps: Vec<StepEnd>,
+    /// Who holds the host, if another run does.
+    pub busy: Option<String>,
     /// Whether it was lost sight of.
     pub lost: bool,
     pub guard: Guarded,
@@ -45,7 +47,8 @@ pub(super) enum Guarded {
 impl Delivered {
     /// A batch that was not delivered, or whose follower died.
     pub fn nothing(batch: &Batch, why: &str) -> Self {
-        Self { steps: vec![StepEnd::NotRun(why.to_owned()); batch.steps.len()], lost: true, guard: Guarded::Fine }
+        let steps = vec![StepEnd::NotRun(why.to_owned()); batch.steps.len()];
+        Self { steps, busy: None, lost: true, guard: Guarded::Fine }
     }
 }
 
@@ -90,7 +93,7 @@ pub(super) fn deliver(course: &Course, host: &HostName, batch: &Batch) -> Delive
     let guard = guard_end(course, host, batch, &end);
     // That it could not be written down stops the next batch, which writes its intent first.
     let _ = course.journal.append(&history::Event::Result(result(host, batch, &end, &guard)));
-    Delivered { steps: end.steps, lost: end.lost.is_some(), guard }
+    Delivered { steps: end.steps, busy: end.busy, lost: end.lost.is_some(), guard }
 }
 
 fn result(host: &HostName, batch: &Batch, end: &BatchEnd, guard: &Guarded) -> ResultEvent {
@@ -122,7 +125,7 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
         return Guarded::Fine;
     }
     let how = if end.fired {
-        guard::wait_for_healing(&course.links, host, batch, "a risky step failed")
+        guard::wait_for_healing(&course.links, host, batch, &why_it_fired(end))
     } else if batch.checkpoint {
         return Guarded::Waits;
     } else {
@@ -132,6 +135,21 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
         GuardEnd::Confirmed => Guarded::Fine,
         GuardEnd::Healed(why) => Guarded::TakenBack(why),
         GuardEnd::Unknown(why) => Guarded::NobodyKnows(format!("nobody can say whether it healed: {why}")),
+    }
+}
+
+// In the words of the step that failed: a validator's complaint is what a person needs most.
+fn why_it_fired(end: &BatchEnd) -> String {
+    let failed = end.steps.iter().find_map(|step| match step {
+        StepEnd::Failed { why, output } => Some((why, output)),
+        _ => None,
+    });
+    let Some((why, output)) = failed else { return "a risky step failed".to_owned() };
+    let said: Vec<&str> = output.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).take(4).collect();
+    if said.is_empty() {
+        format!("a risky step failed: {why}")
+    } else {
+        format!("a risky step failed: {}", said.join("; "))
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct BatchEnd {
     pub armed: bool,
     /// Whether a risky step failed, and the target has taken the change back already.
     pub fired: bool,
+    /// Who holds the host, if another run does: nothing was begun.
+    pub busy: Option<String>,
     /// Why the batch was lost sight of, if it was.
     pub lost: Option<String>,
     /// The hash and number of the last line of the target's journal, once the batch had ended.
@@ -247,7 +249,8 @@ impl Log {
             })
             .collect();
         let lost = lost.or(self.broken);
-        BatchEnd { steps, armed: self.armed, fired: self.fired, lost, head: self.head }
+        let busy = self.busy.map(|holder| holder.words());
+        BatchEnd { steps, armed: self.armed, fired: self.fired, busy, lost, head: self.head }
     }
 }
 
@@ -269,6 +272,7 @@ mod tests {
         Batch {
             run: "r".into(),
             origin: crate::engine::Origin::default(),
+            over: Vec::new(),
             number: 3,
             checkpoint: false,
             steps: (0..steps).map(|_| step()).collect(),

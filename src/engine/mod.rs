@@ -31,7 +31,7 @@ pub use journals::{JournalError, JournalPart, JournalText, read_journals};
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};
 pub use memory::{Healed, Holder, HostNote, PastLine, PastRun};
 pub use outcome::{Outcome, RunReport};
-pub use owned::{Remembered, forget};
+pub use owned::{Remembered, changed_since, forget};
 pub use probe::{Probed, probe, probe_hosts};
 pub use rollback::{BackStep, Past, PastWork, WayBack, look_back, roll_back};
 pub use way_in::ways_in;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::library;
-use super::{WriteLinks, each_host};
+use super::probe::nonce;
+use super::{Links, WriteLinks, each_host};
 use crate::model::HostName;
 use crate::plan::Made;
 use crate::quote::Sh;
@@ -50,6 +51,35 @@ rp_owned_edit {} ''",
     .await;
     let died = || Err("the work on it died; this is a bug in rempart".to_owned());
     asked.into_iter().map(|(host, done)| (host, done.unwrap_or_else(died))).collect()
+}
+
+/// What of these does not stand as rempart left it, in the words of the journal's touches; by host and id. What nothing
+/// was kept of is left out.
+pub async fn changed_since(
+    ids: BTreeMap<HostName, Vec<String>>,
+    links: Arc<dyn Links>,
+    forks: usize,
+) -> BTreeMap<HostName, BTreeMap<String, Vec<String>>> {
+    let hosts = ids.keys().cloned().collect();
+    let asked = each_host(hosts, forks, move |host| {
+        let ids = ids.get(host)?;
+        let mut text = Sh::program_of_the_user(&library());
+        for (number, id) in ids.iter().enumerate() {
+            text.line(sh!("rp_owned_since {} | sed {}", id, format!("s/^/{number} /")));
+        }
+        let mut script = ProbeScript::default();
+        script.section(SECTION, text);
+        let question = script.finish(&nonce(), PATIENCE);
+        let answer = Answer::read(&question, &links.ask(host, &question.script).ok()?).ok()?;
+        let mut changed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in answer.section(SECTION).ok()?.text().ok()?.lines() {
+            let (number, what) = line.split_once(' ')?;
+            changed.entry(ids.get(number.parse::<usize>().ok()?)?.clone()).or_default().push(what.to_owned());
+        }
+        Some(changed)
+    })
+    .await;
+    asked.into_iter().filter_map(|(host, changed)| Some((host, changed.flatten()?))).collect()
 }
 
 /// Asks for it.

@@ -26,6 +26,22 @@ rp_owned_gone() {
     $1 in known { print "gone\t" $0 }' "$RP_OWNED"
 }
 
+# rp_owned_since ID: what rempart last did about it, and does not stand as it left it; nothing if no before-image tells.
+rp_owned_since() {
+  for rp_run in $(ls -t "$RP_HOME/runs" 2>/dev/null); do
+    rp_found=
+    for rp_image in "$RP_HOME/runs/$rp_run"/*.*; do
+      [ -e "$rp_image/title" ] && [ -e "$rp_image/after" ] || continue
+      rp_ids=$(head -n 1 -- "$rp_image/title"); rp_ids=", ${rp_ids%% | *}, "
+      case "$rp_ids" in *", $1, "*) ;; *) continue ;; esac
+      rp_found=1
+      RP_SECRET=; [ ! -e "$rp_image/secret" ] || RP_SECRET=1
+      rp_differs "$rp_image" after
+    done
+    [ -z "$rp_found" ] || return 0
+  done
+}
+
 # rp_owned_back FILE: takes back what a step made and forgot; FILE holds `made TAB line` and `gone TAB line`.
 rp_owned_back() {
   rp_owned_edit "$(sed -n 's/^made\t\([^\t]*\).*/\1/p' "$1")" "$(sed -n 's/^gone\t//p' "$1")"

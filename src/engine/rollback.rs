@@ -260,8 +260,10 @@ fn on_host(
     let (mut outcomes, mut waits) = (Vec::new(), false);
     let mut stopped: Option<String> = None;
     let mut number = 0;
+    let mut before: Vec<&BackStep> = Vec::new();
     for part in steps.chunk_by(|a, b| a.risky == b.risky) {
         let doing: Vec<&BackStep> = part.iter().filter(|step| matches!(step.way, WayBack::Restore { .. })).collect();
+        before.extend(part);
         if doing.is_empty() {
             continue;
         }
@@ -273,8 +275,14 @@ fn on_host(
         let batch = Batch {
             run: options.run.clone(),
             origin: options.origin.clone(),
+            over: options.over.clone(),
             number,
-            steps: doing.iter().enumerate().map(|(at, step)| batch_step(at, step, run, force)).collect(),
+            steps: doing
+                .iter()
+                .enumerate()
+                .map(|(at, step)| batch_step(at, step, run, force))
+                .chain(effect_step(&before, &doing))
+                .collect(),
             confirm_within: options.confirm_within,
             checkpoint: options.checkpoint,
             orphan_after: options.orphan_after,
@@ -286,6 +294,15 @@ fn on_host(
                 stopped.get_or_insert_with(|| format!("{} was not put back", step.title));
             }
             outcomes.push((id(step), outcome));
+        }
+        if let Some(effect) = end.steps.get(doing.len())
+            && let Some(step) = doing.first()
+        {
+            let outcome = outcome(&end, effect, step);
+            if !outcome.is_good() && stopped.is_none() {
+                stopped = Some("what was put back did not come into effect".to_owned());
+                outcomes.push((id(step), outcome));
+            }
         }
         waits |= matches!(end.guard, Guarded::Waits);
         if waits {
@@ -317,6 +334,42 @@ fn id(step: &BackStep) -> ResourceId {
     let known = step.ids.split_once(':').and_then(|(kind, key)| Some((crate::kinds::find(kind)?.name, key)));
     let (kind, key) = known.unwrap_or(("step", &step.step));
     ResourceId::new(kind, key)
+}
+
+// A service was started anew after what it reads had changed; that stood before it, so it was put back after it. Once all
+// is put back, what made later steps effective is done once more.
+fn effect_step(before: &[&BackStep], doing: &[&BackStep]) -> Option<BatchStep> {
+    let last = doing.last()?;
+    // What undoes a command is done once, with the command.
+    let is_again = |step: &&&BackStep| {
+        matches!(step.way, WayBack::Restore { .. } | WayBack::AsBefore)
+            && step.risky == last.risky
+            && step.step != last.step
+            && !step.after.is_empty()
+            && !step.touches.iter().any(|touch| matches!(touch, Touch::Effect(_)))
+    };
+    let mut afters: Vec<&str> = Vec::new();
+    for step in before.iter().rev().filter(is_again) {
+        if !afters.contains(&step.after.as_str()) {
+            afters.push(&step.after);
+        }
+    }
+    if afters.is_empty() {
+        return None;
+    }
+    let all = Sh::lines(afters.into_iter().map(|after| sh!("(\n{}\n)", Sh::program_of_the_user(after))));
+    let step = Step::new("bring into effect what was put back", all.clone())
+        .within(300)
+        .expecting(Expect::Nothing("it is put back just before it"))
+        .undone_by(Undo::default().then(all));
+    let step = if last.risky { step.risky() } else { step };
+    Some(BatchStep {
+        step,
+        requires: (0..doing.len()).collect(),
+        ids: vec![id(last)],
+        makes: Vec::new(),
+        removes: Vec::new(),
+    })
 }
 
 fn batch_step(at: usize, back: &BackStep, run: &str, force: bool) -> BatchStep {

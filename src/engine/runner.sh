@@ -35,7 +35,7 @@ rp_bad() {
   tail -n 30 -- "$rp_out" | cut -c 1-1000 | sed 's/^/> /' >> "$RP_FOLLOWED"
 }
 
-# rp_step NUMBER REQUIRED TIMEOUT RISKY TEXT
+# rp_step NUMBER REQUIRED TIMEOUT RISKY SYNCED TEXT
 rp_step() {
   for rp_required in $2; do
     case " $rp_failed " in *" $rp_required "*)
@@ -56,14 +56,15 @@ rp_step() {
     rp_guard_wind > "$rp_out" 2>&1 || { echo 'the guard is not armed any more' >> "$rp_out"; rp_status=1; }
   fi
   if [ "$rp_status" = 0 ]; then
-    { rp_before "$1" && rp_journal "$RP_RUN" "$RP_BATCH" intent "$1" "$5"; } > "$rp_out" 2>&1 9>&- || rp_status=74
+    { rp_before "$1" && rp_journal "$RP_RUN" "$RP_BATCH" intent "$1" "$6"; } > "$rp_out" 2>&1 9>&- || rp_status=74
   fi
   if [ "$rp_status" = 0 ]; then
-    rp_tell "intent $1 $5"
+    rp_tell "intent $1 $6"
     timeout -k 5 "$3" /bin/sh "$0" step "$1" > "$rp_out" 2>&1 </dev/null 9>&- || rp_status=$?
     # How things stand now is what a later rollback compares with, after a failed step too.
     [ -e "$rp_image/permanent" ] || rp_mark "$rp_image" 2>/dev/null 9>&- || :
-    find "$rp_image" -maxdepth 1 -type f -exec sync -- {} + 2>/dev/null
+    # `done` in the journal means that it is on the disk: what tools wrote (useradd, dpkg, docker) is in memory until now.
+    if [ "$5" = 1 ]; then find "$rp_image" -maxdepth 1 -type f -exec sync -- {} + 2>/dev/null; else sync; fi
     if [ "$rp_status" = 0 ]; then
       rp_note done "$1" && return
       rp_tell "done $1"; rp_hold='the journal cannot be written; is the disk full?'; return
@@ -89,7 +90,8 @@ rp_lease() {
   if [ -s /run/rempart/holder ]; then
     read -r rp_run < /run/rempart/holder
     [ "$rp_run" != "$RP_RUN" ] || return 0
-    if [ -s "/run/rempart/$rp_run/session" ]; then
+    case " $RP_OVER " in *" $rp_run "*) rp_over=1 ;; *) rp_over= ;; esac
+    if [ -z "$rp_over" ] && [ -s "/run/rempart/$rp_run/session" ]; then
       read -r rp_session < "/run/rempart/$rp_run/session"
       rp_alive=$(stat -c %Y "/run/rempart/$rp_run/alive" 2>/dev/null || echo 0)
       if kill -0 "$rp_session" 2>/dev/null && [ $(($(date +%s) - rp_alive)) -lt 600 ]; then rp_holder; return 1; fi

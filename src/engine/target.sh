@@ -16,7 +16,8 @@ rp_parent() {
 rp_put() {
   rp_dir=${2%/*}; rp_dir=${rp_dir:-/}
   rp_parent "$rp_dir" "$4"
-  rp_tmp="${rp_dir%/}/.rempart.$$.${2##*/}"
+  # Always the same name, so that what a power loss has left goes the next time.
+  rp_tmp="${rp_dir%/}/.rempart.new.${2##*/}"
   trap 'rm -f -- "$rp_tmp"' EXIT
   rm -f -- "$rp_tmp"
   : > "$rp_tmp"
@@ -32,8 +33,12 @@ rp_put() {
   trap - EXIT
 }
 
+# Refuses a path that leads elsewhere: whoever set the link would have root change what is there.
+rp_real() { [ "$(readlink -f -- "$1")" = "$1" ] || rp_fail "$1 has a symlink on its way; use the real path"; }
+
 rp_directory() {
-  if [ ! -d "$1" ]; then
+  if [ -d "$1" ]; then rp_real "$1"
+  else
     rp_dir=${1%/*}
     rp_parent "${rp_dir:-/}" "${3%%:*}"
     mkdir -- "$1"

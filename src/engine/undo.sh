@@ -1,6 +1,6 @@
 # What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
 #   path P | tree P | line FILE KEY | member FILE GROUP USER | packages all | unit NAME | kernel PATH | home P
-#   container NAME | network NAME
+#   container NAME | network NAME | effect COMMAND
 # A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
 # `lines/` (what is put back), `after.sh` (what makes it effective).
 
@@ -12,6 +12,7 @@ rp_state() {
   rp_word=${1%% *}; rp_what=${1#* }
   case $rp_word in
     path | home) rp_state_path "$rp_what" ;;
+    effect) echo done ;;
     container) rp_state_container "$rp_what" ;;
     network) if docker network inspect -- "$rp_what" >/dev/null 2>&1; then echo there; else echo absent; fi ;;
     tree) rp_state_tree "$rp_what" ;;
@@ -66,12 +67,14 @@ rp_state_member() {
 }
 
 rp_state_unit() {
-  rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null)
+  # It fails for whatever is not enabled, and a step that runs under `set -e` would end here.
+  rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null) || :
   printf '%s %s\n' "${rp_enabled:-not-found}" "$(systemctl show -p ActiveState --value -- "$1")"
 }
 
 rp_state_container() {
-  rp_is=$(docker container inspect -f '{{.Id}} {{.State.Running}}' -- "$1" 2>/dev/null) || { echo absent; return; }
+  rp_is=$(docker container inspect -f '{{.Id}} {{.State.Running}} {{with .HostConfig}}{{.Memory}}/{{.NanoCpus}}/{{json .PidsLimit}}/{{.RestartPolicy.Name}}/{{.RestartPolicy.MaximumRetryCount}}{{end}}' \
+    -- "$1" 2>/dev/null) || { echo absent; return; }
   printf '%s\n' "$rp_is"
 }
 
@@ -126,6 +129,8 @@ rp_differs() {
       else rp_packages_stand "$1/moved" "$RP_TAB" || printf '%s\n' "$rp_touch"; fi
       continue
     fi
+    # Nobody can look at it, so it stands until it was taken back.
+    case $rp_touch in "effect "*) [ "$2" = after ] || [ -e "$1/undone" ] || printf '%s\n' "$rp_touch"; continue ;; esac
     rp_now=$(rp_state "$rp_touch")
     [ "$rp_now" = "$rp_then" ] || printf '%s\n' "$rp_touch"
   done 6< "$1/touches" 7< "$1/$2"
@@ -174,12 +179,14 @@ rp_put_back() {
       network) [ "$rp_then" != absent ] || [ "$(rp_state "$rp_touch")" = absent ] || docker network rm -- "${rp_touch#* }" >/dev/null ;;
     esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
   done 6< "$1/touches" 7< "$1/before"
+  [ "$rp_bad" != 0 ] || : > "$1/undone"
   return "$rp_bad"
 }
 
 rp_back_path() {
   rp_state_now=$(rp_state_path "$2")
   [ "$rp_state_now" != "$3" ] || return 0
+  rp_leads_there "$2" || return 1
   # A folder that was empty may have gone with what was in it, as systemd does with those of its links.
   [ "$3" = absent ] || [ -d "${2%/*}/" ] || ( umask 022; mkdir -p -- "${2%/*}/" ) || return 1
   case $3 in
@@ -197,12 +204,18 @@ rp_back_path() {
   esac && sync -- "${2%/*}/"
 }
 
+# Whoever put a link on the way since would have root write elsewhere.
+rp_leads_there() {
+  rp_way=${1%/*}; rp_way=${rp_way:-/}
+  [ ! -e "$rp_way" ] || [ "$(readlink -f -- "$rp_way")" = "$rp_way" ] || { echo "$rp_way has a symlink on its way" >&2; return 1; }
+}
+
 # Beside the target and renamed, so that it is old or new at any moment; on a full disk the copy itself moves. The name is
 # always the same, so that what a power loss has left goes the next time.
 rp_swap_in() {
   rp_new="${2%/*}/.rempart.back.${2##*/}"
   rm -rf -- "$rp_new"
-  if cp -aT -- "$1" "$rp_new" && { [ -L "$rp_new" ] || sync -- "$rp_new"; }; then mv -T -- "$rp_new" "$2"
+  if cp -aT --remove-destination -- "$1" "$rp_new" && { [ -L "$rp_new" ] || sync -- "$rp_new"; }; then mv -T -- "$rp_new" "$2"
   else rm -rf -- "$rp_new"; mv -T -- "$1" "$2"; fi
 }
 
@@ -217,6 +230,7 @@ rp_back_home() {
 
 rp_back_tree() {
   rp_old="${2%/*}/.rempart.old.${2##*/}"
+  rp_leads_there "$2" || return 1
   if [ "$(rp_state_tree "$2")" = "$3" ]; then rm -rf -- "$rp_old"; return; fi
   if [ "$3" = absent ]; then rm -rf -- "$2"; sync -- "${2%/*}/"; return; fi
   if [ -e "$2" ]; then rm -rf -- "$rp_old" && mv -T -- "$2" "$rp_old" || return 1; fi
@@ -299,10 +313,10 @@ rp_back_unit() {
   esac
 }
 
-# rp_back_container NAME absent | NAME ID RUNNING
+# rp_back_container NAME absent | NAME ID RUNNING LIMITS; limits are set back by after.sh.
 rp_back_container() {
   set -- "$1" "$2" "${3:-}" $(rp_state_container "$1")
-  if [ "$2" = absent ]; then [ "$#" = 4 ] && [ "$4" = absent ] || docker rm -f -- "$1" >/dev/null; return; fi
+  if [ "$2" = absent ]; then [ "$4" = absent ] || docker rm -f -- "$1" >/dev/null; return; fi
   [ "$2" = "$4" ] || { echo "the container $1 was made anew; what the old one held is gone" >&2; return 1; }
   case "$3 $5" in
     "true false") docker start -- "$1" >/dev/null ;;

@@ -280,6 +280,11 @@ impl Walk {
                 (None, _) => ran.push((*item, steps.iter().map(|step| titles[*step].clone()).collect())),
             }
         }
+        if let Some(because) = &end.busy {
+            for item in self.pending.clone() {
+                self.take(item, Outcome::Skipped { because: because.clone() });
+            }
+        }
         let stays = match end.guard {
             Guarded::Fine => None,
             Guarded::TakenBack(_) | Guarded::NobodyKnows(_) => Some("a risky change on this host was not confirmed"),
@@ -402,6 +407,7 @@ impl Walk {
         let batch = Batch {
             run: self.run.number.clone(),
             origin: self.run.options.origin.clone(),
+            over: self.run.options.over.clone(),
             number: self.batches,
             steps,
             confirm_within: self.run.options.confirm_within,
@@ -429,7 +435,7 @@ impl Walk {
                 site: self.run.options.site.clone(),
                 run: self.run.number.clone(),
             })),
-            (Delta::Remove, Some(first)) => steps[own.last().unwrap_or(first)].removes.extend(parts),
+            (Delta::Remove, Some(first)) => steps[own.next_back().unwrap_or(first)].removes.extend(parts),
             _ => {}
         }
     }

@@ -6,6 +6,7 @@ mod chain;
 mod error;
 mod event;
 mod head;
+mod living;
 mod read;
 mod store;
 mod target;
@@ -20,6 +21,7 @@ pub use event::{
     ApprovedChange, EndEvent, Event, GuardEnd, IntentEvent, ResultEvent, RunEvent, RunSelection, RunTotals, RunVerb,
     StepEnd, StepIntent, StepResult, TornEvent,
 };
+pub use living::{Living, runs_that_are_over};
 pub use read::{BatchRecord, History, NoSuchRun, Run, RunEnding, StepRecord, read};
 pub use store::Journal;
 pub use target::{

@@ -81,7 +81,9 @@ impl Command {
         if let Some(undo) = &self.undo {
             after.line(self.command(undo, self.timeout).script());
         }
-        let step = step.undone_by(Undo::of(self.touches.iter().cloned().map(Touch::Path)).then(after));
+        let effect = self.undo.as_ref().map(|_| Touch::Effect(self.key()));
+        let touches = self.touches.iter().cloned().map(Touch::Path).chain(effect);
+        let step = step.undone_by(Undo::of(touches).then(after));
         if self.is_risky() { step.risky() } else { step }
     }
 
@@ -154,6 +156,7 @@ impl Kind for Command {
     const SUMMARY: &'static str = "A command that runs when a condition does not hold, and after which it must.";
     const EXAMPLE: &'static str =
         "command: { run: docker network create --internal ai, unless: docker network inspect ai }";
+    const UNDO: &'static str = "only what `touches` and `undo` say; without both it stands, and the plan says so.";
 
     fn key(&self) -> String {
         let name = self.name.as_deref().unwrap_or(&self.run);
@@ -291,7 +294,8 @@ mod tests {
         };
         assert!(step("").undo().is_none() && step("").says_how_it_is_undone());
         let undo = step(", touches: [/x, \"/y $(id)\"], undo: rm -r /z").undo().cloned().unwrap();
-        assert_eq!(undo.touches, [Touch::Path("/x".into()), Touch::Path("/y $(id)".into())]);
+        let effect = Touch::Effect("x".into());
+        assert_eq!(undo.touches, [Touch::Path("/x".into()), Touch::Path("/y $(id)".into()), effect]);
         assert!(undo.after.text().contains("sh -c 'rm -r /z'"));
         assert!(!step(", touches: [/x]").risky && step(", undo: x, risky: true").risky);
         assert!(step(", touches: [/etc/network/interfaces]").risky);

@@ -2,12 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Touch, Undo, absolute_path, is_lasting, is_lifeline_folder, lifeline, mode_text, plain_name,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
+    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline, mode_text,
+    plain_name,
 };
 use crate::sh;
 
@@ -60,8 +60,10 @@ impl Directory {
 
 impl Kind for Directory {
     const NAME: &'static str = "directory";
+    const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "A directory with its owner and mode.";
     const EXAMPLE: &'static str = r#"directory: { path: /srv/models, owner: ollama, group: ollama, mode: "0750" }"#;
+    const UNDO: &'static str = "a new one goes while it is empty; one that was changed or removed comes back with owner, mode and access lists.";
 
     const TOUCHES_OTHERS: bool = false;
 
@@ -71,10 +73,6 @@ impl Kind for Directory {
 
     fn is_risky(&self) -> bool {
         is_lifeline_folder(&self.path)
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        (!is_lasting(key)).then(|| json!({ "path": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
@@ -118,6 +116,12 @@ impl Kind for Directory {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
+
+    fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
+        let (path, mode, owner) = (self.path.clone(), self.mode.clone(), self.owner.clone());
+        let directory = ManagedFile { path, content: None, mode, owner, group: self.group().to_owned() };
+        foreseen.put_file(&directory, self.state == State::Absent);
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

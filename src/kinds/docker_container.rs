@@ -404,6 +404,7 @@ impl Kind for DockerContainer {
     const EXAMPLE: &'static str = "docker_container: { name: ollama, image: \"ollama/ollama:0.3\", memory: 16g, cpus: 4, \
 read_only: true, tmpfs: [\"/tmp:rw,size=2g\"], cap_drop: [ALL], security_opt: [no-new-privileges], \
 volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp } }";
+    const UNDO: &'static str = "a new container goes, with the network that was made for it; one that was started, stopped or given other limits stands as before. One that was replaced or removed cannot come back, since what it had written into itself is gone; the plan says so.";
 
     fn key(&self) -> String {
         self.name.clone()

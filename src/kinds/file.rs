@@ -2,12 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
-    absolute_path, is_lasting, mode_text, plain_name,
+    absolute_path, mode_text, plain_name,
 };
 use crate::secret::Rendered;
 use crate::yaml::secret_text_schema;
@@ -73,8 +72,10 @@ impl File {
 
 impl Kind for File {
     const NAME: &'static str = "file";
+    const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "A regular file with its content, owner and mode.";
     const EXAMPLE: &'static str = r#"file: { path: /etc/motd, content: "Managed by rempart.\n", mode: "0644" }"#;
+    const UNDO: &'static str = "the old content, owner, mode and access lists, or nothing where nothing was. Not an old secret, nor over 64 MiB.";
 
     const TOUCHES_OTHERS: bool = false;
 
@@ -84,10 +85,6 @@ impl Kind for File {
 
     fn is_risky(&self) -> bool {
         self.file().is_risky()
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        (!is_lasting(key)).then(|| json!({ "path": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::file::State;
 use super::firewall_ufw::host::{self, Host};
@@ -322,6 +322,8 @@ impl Kind for FirewallRule {
     const SUMMARY: &'static str = "One rule of ufw, the host's firewall.";
     const EXAMPLE: &'static str =
         r#"firewall_rule: { allow: 22/tcp, from: [10.0.0.0/8, "fd00::/8"], comment: "administrators" }"#;
+    const UNDO: &'static str =
+        "ufw's files as a whole, and the kernel according to them; refused where somebody changed them since.";
 
     const RISKY: bool = true;
 
@@ -346,29 +348,8 @@ impl Kind for FirewallRule {
         key
     }
 
-    // The key reads as `allow out 443/tcp from A, B to C on eth0`.
     fn named(key: &str) -> Option<Value> {
-        let (action, rest) = key.split_once(' ')?;
-        let (direction, rest) = match rest.split_once(' ') {
-            Some((way @ ("out" | "route"), rest)) => (way, rest),
-            _ => ("in", rest),
-        };
-        let cut = |text: &'_ str, word: &str| match text.split_once(word) {
-            Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
-            None => (text.to_owned(), None),
-        };
-        let (rest, interface) = cut(rest, " on ");
-        let (rest, to) = cut(&rest, " to ");
-        let (ports, from) = cut(&rest, " from ");
-        let mut fields = json!({ "direction": direction });
-        fields[action] = ports.into();
-        for (name, value) in [("interface", interface), ("to", to)] {
-            value.into_iter().for_each(|value| fields[name] = value.into());
-        }
-        if let Some(from) = from {
-            fields["from"] = from.split(", ").collect();
-        }
-        Some(fields)
+        spec::of_key(key)
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

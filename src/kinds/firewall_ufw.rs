@@ -154,6 +154,7 @@ impl Kind for FirewallUfw {
     const SUMMARY: &'static str = "The host's firewall, ufw: on or off, its defaults, and its rules as a whole.";
     const EXAMPLE: &'static str =
         "firewall_ufw: { enabled: true, incoming: deny, outgoing: allow, logging: low, exclusive: true }";
+    const UNDO: &'static str = "ufw's files as a whole, whether it is on, and the kernel according to them, with the settings that ufw makes when it is switched on; refused where somebody changed them since.";
 
     const RISKY: bool = true;
 

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::Sh;
@@ -165,15 +164,13 @@ impl PackageApt {
 
 impl Kind for PackageApt {
     const NAME: &'static str = "package_apt";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "Debian packages: there or not, at a version, held or not.";
     const EXAMPLE: &'static str = "package_apt: { names: [docker.io, ufw, squid=5.7-2+deb12u2], hold: true }";
+    const UNDO: &'static str = "what came goes, what went comes, in the old version while a mirror has it, held or not as before. What a package leaves behind when it is removed stays: configuration, accounts, data.";
 
     fn key(&self) -> String {
         self.items().map(|(name, _)| name).collect::<Vec<_>>().join(",")
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        Some(json!({ "names": Self::parts(key) }))
     }
 
     fn parts(key: &str) -> Vec<&str> {
@@ -254,12 +251,12 @@ impl Kind for PackageApt {
 
     // One run of apt for all; a second one only where some want recommended packages too.
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {
-        let lifeline = |name: &str| matches!(name, "sudo" | "libpam-modules" | "libpam-runtime");
-        if self.state == State::Absent {
-            let origin = foreseen.origin();
-            let names =
-                self.items().map(|(name, _)| name.split(':').next().unwrap_or(name)).filter(|name| lifeline(name));
-            foreseen.removed.extend(names.map(|name| (name.to_owned(), origin.clone())));
+        let lifeline = |name: &&str| matches!(*name, "sudo" | "openssh-server" | "libpam-modules" | "libpam-runtime");
+        let origin = foreseen.origin();
+        let names = self.items().map(|(name, _)| name.split(':').next().unwrap_or(name)).filter(lifeline);
+        match self.state {
+            State::Absent => foreseen.removed.extend(names.map(|name| (name.to_owned(), origin.clone()))),
+            State::Present => foreseen.installed.extend(names.map(str::to_owned)),
         }
     }
 

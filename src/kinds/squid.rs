@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::{Format, Sh, fits};
@@ -326,16 +325,14 @@ fn extra_line(text: &str) -> Result<(), String> {
 
 impl Kind for Squid {
     const NAME: &'static str = "squid";
+    const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "Squid as a filtering proxy: a whole squid.conf that lets listed names pass and refuses all else, and its daemon.";
     const EXAMPLE: &'static str =
         "squid: { allow_domains: [.ollama.ai, huggingface.co], clients: [192.0.2.0/24], ports: [3128] }";
+    const UNDO: &'static str = "the old squid.conf, and whether the daemon runs, is enabled, and has read it.";
 
     fn key(&self) -> String {
         self.path.clone()
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        Some(json!({ "path": key }))
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::model::did_you_mean;
@@ -423,18 +422,16 @@ fn table(answer: &Answer, section: &str, trouble: &str) -> Result<BTreeMap<Strin
 
 impl Kind for Sshd {
     const NAME: &'static str = "sshd";
+    const NAMED_BY: Option<&'static str> = Some("drop_in");
     const SUMMARY: &'static str =
         "Settings of sshd in a drop-in, compared with what sshd makes of its whole configuration.";
     const EXAMPLE: &'static str =
         "sshd: { settings: { PermitRootLogin: \"no\", PasswordAuthentication: false, AllowUsers: [admin] } }";
+    const UNDO: &'static str = "the drop-in, the `Include` line and the socket, and sshd runs on them again.";
     const RISKY: bool = true;
 
     fn key(&self) -> String {
         self.drop_in.clone()
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        Some(json!({ "drop_in": key }))
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::{Format, Sh, fits};
@@ -154,12 +153,8 @@ impl Sysctl {
         };
         let mut script = Sh::default();
         let mut touches = vec![Touch::Path(file.path.clone())];
-        let overrides = match known("overridden_by") {
-            Some(FieldValue::List(overrides)) => {
-                overrides.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect()
-            }
-            _ => Vec::new(),
-        };
+        let told = if let Some(FieldValue::List(told)) = known("overridden_by") { told.as_slice() } else { &[] };
+        let overrides: Vec<&str> = told.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
         for other in &overrides {
             // Whoever put a link there keeps the text elsewhere, and what is elsewhere is not ours to change.
             let what = format!("{other} sets {} to another value; take that line out there", self.name);
@@ -190,7 +185,7 @@ impl Sysctl {
         }
         let title = format!("set {} to {value}, now and after a reboot", self.name);
         touches.push(Touch::Kernel(path.trim_start_matches("/proc/sys/").to_owned()));
-        let mut step = Step { title, script, ..step }.within(60).undone_by(Undo::of(touches));
+        let mut step = Step { title, script, synced: false, ..step }.within(60).undone_by(Undo::of(touches));
         let was = known("signature").cloned().map(|value| Fields::from([("signature".to_owned(), value)]));
         step.expects = vec![file.expect(&was.map_or(Seen::Absent, Seen::Present))];
         let Some(FieldValue::Text(old)) = known("value") else { return step };
@@ -214,8 +209,10 @@ fn persisted(name: &str) -> String {
 
 impl Kind for Sysctl {
     const NAME: &'static str = "sysctl";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "A kernel setting: its value now, and the file that sets it again after a reboot.";
     const EXAMPLE: &'static str = "sysctl: { name: net.ipv4.conf.all.rp_filter, value: 1 }";
+    const UNDO: &'static str = "the value in the kernel, its file, and lines of other files that were commented out.";
 
     const TOUCHES_OTHERS: bool = false;
 
@@ -225,10 +222,6 @@ impl Kind for Sysctl {
 
     fn is_risky(&self) -> bool {
         self.state == State::Present && self.name.starts_with("net.")
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        Some(json!({ "name": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::Sh;
@@ -399,10 +398,13 @@ fn part_of(seen: &Seen, prefix: &str) -> Seen {
 
 impl Kind for SystemdUnit {
     const NAME: &'static str = "systemd_unit";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str =
         "A systemd unit: its file and drop-ins, whether it is enabled, masked and running, and on which configuration.";
     const EXAMPLE: &'static str = "systemd_unit: { name: ollama-gw, from: ollama-gw.service.j2, enabled: true, \
 active: true, restart_on: [gw-env] }";
+    const UNDO: &'static str =
+        "its files and drop-ins, whether it is enabled, masked and running, and it runs on what it ran on before.";
 
     fn key(&self) -> String {
         match SUFFIXES.iter().any(|suffix| self.name.ends_with(suffix)) {
@@ -413,10 +415,6 @@ active: true, restart_on: [gw-env] }";
 
     fn is_risky(&self) -> bool {
         self.is_lifeline()
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        (!is_lifeline_unit(key)).then(|| json!({ "name": key }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

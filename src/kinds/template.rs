@@ -8,7 +8,7 @@ use super::file::State;
 use crate::quote::{Format, Sh};
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
-    absolute_path, is_lasting, mode_text, plain_name,
+    absolute_path, mode_text, plain_name,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -85,6 +85,7 @@ impl Kind for Template {
     const NAME: &'static str = "template";
     const SUMMARY: &'static str = "A file rendered from a template, checked before it replaces anything.";
     const EXAMPLE: &'static str = r#"template: { to: /etc/ollama/gw.env, from: gw.env.j2, mode: "0640" }"#;
+    const UNDO: &'static str = "as a file.";
 
     const TOUCHES_OTHERS: bool = false;
 
@@ -97,7 +98,7 @@ impl Kind for Template {
     }
 
     fn named(key: &str) -> Option<Value> {
-        (!is_lasting(key)).then(|| json!({ "to": key, "from": "none", "content": "" }))
+        Some(json!({ "to": key, "from": "none", "content": "" }))
     }
 
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::KINDS;
 use crate::model::{HostName, Source};
-use crate::resource::{Answer, Context, Desired, FieldValue, Kind, ProbeScript, SectionOutput, Seen};
+use crate::resource::{
+    Answer, Context, Desired, Entry, FieldValue, Fields, Kind, ProbeScript, Resource, SectionOutput, Seen, Touch,
+};
 use crate::transport::Output;
 use crate::yaml::{Dialect, Node, Value, decode, parse};
 
@@ -52,27 +54,71 @@ fn every_file_is_a_kind_and_every_kind_has_its_file() {
     assert_eq!(files(), names, "src/kinds/*.rs against KINDS: a line is missing, out of order, or misnamed");
 }
 
-#[test]
-fn every_example_loads() {
+// The example of a kind, as it is and as something that should not be there, where it can be either.
+fn examples(entry: &Entry) -> Vec<Box<dyn Resource>> {
     let host = HostName::new("example");
     let select = |_: &str| Ok(vec![(HostName::new("other"), "192.0.2.2".to_owned())]);
     let context =
         Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
-    for entry in KINDS {
-        let source = Source::new(format!("{}.yaml", entry.name), entry.example);
-        let node = parse(&source, Dialect::Playbook).unwrap_or_else(|told| panic!("{}: {told:?}", entry.name));
-        let fields = node.get(entry.name).unwrap_or_else(|| panic!("{}: the example names another kind", entry.name));
+    let source = Source::new(format!("{}.yaml", entry.name), entry.example);
+    let node = parse(&source, Dialect::Playbook).unwrap_or_else(|told| panic!("{}: {told:?}", entry.name));
+    let fields = node.get(entry.name).unwrap_or_else(|| panic!("{}: the example names another kind", entry.name));
+    let with = |more: &[(&str, &str)]| {
         let mut fields = fields.clone();
-        // What the playbook loader makes of `from`.
-        if entry.name == "template"
-            && let Value::Map(entries) = &mut fields.value
-        {
+        if let Value::Map(entries) = &mut fields.value {
             let place = fields.place.clone();
-            let node = Node::new(place.clone(), Value::Text("rendered\n".into()));
-            entries.push(crate::yaml::Entry { key: "content".into(), place, node });
+            entries.retain(|entry| !more.iter().any(|(key, _)| entry.key == *key));
+            for (key, text) in more {
+                let node = Node::new(place.clone(), Value::Text((*text).into()));
+                entries.push(crate::yaml::Entry { key: (*key).into(), place: place.clone(), node });
+            }
         }
-        let resource = (entry.load)(&fields, &context).unwrap_or_else(|told| panic!("{}: {told:?}", entry.name));
-        assert_eq!(resource.id().kind, entry.name);
+        (entry.load)(&fields, &context)
+    };
+    // What the playbook loader makes of `from`.
+    let rendered = ("content", "rendered\n");
+    let written: &[(&str, &str)] = if entry.name == "template" { &[rendered] } else { &[] };
+    let present = with(written).unwrap_or_else(|told| panic!("{}: {told:?}", entry.name));
+    [present].into_iter().chain(with(&[("state", "absent")]).ok()).collect()
+}
+
+#[test]
+fn every_example_loads() {
+    for entry in KINDS {
+        assert!(examples(entry).iter().all(|resource| resource.id().kind == entry.name));
+    }
+}
+
+// A kind that says nothing of the way back would leave a rollback, and the guard, with nothing to put back.
+#[test]
+fn every_step_of_every_kind_says_how_it_is_undone() {
+    for entry in KINDS.iter().filter(|entry| !entry.check) {
+        assert!(!entry.undo.is_empty(), "{} does not say what a rollback of it puts back", entry.name);
+        for resource in examples(entry) {
+            let (fields, is_absent) = match resource.desired() {
+                Desired::Present(fields) => (fields, false),
+                Desired::Absent => (Fields::new(), true),
+            };
+            let names: Vec<String> = fields.keys().cloned().collect();
+            let missing = Seen::NotYet { missing: "a tool".into(), brought_by: Vec::new() };
+            let mut cases: Vec<(Seen, &[String])> = vec![(Seen::Present(Fields::new()), &names)];
+            if !is_absent {
+                cases.extend([(Seen::Absent, &[][..]), (missing, &[]), (Seen::Present(fields.clone()), &names)]);
+            }
+            for (seen, differing) in &cases {
+                let steps = (entry.steps)(&[(resource.as_ref(), seen, differing)]);
+                assert!(!steps.is_empty(), "{}: no step for {seen:?}", entry.name);
+                for step in &steps {
+                    assert!(step.says_how_it_is_undone(), "{}: `{}`", entry.name, step.title);
+                    assert!(!step.risky || step.undo().is_some(), "{}: `{}`", entry.name, step.title);
+                    // A batch is cut where risky resources begin; a risky step elsewhere would take others back with it.
+                    assert!(!step.risky || resource.is_risky(), "{}: `{}`", entry.name, step.title);
+                    for touch in step.undo().into_iter().flat_map(|undo| &undo.touches) {
+                        assert_eq!(Touch::read(&touch.line()).as_ref(), Some(touch), "{}", entry.name);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -134,7 +180,6 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
         ("firewall_rule", "limit route 60000:61000/udp to 192.0.2.7"),
         ("package_apt", "squid:amd64"),
-        ("package_apt", "squid,ufw"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
         ("sysctl", "net.ipv4.conf.eth0/1.rp_filter"),

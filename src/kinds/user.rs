@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::file::State;
 use crate::quote::Sh;
@@ -259,9 +258,11 @@ fn is_home(path: &str) -> bool {
 
 impl Kind for User {
     const NAME: &'static str = "user";
+    const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "A user account with its groups.";
     const EXAMPLE: &'static str =
         "user: { name: ollama, system: true, home: /var/lib/ollama, groups: [render], password_locked: true }";
+    const UNDO: &'static str = "its lines in passwd, shadow, group, subuid and subgid and its memberships, not what others changed in these files; its files' numbers where they were changed. A new home goes while it holds the skeleton alone.";
 
     const TOUCHES_OTHERS: bool = false;
 
@@ -271,10 +272,6 @@ impl Kind for User {
 
     fn is_risky(&self) -> bool {
         self.is_login
-    }
-
-    fn named(key: &str) -> Option<Value> {
-        Some(json!({ "name": key }))
     }
 
     fn settle(&mut self, context: &Context<'_>) -> Result<(), Fault> {

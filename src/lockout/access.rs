@@ -6,7 +6,9 @@ use super::verdict::Found;
 use crate::resource::ForeseenText;
 
 /// What a file of the plan makes of our login; `None` = nothing that a login depends on. `now` = what stands there.
-pub(super) fn judge(path: &str, text: &ForeseenText, user: &str, by_password: bool) -> Option<Found> {
+///
+/// `passwords` = whether one is typed for the login, and for sudo.
+pub(super) fn judge(path: &str, text: &ForeseenText, user: &str, passwords: [bool; 2]) -> Option<Found> {
     let inside = |tree: &str| path.strip_prefix(tree);
     if path == "/etc/nologin" {
         let there = !matches!(text, ForeseenText::Gone);
@@ -17,7 +19,13 @@ pub(super) fn judge(path: &str, text: &ForeseenText, user: &str, by_password: bo
         });
     }
     if let Some(name) = inside("/etc/pam.d/") {
-        let ours = matches!(name, "sshd" | "sudo" | "sudo-i" | "other") || name.starts_with("common-");
+        // `other` is for programs without a file of their own.
+        let by_password = match name {
+            "sshd" => passwords[0],
+            "sudo" => passwords[1],
+            _ => passwords.contains(&true),
+        };
+        let ours = matches!(name, "sshd" | "sudo") || name.starts_with("common-");
         return ours.then(|| pam(path, text, by_password));
     }
     if inside("/etc/security/").is_some() {
@@ -136,18 +144,19 @@ mod tests {
 
     #[test]
     fn a_stack_that_refuses_everybody_is_told_from_one_that_may_not() {
-        let told = |text: &str| judge("/etc/pam.d/sshd", &plain(text), "admin", false).unwrap();
+        let told = |text: &str| judge("/etc/pam.d/sshd", &plain(text), "admin", [false; 2]).unwrap();
         assert!(matches!(told("account required pam_deny.so\n"), Found::Closed(..)));
         let usual = "account [success=1 default=ignore] pam_unix.so\naccount requisite pam_deny.so\n";
         assert!(matches!(told(usual), Found::Undecided(_)));
         assert!(matches!(told("auth required pam_deny.so\n"), Found::Undecided(_)));
         assert!(matches!(told("@include common-account\n"), Found::Undecided(_)));
-        assert_eq!(judge("/etc/pam.d/cron", &plain("account required pam_deny.so"), "admin", false), None);
+        assert_eq!(judge("/etc/pam.d/cron", &plain("account required pam_deny.so"), "admin", [false; 2]), None);
+        assert_eq!(judge("/etc/pam.d/other", &plain("account required pam_deny.so"), "admin", [true; 2]), None);
     }
 
     #[test]
     fn nologin_and_wrappers() {
-        let told = |user: &str| judge("/etc/nologin", &plain("no"), user, false).unwrap();
+        let told = |user: &str| judge("/etc/nologin", &plain("no"), user, [false; 2]).unwrap();
         assert!(matches!(told("admin"), Found::Closed(..)));
         assert!(matches!(told("root"), Found::Open(_)));
         let from = "192.0.2.7".parse().unwrap();
@@ -172,7 +181,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(text in "(?s).{0,80}") {
-            judge("/etc/pam.d/sshd", &plain(&text), "admin", true);
+            judge("/etc/pam.d/sshd", &plain(&text), "admin", [true; 2]);
             wrappers(&text, &format!("sshd: {text}"), "2001:db8::1".parse().unwrap());
         }
     }

@@ -1,6 +1,6 @@
 //! Owns the judgement of a host: each part of the way in that the plan touches, now and then.
 
-use super::question::{KEYS, SOCKET, SSHD, SUDO, WRAPPERS};
+use super::question::{KEYS, SOCKET, SSHD, SUDO, WRAPPED, WRAPPERS};
 use super::scene::{Account, Connection, Scene};
 use super::sshd::Settings;
 use super::touched::Touched;
@@ -65,6 +65,7 @@ pub fn unknown(login: Option<&Login>, why: &str) -> WayIn {
 
 type Tell<'a> = dyn FnMut(Part, Found, Option<Origin>) + 'a;
 
+const NETWORK_FILES: [&str; 4] = ["/etc/systemd/network/", "/etc/network/", "/etc/netplan/", "/etc/NetworkManager/"];
 const NETWORKS: [&str; 3] = ["systemd-networkd.service", "networking.service", "NetworkManager.service"];
 
 fn network(scene: &Scene<'_>, connection: Option<&Connection>, tell: &mut Tell<'_>) {
@@ -74,6 +75,14 @@ fn network(scene: &Scene<'_>, connection: Option<&Connection>, tell: &mut Tell<'
             let found =
                 Found::Closed(format!("{name} = {value} takes IPv6 away, by which we come"), "reach it by IPv4");
             tell(Part::Network, found, Some(origin.clone()));
+        }
+    }
+    for (path, file) in &scene.foreseen.files {
+        let told = |what: &str| Found::Undecided(format!("what {path} makes of {what} is not simulated"));
+        if NETWORK_FILES.iter().any(|tree| path.starts_with(tree)) {
+            tell(Part::Network, told("the network"), Some(file.origin.clone()));
+        } else if path.starts_with("/etc/systemd/system/ssh") {
+            tell(Part::Listening, told("sshd"), Some(file.origin.clone()));
         }
     }
     for name in NETWORKS {
@@ -146,7 +155,7 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
         Ok(then) => then,
         Err(why) => {
             let refused = scene.answer.section(SSHD[1]).is_ok_and(|section| !matches!(section.status, 0 | 125 | 127));
-            let found = if refused && touched.sshd {
+            let found = if refused && touched.sshd && !foreseen.installed.contains("openssh-server") {
                 Found::Closed(format!("sshd would refuse its configuration: {why}"), "mend the configuration")
             } else {
                 Found::Undecided(format!("sshd -T: {why}"))
@@ -176,9 +185,10 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
         let found = by_command(&then, judged(&then, &then_account, &foreseen.files));
         let found = found.checked_by(&by_command(&now, judged(&now, account, &Default::default())));
         let paths = keys::paths(&then, user, &then_account);
-        let owner = paths.iter().find_map(|path| foreseen.files.get(path)).map(|file| file.origin.clone());
+        let of_keys = |path: &String| paths.iter().any(|keys| keys == path || keys.starts_with(&format!("{path}/")));
+        let owner = foreseen.files.iter().find(|(path, _)| of_keys(path)).map(|(_, file)| file.origin.clone());
         // Where nothing of it changes there is nothing to tell.
-        if owner.is_some() || !matches!(found, Found::Open(_)) || touched.keys {
+        if owner.is_some() || !matches!(found, Found::Open(_)) {
             tell(Part::Key, found, owner.or_else(sshd_origin).or(account_origin.clone()));
         }
     }
@@ -253,13 +263,17 @@ fn usable(scene: &Scene<'_>, settings: &Settings, account: &Account) -> Found {
 }
 
 fn before_the_account(scene: &Scene<'_>, connection: Option<&Connection>, touched: Touched, tell: &mut Tell<'_>) {
-    let by_password = !matches!(scene.login.method, Method::Key(_));
+    let passwords = [!matches!(scene.login.method, Method::Key(_)), scene.has_sudo_password];
     for (path, file) in &scene.foreseen.files {
-        if let Some(found) = access::judge(path, &file.text, &scene.login.user, by_password) {
+        if let Some(found) = access::judge(path, &file.text, &scene.login.user, passwords) {
             tell(Part::Access, found, Some(file.origin.clone()));
         }
     }
     if !touched.wrappers {
+        return;
+    }
+    // Debian's sshd reads them, as long as it is linked so.
+    if scene.text(WRAPPED).is_ok_and(|answer| answer.trim() == "no") {
         return;
     }
     let origin = scene.foreseen.file(|path| path.starts_with("/etc/hosts.")).map(|(_, file)| file.origin.clone());
@@ -299,7 +313,9 @@ fn root(scene: &Scene<'_>, tell: &mut Tell<'_>) {
         let listing = String::from_utf8_lossy(&section.stdout);
         if section.status != 0 && !listing.contains("User ") {
             return match scene.text(name) {
-                Err(why) if matches!(section.status, 125..=127) => Found::Undecided(why),
+                Err(why) if matches!(section.status, 125..=127) || scene.foreseen.installed.contains("sudo") => {
+                    Found::Undecided(why)
+                }
                 _ => Found::Closed(format!("sudo would not work: {}", section.complaint()), "mend sudoers"),
             };
         }

@@ -85,6 +85,13 @@ pub(super) fn judge(
     let mut findings = Vec::new();
     for path in paths {
         let kept = there.get(path);
+        let above = foreseen.iter().find(|(above, file)| is_above(above, path) && !is_safe(file, user));
+        if let Some((above, file)) = above {
+            let by =
+                format!("{above} would be {}:{} {}: sshd reads no keys below it", file.owner, file.group, file.mode);
+            findings.push(Found::Closed(by, "let it belong to the account or root, writable for nobody else"));
+            continue;
+        }
         let text = match foreseen.get(path).map(|file| (&file.text, file)) {
             Some((ForeseenText::Gone, _)) => continue,
             Some((ForeseenText::Hidden, _)) => {
@@ -127,10 +134,16 @@ pub(super) fn judge(
     })
 }
 
+fn is_above(above: &str, path: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
 // StrictModes, as far as the file itself goes.
 fn is_safe(file: &ForeseenFile, user: &str) -> bool {
     let mode = u32::from_str_radix(&file.mode, 8).unwrap_or(0);
-    mode & 0o022 == 0 && (file.owner == "root" || file.owner == user)
+    // What goes takes the keys below it along.
+    let gone = file.text == ForeseenText::Gone;
+    !gone && mode & 0o022 == 0 && (file.owner == "root" || file.owner == user)
 }
 
 // What the lines with our key say, the first that lets us in if one does; nothing where there is no such line.
@@ -179,8 +192,11 @@ fn by_options(place: &str, options: &[(String, String)], from: IpAddr) -> Found 
     Found::Open(place.to_owned())
 }
 
+/// Names of options with their values.
+type Options = Vec<(String, String)>;
+
 // The options and the key of a line, as on the wire.
-fn key_of(line: &str) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+fn key_of(line: &str) -> Option<(Options, Vec<u8>)> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
@@ -213,7 +229,7 @@ fn key_of(line: &str) -> Option<(Vec<(String, String)>, Vec<u8>)> {
     Some((split_options(options), blob(rest)?))
 }
 
-fn split_options(text: &str) -> Vec<(String, String)> {
+fn split_options(text: &str) -> Options {
     let mut parts = vec![String::new()];
     let (mut quoted, mut escaped) = (false, false);
     for c in text.chars() {
@@ -287,12 +303,31 @@ mod tests {
             let group = owner.to_owned();
             let file = ForeseenFile { text, mode: mode.into(), owner: owner.into(), group, origin };
             let foreseen = BTreeMap::from([(path.clone(), file)]);
-            judge(&[path.clone()], &there, &foreseen, ("admin", &account()), &key(), "192.0.2.1".parse().unwrap())
+            judge(
+                std::slice::from_ref(&path),
+                &there,
+                &foreseen,
+                ("admin", &account()),
+                &key(),
+                "192.0.2.1".parse().unwrap(),
+            )
         };
         assert!(matches!(told(ForeseenText::Kept, "0600", "admin"), Found::Open(_)));
         assert!(matches!(told(ForeseenText::Plain(OTHER.into()), "0600", "admin"), Found::Closed(..)));
         assert!(matches!(told(ForeseenText::Gone, "0600", "admin"), Found::Closed(..)));
         assert!(matches!(told(ForeseenText::Hidden, "0600", "admin"), Found::Undecided(_)));
+        let path = "/home/admin".to_owned();
+        let told_home = |mode: &str, owner: &str| {
+            let origin = Origin { id: ResourceId::new("directory", "x"), place: "x:1".into() };
+            let (mode, owner, group) = (mode.to_owned(), owner.to_owned(), owner.to_owned());
+            let home = ForeseenFile { text: ForeseenText::Kept, mode, owner, group, origin };
+            let foreseen = BTreeMap::from([(path.clone(), home)]);
+            let paths = ["/home/admin/.ssh/authorized_keys".to_owned()];
+            judge(&paths, &there, &foreseen, ("admin", &account()), &key(), "192.0.2.1".parse().unwrap())
+        };
+        assert!(matches!(told_home("0750", "admin"), Found::Open(_)));
+        assert!(matches!(told_home("0777", "admin"), Found::Closed(..)));
+        assert!(matches!(told_home("0755", "other"), Found::Closed(..)));
         for (mode, owner) in [("0666", "admin"), ("0620", "root"), ("0600", "mallory")] {
             assert!(matches!(told(ForeseenText::Plain(OURS.into()), mode, owner), Found::Closed(..)), "{mode} {owner}");
         }

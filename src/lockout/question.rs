@@ -15,6 +15,7 @@ pub(super) const SUDO: [&str; 2] = ["lockout: sudo now", "lockout: sudo then"];
 pub(super) const IPTABLES: [&str; 2] = ["lockout: iptables-save", "lockout: ip6tables-save"];
 pub(super) const NFT: [&str; 2] = ["lockout: nft now", "lockout: nft then"];
 pub(super) const SOCKET: &str = "lockout: ssh.socket";
+pub(super) const WRAPPED: &str = "lockout: wrapped";
 pub(super) const WRAPPERS: [&str; 2] = ["/etc/hosts.allow", "/etc/hosts.deny"];
 
 // Our session's own words on where it comes from. sudo clears its environment, so the parents are asked.
@@ -25,7 +26,7 @@ while [ -z "$rp_conn" ] && [ "${rp_pid:-0}" -gt 1 ]; do
   while read -r rp_word rp_rest; do [ "$rp_word" != PPid: ] || rp_up=$rp_rest; done <"/proc/$rp_pid/status"
   rp_pid=$rp_up
 done
-case $rp_conn in *[!0-9a-fA-F:.%\ ]*) rp_conn= ;; esac
+case $rp_conn in *[!0-9a-zA-Z:.%_\ -]*) rp_conn= ;; esac
 rp_from=${rp_conn%% *} rp_to=${rp_conn#* * } rp_to=${rp_to% *} rp_port=${rp_conn##* }"#;
 
 // The user's name is put in by the shell that runs it.
@@ -109,6 +110,8 @@ grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"),
     }
     if touched.wrappers {
         WRAPPERS.iter().for_each(|path| script.content(path, None));
+        let linked = "grep -q libwrap /usr/sbin/sshd /usr/lib/openssh/sshd-session 2>/dev/null && echo yes || echo no";
+        script.section(WRAPPED, Sh::program_of_the_user(linked));
     }
 }
 

@@ -100,7 +100,7 @@ impl Settings {
             return closed(format!("DenyGroups {entry} means {user}"), "take the group out of DenyGroups");
         }
         let groups = entries("allowgroups");
-        if !groups.is_empty() && !groups.iter().any(|entry| in_group(entry)) {
+        if !groups.is_empty() && !groups.iter().any(in_group) {
             let by = format!("{user} is in none of {}", told("AllowGroups", &groups));
             return closed(by, "add a group of the account to AllowGroups");
         }

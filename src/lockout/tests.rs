@@ -182,12 +182,54 @@ fn each_part_is_closed_by_what_closes_it() {
 }
 
 #[test]
+fn a_socket_of_systemd_decides_over_the_ports_of_sshd() {
+    let mut foreseen = Foreseen::default();
+    file(&mut foreseen, "/etc/ssh/sshd_config", "");
+    let ports = SETTINGS.replace("port 22", "port 2222").replace(":22\n", ":2222\n");
+    let units = UNITS.replace(
+        "ssh.socket\nLoadState=loaded\nActiveState=inactive",
+        "ssh.socket\nLoadState=loaded\nActiveState=active",
+    );
+    let changes: [(&'static str, &str); 3] =
+        [(question::SSHD[1], &ports), ("systemctl show", &units), (question::SOCKET, "[::]:22 (Stream)\n")];
+    let listening = |foreseen: &Foreseen, changes: &[(&'static str, &str)]| {
+        let way = judged(foreseen, &with(changes));
+        way.verdicts.iter().find(|verdict| verdict.part == Part::Listening).unwrap().ruling
+    };
+    assert_eq!(listening(&foreseen, &changes), Ruling::Open);
+    assert_eq!(listening(&foreseen, &changes[..1]), Ruling::Closed);
+    foreseen.socket = Some((vec!["2222".into()], foreseen.origin()));
+    assert_eq!(listening(&foreseen, &changes), Ruling::Closed);
+    foreseen.socket = Some((vec!["22".into(), "2222".into()], foreseen.origin()));
+    assert_eq!(listening(&foreseen, &changes), Ruling::Open);
+    // What systemd says is not understood: nobody can tell.
+    let garbled = [changes[0], ("systemctl show", "nothing")];
+    assert_eq!(listening(&foreseen, &garbled), Ruling::Undecided);
+}
+
+#[test]
 fn who_would_shut_us_out_now_is_not_believed() {
     let mut foreseen = Foreseen::default();
     file(&mut foreseen, "/etc/ssh/sshd_config", "");
     let deaf = SETTINGS.replace("usepam yes", "usepam yes\nallowusers root");
     let way = judged(&foreseen, &with(&[(question::SSHD[0], &deaf), (question::SSHD[1], &deaf)]));
     assert!(way.closed().next().is_none() && way.ruling() == Ruling::Undecided, "{way:?}");
+}
+
+#[test]
+fn files_of_the_network_are_told_as_undecided() {
+    for (path, part) in [
+        ("/etc/systemd/network/10-host0.network", Part::Network),
+        ("/etc/network/interfaces", Part::Network),
+        ("/etc/systemd/system/ssh.service.d/x.conf", Part::Listening),
+    ] {
+        let mut foreseen = Foreseen::default();
+        file(&mut foreseen, path, "x\n");
+        assert_eq!(rulings(&judged(&foreseen, &sections())), [(part, Ruling::Undecided)], "{path}");
+    }
+    let mut calm = Foreseen::default();
+    file(&mut calm, "/etc/motd", "x\n");
+    assert!(calm.is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Owns which parts of the way in a plan touches: only those are asked about and judged.
 
-use crate::resource::Foreseen;
+use crate::resource::{Foreseen, is_before_keys};
 
 /// Which parts of the way in a plan touches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Touched {
             sshd: foreseen.sshd_include
                 || foreseen.socket.is_some()
                 || any(&|path| path.starts_with("/etc/ssh/") && !path.contains("authorized_keys")),
-            keys: any(&|path| path.contains("/.ssh/") || path.contains("authorized_keys")),
+            keys: any(&|path| path.contains("/.ssh/") || path.contains("authorized_keys") || is_before_keys(path)),
             account: account.is_some(),
             sudo: account
                 .is_some_and(|account| account.groups_only || !account.groups.is_empty() || account.uid.is_some())

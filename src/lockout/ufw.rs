@@ -41,13 +41,23 @@ impl Ufw {
     /// As Debian's package brings it.
     pub fn stock() -> Ufw {
         let rules = ["", "6"].map(|six| {
-            let before = format!(
+            let mut before = format!(
                 "*filter\n:ufw{six}-before-input - [0:0]\n:ufw{six}-before-output - [0:0]\n:ufw{six}-before-forward - \
-                 [0:0]\n-A ufw{six}-before-input -i lo -j ACCEPT\n-A ufw{six}-before-output -o lo -j ACCEPT\n-A \
-                 ufw{six}-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A \
-                 ufw{six}-before-output -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A \
-                 ufw{six}-before-input -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
+                 [0:0]\n"
             );
+            for (way, door) in [("input", "i"), ("output", "o")] {
+                before.push_str(&format!(
+                    "-A ufw{six}-before-{way} -{door} lo -j ACCEPT\n-A ufw{six}-before-{way} -m conntrack --ctstate \
+                     RELATED,ESTABLISHED -j ACCEPT\n"
+                ));
+                // Without them nobody finds an IPv6 address.
+                for kind in ["neighbor-solicitation", "neighbor-advertisement"].into_iter().filter(|_| six == "6") {
+                    before.push_str(&format!(
+                        "-A ufw6-before-{way} -p icmpv6 --icmpv6-type {kind} -m hl --hl-eq 255 -j ACCEPT\n"
+                    ));
+                }
+            }
+            before.push_str(&format!("-A ufw{six}-before-input -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"));
             let user = format!(
                 "*filter\n:ufw{six}-user-input - [0:0]\n:ufw{six}-user-output - [0:0]\n:ufw{six}-user-forward - \
                  [0:0]\n:ufw{six}-user-limit - [0:0]\n:ufw{six}-user-limit-accept - [0:0]\n\

@@ -113,6 +113,14 @@ impl Scope {
         left
     }
 
+    /// What a host remembers that is neither declared by this run nor an orphan of it: other playbooks' things.
+    pub fn foreign<'a>(&self, host: &HostName, remembered: &'a [Made]) -> Vec<&'a Made> {
+        let orphans = self.leftovers(host, remembered).orphans;
+        let declared = |made: &Made| self.declared.get(host).is_some_and(|ids| ids.contains(&made.id));
+        let is_orphan = |made: &Made| orphans.iter().any(|orphan| orphan.made.id == made.id);
+        remembered.iter().filter(|made| !declared(made) && !is_orphan(made)).collect()
+    }
+
     /// Whether something declared on a host still stands in this or belongs to it.
     pub fn uses(&self, host: &HostName, brought: &[Provision]) -> bool {
         let Some(used) = self.used.get(host) else { return false };
@@ -162,6 +170,10 @@ mod tests {
         assert!(orphans(&scope(None, &["r"], &[]), &all).is_empty());
         // The other host has none of it.
         assert!(scope(None, &["r"], &[]).leftovers(&HostName::new("b"), &all).is_empty());
+        let scope = scope(None, &["p", "r"], &["file:/kept", "file:/moved"]);
+        let foreign: Vec<&str> =
+            scope.foreign(&HostName::new("a"), &all).into_iter().map(|made| made.id.as_str()).collect();
+        assert_eq!(foreign, ["file:/foreign"]);
     }
 
     #[test]

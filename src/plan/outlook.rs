@@ -163,6 +163,14 @@ impl Act {
 }
 
 impl Outlook {
+    /// Holds back changes of a kind on a host, and says why.
+    pub fn hold(&mut self, host: &HostName, kind: &str, why: &str) {
+        let of_host = self.hosts.iter_mut().filter(|known| known.host == *host).flat_map(|known| &mut known.resources);
+        for planned in of_host.filter(|planned| planned.id.kind == kind && planned.act.changes()) {
+            planned.act = Act::Unknown { why: why.to_owned() };
+        }
+    }
+
     /// Joins in what is left over, on hosts of it or others.
     pub fn add_leftovers(&mut self, left: BTreeMap<HostName, Leftovers>) {
         for (host, left) in left.into_iter().filter(|(_, left)| !left.is_empty()) {

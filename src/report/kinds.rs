@@ -32,10 +32,11 @@ pub fn kinds(entries: &[Entry], paint: &Paint) -> String {
 pub fn kinds_markdown(entries: &[Entry]) -> String {
     let mut text = String::from(
         "# Kinds\n\nWhat can stand in a phase of a playbook. This page is written by a test from the types themselves.\n\n\
-         | kind | what it is for |\n|---|---|\n",
+         | kind | what it is for | `prune` removes it |\n|---|---|---|\n",
     );
     for entry in entries {
-        let _ = writeln!(text, "| [`{0}`](#{0}) | {1} |", entry.name, cell(entry.summary));
+        let pruned = if entry.has_removable() { "yes" } else { "" };
+        let _ = writeln!(text, "| [`{0}`](#{0}) | {1} | {pruned} |", entry.name, cell(entry.summary));
     }
     for entry in entries {
         text.push_str(&page(entry));
@@ -50,6 +51,14 @@ fn page(entry: &Entry) -> String {
     }
     if entry.risky {
         text.push_str("\nA change of it can lock people out: the guard is armed before, and the host takes the change back unless a fresh connection confirms it.\n");
+    }
+    if !entry.check && !entry.has_removable() {
+        text.push_str(
+            "\nOnce it is declared no more, it stays as it is: `rempart prune` does not know how to remove it.\n",
+        );
+    }
+    if !entry.undo.is_empty() {
+        let _ = write!(text, "\nUndone by `rempart rollback`: {}\n", entry.undo);
     }
     let fence = if entry.example.contains("```") { "````" } else { "```" };
     let _ = write!(text, "\n{fence}yaml\n{}\n{fence}\n", entry.example.trim_end());
@@ -291,9 +300,9 @@ mod tests {
 
         What can stand in a phase of a playbook. This page is written by a test from the types themselves.
 
-        | kind | what it is for |
-        |---|---|
-        | [`sample`](#sample) | A sample \| of all. |
+        | kind | what it is for | `prune` removes it |
+        |---|---|---|
+        | [`sample`](#sample) | A sample \| of all. |  |
 
         ## sample
 

@@ -64,7 +64,7 @@ mod tests {
         No changes to make, but that is not all:
         2 orphans are left over from earlier runs; `rempart prune` removes them.
         ");
-        insta::assert_snapshot!(json_text(&plan_json(&outlook, &notes), false), @r#"{"format_version":"1.0","kind":"plan","hosts":[{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}],"orphans":[{"id":"file:/etc/old\u001b[2J","playbook":"base","run":"0123456789ab"},{"id":"command:once","playbook":"base","site":"site","run":"0123456789ab","kept":"it cannot be removed by rempart"}],"of_other_sites":[{"id":"file:/etc/other","playbook":"base","site":"prod","run":"0123456789ab"}]}],"notes":[],"totals":{"add":0,"change":0,"remove":0,"same":1,"check":0,"findings":0,"unknown":0,"unreachable":0,"orphans":2}}"#);
+        insta::assert_snapshot!(json_text(&plan_json(&outlook, &notes), false), @r#"{"format_version":"1.0","kind":"plan","hosts":[{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}],"orphans":[{"id":"file:/etc/old\u001b[2J","playbook":"base","run":"0123456789ab"},{"id":"command:once","playbook":"base","site":"site","run":"0123456789ab","kept":"it cannot be removed by rempart"}],"of_other_sites":[{"id":"file:/etc/other","playbook":"base","site":"prod","run":"0123456789ab"}]}],"notes":[],"totals":{"add":0,"change":0,"remove":0,"same":1,"check":0,"findings":0,"unknown":0,"unreachable":0,"locked_out":0,"orphans":2}}"#);
     }
 
     #[test]

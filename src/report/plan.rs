@@ -323,6 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn each_host_of_a_paragraph_tells_its_own_way_in() {
+        use crate::lockout::Ruling;
+        let mut outlook = Outlook { hosts: samples::outlook().hosts.split_off(4) };
+        outlook.hosts[0].way_in = Some(samples::way_in(Ruling::Open));
+        outlook.hosts[1].way_in = Some(samples::way_in(Ruling::Closed));
+        insta::assert_snapshot!(shown(&outlook, &Notes::new(), false, &Paint::PLAIN), @"
+        calm1: no changes (1 as declared)
+          same on calm2
+          ✓ way into calm1: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): stays open: firewall: table ip filter, the policy of INPUT: DROP (firewall_ufw:ufw, play.yaml:6)
+          ✗ way into calm2: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): WOULD BE CLOSED by firewall: table ip filter, the policy of INPUT: DROP (firewall_ufw:ufw, play.yaml:6)
+
+        No changes. The fleet is as the playbook says. 2 resources on 2 hosts.
+        ");
+    }
+
+    #[test]
     fn colour_adds_nothing_but_colour() {
         let (outlook, notes) = (samples::outlook(), samples::notes());
         let colour = shown(&outlook, &notes, true, &Paint { colour: true, ..Paint::PLAIN });

@@ -234,7 +234,7 @@ mod tests {
     fn a_host_is_told_by_its_count_and_step() {
         let mut teller = Teller::new(&[(host("web1"), 3)], Paint::PLAIN);
         assert_eq!(teller.now(&host("web1")), "web1  0/3  asking");
-        for (at, event) in events().into_iter().take(7) {
+        for (at, event) in events().into_iter().take(8) {
             teller.hear(&event, Duration::from_millis(at));
         }
         assert_eq!(teller.now(&host("web1")), "web1  2/3  restart squid");

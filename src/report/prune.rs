@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::escape::visible;
 use super::plan::{body, summary};
+use super::way_in::way_in;
 use super::{Paint, Tone};
 use crate::model::HostName;
 use crate::plan::{Made, Outlook, Totals};
@@ -23,7 +24,8 @@ pub fn prune(view: &PruneView<'_>, paint: &Paint) -> String {
     let mut text = String::new();
     for host in &view.outlook.hosts {
         let name = paint.tone(Tone::Bold, &visible(host.host.as_str()));
-        text.push_str(&format!("{name}: {}\n{}\n", summary(host, paint), body(host, false, paint)));
+        let way = host.way_in.as_ref().map(|way| way_in(way, None, paint)).unwrap_or_default();
+        text.push_str(&format!("{name}: {}\n{}{way}\n", summary(host, paint), body(host, false, paint)));
     }
     for (host, made) in view.forgotten {
         let ids: Vec<String> = made.iter().map(|made| visible(&made.id)).collect();

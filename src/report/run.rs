@@ -269,6 +269,7 @@ fn ending(view: &RunView<'_>, paint: &Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockout::Ruling;
     use crate::report::escape::is_unseen;
 
     fn bad_run() -> RunReport {
@@ -299,7 +300,6 @@ mod tests {
             unreachable: BTreeMap::from([(HostName::new("old1"), "no route to host".into())]),
             checkpoints: BTreeSet::new(),
             interrupted: false,
-            ..RunReport::default()
         }
     }
 
@@ -361,6 +361,20 @@ mod tests {
     fn colour_adds_nothing_but_colour() {
         let colour = shown(&bad_run(), &Paint { colour: true, ..Paint::PLAIN });
         assert_eq!(anstream::adapter::strip_str(&colour).to_string(), shown(&bad_run(), &Paint::PLAIN));
+    }
+
+    #[test]
+    fn a_run_that_was_told_to_close_a_way_in_says_so() {
+        let mut outlook = crate::report::samples::outlook();
+        let told = |outlook: &Outlook| {
+            run_json(&RunView { report: &bad_run(), took: None, times: &BTreeMap::new(), outlook: Some(outlook) })
+        };
+        outlook.hosts[0].way_in = Some(crate::report::samples::way_in(Ruling::Undecided));
+        assert!(told(&outlook).get("allowed_lockouts").is_none());
+        outlook.hosts[0].way_in = Some(crate::report::samples::way_in(Ruling::Closed));
+        let told = told(&outlook);
+        assert_eq!(told["allowed_lockouts"][0]["host"], outlook.hosts[0].host.as_str());
+        assert_eq!(told["allowed_lockouts"][0]["way_in"]["verdicts"][0]["ruling"], "closed");
     }
 
     #[test]

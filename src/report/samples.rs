@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::notes::Notes;
 use crate::engine::{Healed, HostNote};
+use crate::lockout::{Part, PartVerdict, Ruling, WayIn};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::plan::{Act, DiffLine, FieldDelta, HostOutlook, Leftovers, Made, Orphan, Outlook, Planned, Shown};
 
@@ -32,6 +33,20 @@ pub fn planned(phase: Phase, kind: &'static str, key: &str, line: usize, act: Ac
         permanent: None,
         controls: Vec::new(),
     }
+}
+
+/// A way in of which one part has this ruling.
+pub fn way_in(ruling: Ruling) -> WayIn {
+    let verdict = PartVerdict {
+        part: Part::Firewall,
+        ruling,
+        by: "table ip filter, the policy of INPUT: DROP".into(),
+        resource: Some(ResourceId::new("firewall_ufw", "ufw")),
+        place: Some("play.yaml:6".into()),
+        fix: None,
+    };
+    let (from, to) = ("192.0.2.1".parse().ok(), "192.0.2.11".parse().ok());
+    WayIn { from, to, port: Some(22), user: "admin".into(), with: "ssh-ed25519 key".into(), verdicts: vec![verdict] }
 }
 
 pub fn host(name: &str, resources: Vec<Planned>) -> HostOutlook {

@@ -66,7 +66,6 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         unreachable: BTreeMap::from([(HostName::new("lost"), text.into())]),
         checkpoints: [host.clone()].into(),
         interrupted: false,
-        ..RunReport::default()
     };
     (outlook, Notes::from([(host, note)]), report)
 }

@@ -13,8 +13,15 @@ pub(super) fn way_in(way: &WayIn, name: Option<&str>, paint: &Paint) -> String {
     let telling = |ruling: Ruling| way.verdicts.iter().filter(move |verdict| verdict.ruling == ruling);
     let mut text = String::new();
     if way.ruling() == Ruling::Open {
-        let parts: Vec<String> = telling(Ruling::Open).map(told).collect();
-        return format!("{} {}\n", head("✓", Tone::Good, "stays open:"), parts.join("; "));
+        let all: Vec<&PartVerdict> = telling(Ruling::Open).collect();
+        let mut parts = String::new();
+        for (at, one) in all.iter().enumerate() {
+            // A resource that several parts come from is named behind the last of them.
+            let again = all.get(at + 1).is_some_and(|next| next.resource == one.resource);
+            let more = if at + 1 < all.len() { "; " } else { "" };
+            parts.push_str(&format!("{}{}{more}", what(one), if again { String::new() } else { whose(one) }));
+        }
+        return format!("{} {parts}\n", head("✓", Tone::Good, "stays open:"));
     }
     for (ruling, sign, tone, word) in [
         (Ruling::Closed, "✗", Tone::Bad, "WOULD BE CLOSED by"),
@@ -47,11 +54,18 @@ fn path(way: &WayIn) -> String {
 }
 
 fn told(verdict: &PartVerdict) -> String {
-    let whose = match (&verdict.resource, &verdict.place) {
+    format!("{}{}", what(verdict), whose(verdict))
+}
+
+fn what(verdict: &PartVerdict) -> String {
+    format!("{}: {}", verdict.part.words(), visible(&verdict.by))
+}
+
+fn whose(verdict: &PartVerdict) -> String {
+    match (&verdict.resource, &verdict.place) {
         (Some(id), Some(place)) => format!(" ({}, {})", visible(&id.to_string()), visible(place)),
         _ => String::new(),
-    };
-    format!("{}: {}{whose}", verdict.part.words(), visible(&verdict.by))
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +100,8 @@ mod tests {
         let pam = verdict(Part::Access, Ruling::Undecided, "PAM is not simulated");
         let told = |verdicts: Vec<PartVerdict>, name| way_in(&way(verdicts), name, &Paint::PLAIN);
         insta::assert_snapshot!(told(vec![open.clone()], None), @"  ✓ way in: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): stays open: firewall: table ip filter, chain ufw-user-input: -j ACCEPT (firewall_rule:allow 22/tcp, site.yaml:12)");
+        let port = || PartVerdict { part: Part::Listening, ..open.clone() };
+        insta::assert_snapshot!(told(vec![open.clone(), port()], None), @"  ✓ way in: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): stays open: firewall: table ip filter, chain ufw-user-input: -j ACCEPT; sshd's port: table ip filter, chain ufw-user-input: -j ACCEPT (firewall_rule:allow 22/tcp, site.yaml:12)");
         insta::assert_snapshot!(told(vec![open.clone(), key()], Some("web2")), @r"
         ✗ way into web2: 192.0.2.1 -> 192.0.2.11:22 as admin (ssh-ed25519 key): WOULD BE CLOSED by our key: our key stands in no\u{1b}[2J file
               = do something

@@ -2,7 +2,7 @@
 //!
 //! Must not know what any of it does to a login. What is not in here stays as it is on the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ManagedFile;
 use crate::model::ResourceId;
@@ -29,7 +29,7 @@ pub enum ForeseenText {
     Gone,
 }
 
-/// A file as it will stand.
+/// A file as it will stand, or a directory on the way to keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeseenFile {
     /// What it will hold.
@@ -141,6 +141,8 @@ pub struct Foreseen {
     pub units: BTreeMap<String, ForeseenUnit>,
     /// Packages that go.
     pub removed: BTreeMap<String, Origin>,
+    /// Packages that come, or come anew: what tools make of files may change with them.
+    pub installed: BTreeSet<String>,
     /// Kernel settings, with their values.
     pub sysctls: BTreeMap<String, (String, Origin)>,
 }
@@ -158,7 +160,8 @@ impl Foreseen {
 
     /// Whether nothing of the plan touches the way in.
     pub fn is_empty(&self) -> bool {
-        let Self { origin: _, files, sshd_include, socket, ufw, accounts, units, removed, sysctls } = self;
+        let Self { origin: _, files, sshd_include, socket, ufw, accounts, units, removed, installed: _, sysctls } =
+            self;
         files.is_empty()
             && !sshd_include
             && socket.is_none()
@@ -171,7 +174,8 @@ impl Foreseen {
 
     /// Whose changes all of these are, if they are of one resource.
     pub fn sole_origin(&self) -> Option<Origin> {
-        let Self { origin: _, files, sshd_include: _, socket, ufw, accounts, units, removed, sysctls } = self;
+        let Self { origin: _, files, sshd_include: _, socket, ufw, accounts, units, removed, installed: _, sysctls } =
+            self;
         let rules = ufw.iter().flat_map(|ufw| {
             ufw.rules.iter().map(|rule| &rule.origin).chain(ufw.switch.iter().map(|switch| &switch.origin))
         });
@@ -234,7 +238,7 @@ pub fn is_way_in(path: &str) -> bool {
         "/etc/nftables.conf",
         "/etc/shells",
     ];
-    const TREES: [&str; 8] = [
+    const TREES: [&str; 13] = [
         "/etc/ssh/",
         "/etc/sudoers.d/",
         "/etc/pam.d/",
@@ -243,10 +247,22 @@ pub fn is_way_in(path: &str) -> bool {
         "/etc/nftables.d/",
         "/etc/nftables/",
         "/etc/iptables/",
+        "/etc/systemd/network/",
+        "/etc/systemd/system/ssh",
+        "/etc/network/",
+        "/etc/netplan/",
+        "/etc/NetworkManager/",
     ];
     FILES.contains(&path)
         || TREES.iter().any(|tree| path.starts_with(tree))
         || path.contains("/.ssh/")
+        || is_before_keys(path)
         || path.contains("authorized_keys")
         || (path.starts_with("/etc/") && path.ends_with(".nft"))
+}
+
+/// Whether it is a directory on the way to an account's keys: sshd refuses keys below one that others can write.
+pub fn is_before_keys(path: &str) -> bool {
+    let home = path.strip_prefix("/home/").is_some_and(|name| !name.contains('/'));
+    home || matches!(path, "/root" | "/home") || path.ends_with("/.ssh")
 }

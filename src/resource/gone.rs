@@ -2,31 +2,23 @@
 
 use serde_json::Value;
 
-use super::{Context, Desired, Entry, Provision, Resource};
+use super::{Context, Desired, Entry, Provision, Resource, is_lifeline_unit};
 use crate::model::{Diagnostic, Source};
 use crate::yaml::{self, Dialect};
 
-// What no host does without, and what lets people in. Directories at the top of the tree are never removed either.
+// What no host does without, and what lets people in.
+#[rustfmt::skip]
 const LASTING: &[&str] = &[
-    "/etc/passwd",
-    "/etc/shadow",
-    "/etc/group",
-    "/etc/gshadow",
-    "/etc/sudoers",
-    "/etc/fstab",
-    "/etc/ssh/sshd_config",
-    "/etc/nsswitch.conf",
-    "/etc/resolv.conf",
-    "/etc/pam.d",
-    "/etc/ssh",
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
+    "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log",
+    "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/fstab", "/etc/nsswitch.conf",
+    "/etc/resolv.conf", "/etc/pam.d", "/etc/ssh", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d",
 ];
 const LASTING_BELOW: &[&str] = &["/boot/", "/dev/", "/proc/", "/sys/", "/run/rempart", "/var/lib/rempart"];
 
-/// Whether a path is never removed only because nobody declares it any more.
-pub fn is_lasting(path: &str) -> bool {
-    let below_the_root = path.trim_start_matches('/').contains('/');
-    !below_the_root
-        || LASTING.contains(&path)
+// Whether a path is never removed only because nobody declares it any more.
+fn is_lasting(path: &str) -> bool {
+    LASTING.contains(&path)
         || LASTING_BELOW.iter().any(|start| path.starts_with(start))
         || path.split('/').any(|part| part == ".ssh" || part.starts_with("authorized_keys"))
 }
@@ -41,11 +33,19 @@ pub struct Gone {
 }
 
 impl Entry {
+    /// Whether there are things of this kind that can be removed by their key alone.
+    pub fn has_removable(&self) -> bool {
+        ["a", "allow 22/tcp"].into_iter().any(|key| (self.named)(key).is_some())
+    }
+
     /// What removes the resource of a key.
     ///
     /// # Errors
     /// Why it is never removed: it cannot be by rempart, or the host is out of reach without it.
     pub fn gone(&self, key: &str, context: &Context<'_>) -> Result<Gone, String> {
+        if key.starts_with('/') && is_lasting(key) {
+            return Err("no host does without it, so it is never removed".into());
+        }
         let fields = (self.named)(key).ok_or("it cannot be removed by rempart")?;
         let load = |fields: &Value| {
             let node = yaml::parse(&Source::new(format!("{}:{key}", self.name), fields.to_string()), Dialect::Playbook)
@@ -60,6 +60,9 @@ impl Entry {
         }
         // Some cannot be written down by their key alone; then nothing is known of what they bring.
         let brings = load(&fields).map(|present| present.provides()).unwrap_or_default();
+        if brings.iter().any(|brought| matches!(brought, Provision::Unit(name) if is_lifeline_unit(name))) {
+            return Err("rempart comes in by it, so it is never removed".into());
+        }
         Ok(Gone { resource, brings })
     }
 }
@@ -77,7 +80,7 @@ mod tests {
         for path in ["/", "/etc", "/srv", "/etc/passwd", "/boot/grub/grub.cfg", "/home/a/.ssh/authorized_keys"] {
             assert!(is_lasting(path), "{path}");
         }
-        for path in ["/etc/motd.d/x", "/srv/x", "/etc/systemd/system/x.service", "/home/a/file"] {
+        for path in ["/etc/motd.d/x", "/models", "/srv/x", "/etc/systemd/system/x.service", "/home/a/file"] {
             assert!(!is_lasting(path), "{path}");
         }
     }

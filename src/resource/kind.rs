@@ -41,12 +41,17 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// An item as written in a playbook, parsed by a test and shown in the docs.
     const EXAMPLE: &'static str;
+    /// The field that alone makes the key, and so names the resource; see [`Kind::named`]. `None` = there is none.
+    const NAMED_BY: Option<&'static str> = None;
     /// Whether it only looks: its `steps` are empty, and a difference is a finding.
     const CHECK: bool = false;
 
     /// Whether its steps may touch what other resources look at (a package brings its own configuration files). If
     /// so, what depends on it is measured again before its own steps.
     const TOUCHES_OTHERS: bool = true;
+
+    /// What a rollback of it puts back, and what not, in a sentence or two; empty for a check alone.
+    const UNDO: &'static str = "";
 
     /// Whether any change of this kind can lock people out.
     const RISKY: bool = false;
@@ -62,8 +67,8 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
 
     /// The least that a playbook writes to name the resource of a key. With `state: absent` it is what removes it, which
     /// is how something goes that rempart made and nobody declares any more. `None` = rempart cannot remove it.
-    fn named(_key: &str) -> Option<Value> {
-        None
+    fn named(key: &str) -> Option<Value> {
+        Self::NAMED_BY.map(|field| serde_json::json!({ field: key }))
     }
 
     /// The keys of what an item of this key makes, where it makes several things: the packages that it lists.
@@ -227,6 +232,8 @@ pub struct Entry {
     pub example: &'static str,
     /// Whether it only looks.
     pub check: bool,
+    /// See [`Kind::UNDO`].
+    pub undo: &'static str,
     /// See [`Kind::RISKY`].
     pub risky: bool,
     /// See [`Kind::TOUCHES_OTHERS`].
@@ -255,6 +262,7 @@ impl Entry {
             summary: K::SUMMARY,
             example: K::EXAMPLE,
             check: K::CHECK,
+            undo: K::UNDO,
             risky: K::RISKY,
             touches_others: K::TOUCHES_OTHERS,
             named: K::named,

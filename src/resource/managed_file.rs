@@ -84,7 +84,9 @@ impl ManagedFile {
     pub fn put(&self, seen: &Seen, validator: Sh) -> Step {
         let Some(content) = &self.content else {
             let script = sh!(
-                "chown -- {} {}\nchmod -- {} {}",
+                "rp_parent {} {}\nchown -- {} {}\nchmod -- {} {}",
+                self.folder(),
+                self.owner,
                 format!("{}:{}", self.owner, self.group),
                 self.path,
                 self.mode,
@@ -114,14 +116,24 @@ impl ManagedFile {
             script.line(sh!("rp_validate() { {}; }", Sh::program_of_the_user(&calls)));
         }
         script.line(put);
-        let step = Step::new(format!("write {}", self.path), script).with_payload(content.clone());
+        let step = Step::new(format!("write {}", self.path), script).synced().with_payload(content.clone());
         self.undone(step).expecting(self.expect(seen))
     }
 
     /// A step that removes the file.
     pub fn remove(&self, seen: &Seen) -> Step {
-        let step = Step::new(format!("remove {}", self.path), sh!("rm -f -- {}", self.path));
+        let step = Step::new(
+            format!("remove {}", self.path),
+            sh!("[ ! -d {} ] || rp_real {}\nrm -f -- {}", self.folder(), self.folder(), self.path),
+        );
         self.undone(step).expecting(self.expect(seen))
+    }
+
+    fn folder(&self) -> &str {
+        match self.path.rsplit_once('/') {
+            Some((folder, _)) if !folder.is_empty() => folder,
+            _ => "/",
+        }
     }
 
     /// Whether it can lock people out.

@@ -28,9 +28,9 @@ pub use dpkg::{PackageState, ask_package, package_state};
 pub use field::{FieldValue, Fields, ReadText};
 pub use foreseen::{
     Foreseen, ForeseenAccount, ForeseenFile, ForeseenRule, ForeseenSwitch, ForeseenText, ForeseenUfw, ForeseenUnit,
-    Origin, is_way_in,
+    Origin, is_before_keys, is_way_in,
 };
-pub use gone::{Gone, is_lasting};
+pub use gone::Gone;
 pub use http::{HttpAnswer, HttpRequest, Url, is_whole};
 pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};
 pub use lifeline::{Lifeline, RESTART_SSHD, is_lifeline_folder, is_lifeline_unit, lifeline};

@@ -13,7 +13,8 @@ const UNSAID: &str = "its kind does not say what it touches";
 /// stands in the file `"$P/i"`, readable by root alone, in memory. These functions are at hand:
 /// `rp_put SOURCE TARGET MODE OWNER GROUP [VALIDATOR]` replaces a file atomically: a temporary file beside it, owner
 /// and mode before content, fsync, VALIDATOR (a shell function name called with the temporary path), rename, fsync of
-/// the directory. It refuses a parent that is a symlink or belongs to somebody who is not root or OWNER.
+/// the directory. It refuses a parent that is a symlink or belongs to somebody who is not root or OWNER, as does
+/// `rp_parent DIRECTORY OWNER` alone; `rp_real PATH` refuses a path with a symlink on its way.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Which resources of the batch it serves, by position.
@@ -30,6 +31,8 @@ pub struct Step {
     pub reversal: Reversal,
     /// Whether it can lock people out; the guard is armed before such a step.
     pub risky: bool,
+    /// Whether all that it writes is on the disk when it ends, as after `rp_put`; else everything is synced after it.
+    pub synced: bool,
     /// How long it may take, in seconds.
     pub timeout: u64,
 }
@@ -45,6 +48,7 @@ impl Step {
             payloads: Vec::new(),
             reversal: Reversal::Never(UNSAID),
             risky: false,
+            synced: false,
             timeout: 300,
         }
     }
@@ -88,6 +92,13 @@ impl Step {
     #[must_use]
     pub fn risky(mut self) -> Self {
         self.risky = true;
+        self
+    }
+
+    /// Says that all it writes is on the disk when it ends.
+    #[must_use]
+    pub fn synced(mut self) -> Self {
+        self.synced = true;
         self
     }
 
@@ -200,6 +211,8 @@ pub enum Touch {
     Container(String),
     /// A Docker network: there or not. It goes again while no container is in it.
     Network(String),
+    /// What a command did that nobody can look at: it stands until the way back's own command has run.
+    Effect(String),
 }
 
 impl Touch {
@@ -217,6 +230,7 @@ impl Touch {
             Touch::Home(path) => format!("home {path}"),
             Touch::Container(name) => format!("container {name}"),
             Touch::Network(name) => format!("network {name}"),
+            Touch::Effect(name) => format!("effect {name}"),
         }
     }
 
@@ -239,6 +253,7 @@ impl Touch {
             "home" => Touch::Home(what.to_owned()),
             "container" => Touch::Container(what.to_owned()),
             "network" => Touch::Network(what.to_owned()),
+            "effect" => Touch::Effect(what.to_owned()),
             _ => return None,
         })
     }
@@ -263,7 +278,12 @@ impl Touch {
         match self {
             Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) => Some(path),
             Touch::Line { file, .. } | Touch::Member { file, .. } => Some(file),
-            Touch::Packages | Touch::Unit(_) | Touch::Kernel(_) | Touch::Container(_) | Touch::Network(_) => None,
+            Touch::Packages
+            | Touch::Unit(_)
+            | Touch::Kernel(_)
+            | Touch::Container(_)
+            | Touch::Network(_)
+            | Touch::Effect(_) => None,
         }
     }
 }

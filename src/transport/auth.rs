@@ -41,16 +41,16 @@ pub(super) fn login(link: &Link, route: &Route, deadline: Instant) -> Result<Log
 
 // A MAC is no choice of its own where the cipher brings one, so it is not told.
 fn agreed(link: &Link) -> Vec<Agreed> {
-    let choices: [(&'static str, fn() -> MethodType); 3] = [
-        ("KexAlgorithms", || MethodType::Kex),
-        ("HostKeyAlgorithms", || MethodType::HostKey),
-        ("Ciphers", || MethodType::CryptCs),
-    ];
-    let agreed = |(keyword, choice): (&'static str, fn() -> MethodType)| {
+    let agreed = |keyword: &'static str, choice: fn() -> MethodType| {
         let able = link.session.supported_algs(choice()).ok()?.into_iter().map(str::to_owned).collect();
         Some(Agreed { keyword, chosen: link.session.methods(choice())?.to_owned(), able })
     };
-    choices.into_iter().filter_map(agreed).collect()
+    let all = [
+        agreed("KexAlgorithms", || MethodType::Kex),
+        agreed("HostKeyAlgorithms", || MethodType::HostKey),
+        agreed("Ciphers", || MethodType::CryptCs),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 struct Attempt<'a> {

@@ -1,9 +1,11 @@
 //! Owns one case: from a copied disk, through a fault at one moment, to the verdict of the checker, the plain run after it,
 //! and the checker's verdict on that.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -11,7 +13,7 @@ use serde_json::Value;
 
 use crate::fixture::{Ran, Running};
 use crate::record::{CHECKER, Recorded, Step, snap};
-use crate::site::{APPLY, Done, PLAYBOOK, Site, say};
+use crate::site::{Done, Site, say};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,14 +122,7 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     let begun = Instant::now();
     let mut clock = Clock(begun, String::new());
     let mut verdict = Verdict::default();
-    let state = format!("{}-{}", case.name(), std::process::id());
-    site.start_from(&recorded.disks[case.step.batch])?;
-    clock.lap("boot");
-    site.want(&format!("before 0.{}", case.step.number))?;
-    let mut run = site.start(&state);
-    if site.held(&mut run, PATIENCE)?.is_none() {
-        return Err(format!("{}: the run ended before its step: {}", case.name(), run.end(PATIENCE)));
-    }
+    let (mut run, base, state) = approach(site, recorded, case)?;
     reach(site, case, &mut run)?;
     clock.lap("reach");
     let ran = strike(site, case, run)?;
@@ -137,7 +132,7 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     clock.lap("settle");
     let file = site.ground.folder.join(format!("{}.json", site.lab));
     snap(site, &file, "")?;
-    judge(recorded, &file, Some(recorded.around(&case.step)), &mut verdict)?;
+    judge(recorded, &file, Some((base, recorded.before(case.step.batch, case.step.number))), &mut verdict)?;
     clock.lap("judge");
     if let Some(why) = unreadable(&ran) {
         verdict.faults.push(why);
@@ -155,9 +150,35 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     Ok(verdict)
 }
 
+/// Boots the host from the disk before the step's batch, and runs up to the step; with the golden state of that disk, and the
+/// name of the controller's own state.
+fn approach(site: &Site, recorded: &Recorded, case: &Case) -> Done<(Running, usize, String)> {
+    // A reboot may have done what the step is for, as with a service that a package has enabled; then the way begins
+    // with an earlier disk.
+    static EARLIER: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+    let known = || EARLIER.lock().unwrap().get(&case.step.title).copied();
+    for earlier in known().unwrap_or(0)..=3.min(case.step.batch) {
+        let batch = case.step.batch - earlier;
+        site.start_from(&recorded.disks[batch])?;
+        site.want(&format!("before * {}", case.step.title))?;
+        // Beside a disk of the past, its memory must begin anew.
+        let state = format!("{}-{earlier}", case.name());
+        let _ = std::fs::remove_dir_all(site.state_of(&state));
+        let mut run = site.start(&state);
+        if site.held(&mut run, PATIENCE)?.is_some() {
+            return Ok((run, recorded.before(batch, 0), state));
+        }
+        let ran = run.end(PATIENCE);
+        if ran.code != 0 {
+            return Err(format!("the run ended before the step: {}: {}", ran.code, brief(&ran)));
+        }
+        EARLIER.lock().unwrap().insert(case.step.title.clone(), earlier + 1);
+    }
+    Err("no run needed this step".to_owned())
+}
+
 /// From before the step to the moment of the case.
 fn reach(site: &Site, case: &Case, run: &mut Running) -> Done<()> {
-    let step = format!("0.{}", case.step.number);
     match case.moment {
         Moment::Before => Ok(()),
         Moment::Inside(ms) => {
@@ -167,7 +188,7 @@ fn reach(site: &Site, case: &Case, run: &mut Running) -> Done<()> {
         }
         Moment::Sync | Moment::Ended => {
             // A step that never syncs is caught at its end.
-            site.want(&format!("{} {step}", pattern(case.moment)))?;
+            site.want(&format!("{} * {}", pattern(case.moment), case.step.title))?;
             site.release()?;
             site.held(run, PATIENCE)?.map(|_| ()).ok_or_else(|| format!("{}: the run ended in its step", case.name()))
         }
@@ -260,12 +281,12 @@ fn judge(recorded: &Recorded, file: &Path, from: Option<(usize, usize)>, verdict
 
 /// A plain run must end well, and a plan after it must be empty.
 fn converge(site: &Site, state: &str, verdict: &mut Verdict) -> Done<String> {
-    let ran = site.rempart(&APPLY, state);
+    let ran = site.apply(state);
     let mut told = ran.to_string();
     if ran.code != 0 {
         verdict.faults.push(format!("the plain run after it ended with {}: {}", ran.code, brief(&ran)));
     }
-    let plan = site.rempart(&["plan", PLAYBOOK, "--detailed-exitcode", "--json"], state);
+    let plan = site.plan(state);
     if plan.code != 0 {
         verdict.faults.push(format!("the plan after that is not empty ({}): {}", plan.code, brief(&plan)));
     } else {
@@ -286,9 +307,10 @@ fn unreadable(ran: &Ran) -> Option<String> {
 /// The lines that say what went wrong.
 fn brief(ran: &Ran) -> String {
     let text = ran.text();
-    let bad = |line: &&str| ["✗", "error", "failed", "cannot", "✕", "unknown"].iter().any(|word| line.contains(word));
-    let lines: Vec<&str> = text.lines().filter(bad).take(6).map(str::trim).collect();
-    lines.join(" / ").chars().take(900).collect()
+    let bad =
+        |line: &&str| ["✗ ", "↷ ", "↶ ", "error", "refused"].iter().any(|word| line.trim_start().starts_with(word));
+    let lines: Vec<&str> = text.lines().filter(bad).take(4).map(str::trim).collect();
+    lines.join(" / ").chars().take(500).collect()
 }
 
 /// What is needed to understand a bad case.

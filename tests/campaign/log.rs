@@ -11,6 +11,14 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("campaign")
 }
 
+/// Held by a campaign as long as it plays.
+pub fn lock() -> fs::File {
+    fs::create_dir_all(folder()).unwrap();
+    let file = fs::File::create(folder().join("lock")).unwrap();
+    file.lock().unwrap();
+    file
+}
+
 /// The commit of the tree, and whether it has changes that are in no commit.
 pub fn commit() -> String {
     let git = |args: &[&str]| {
@@ -37,13 +45,13 @@ pub fn line(case: &Case, verdict: &Verdict) -> String {
         verdict.packages,
         verdict.temporary,
         verdict.spent.trim(),
-        verdict.faults.join(" // "),
+        verdict.faults.iter().take(12).cloned().collect::<Vec<_>>().join(" // "),
     )
 }
 
 /// A case that the campaign itself could not play.
 pub fn broken(case: &Case, why: &str) -> String {
-    let why = why.replace(['\n', '\t'], " ");
+    let why: String = why.replace(['\n', '\t'], " ").chars().take(500).collect();
     format!(
         "BROKEN\t{}\t{}\t{}.{}\t{}\t{why}",
         case.name(),

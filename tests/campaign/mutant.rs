@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::case::{Case, Fault, Moment};
+use crate::record::Recorded;
 use crate::site::{Done, say};
 
 /// A way to break the program: edits of the scripts that run on a target.
@@ -12,8 +14,8 @@ pub struct Mutant {
     pub name: &'static str,
     /// What is replaced by what, in which script, and how often at least.
     edits: &'static [(&'static str, &'static str, &'static str, usize)],
-    /// Cases that must fail with it.
-    pub cases: &'static [&'static str],
+    /// What must be seen with it.
+    faults: &'static [Fault],
 }
 
 pub const MUTANTS: [Mutant; 2] = [
@@ -24,16 +26,34 @@ pub const MUTANTS: [Mutant; 2] = [
             ("runner.sh", "sync -", "true -", 1),
             ("journal.sh", "sync -", "true -", 1),
         ],
-        cases: &["power@0.1-before", "power@4.2-before", "power@16.1-before"],
+        faults: &[Fault::Power, Fault::Power, Fault::Power],
     },
     Mutant {
         name: "without the journal",
         edits: &[("journal.sh", "tee -a -- \"$rp_j\" > /dev/null && sync", "cat > /dev/null && true", 1)],
-        cases: &["controller@0.1-before", "power@4.2-before", "disk@16.1-ended"],
+        faults: &[Fault::Controller, Fault::Power, Fault::Sshd],
     },
 ];
 
 impl Mutant {
+    /// The cases that must fail with it: each in the middle of a batch, after a step that wrote a file, and out of reach of
+    /// the guard, which syncs for itself.
+    pub fn cases(&self, recorded: &Recorded) -> Vec<Case> {
+        let steps = &recorded.steps;
+        let telling = |at: &usize| {
+            let (before, step) = (&steps[*at - 1], &steps[*at]);
+            before.batch == step.batch && before.syncs && !before.title.starts_with("set ")
+        };
+        let places: Vec<usize> = (1..steps.len()).filter(telling).collect();
+        let spread = |number: usize| places[number * (places.len() - 1) / (self.faults.len() - 1).max(1)];
+        let case = |(number, fault): (usize, &Fault)| Case {
+            fault: *fault,
+            moment: Moment::Before,
+            step: steps[spread(number)].clone(),
+        };
+        self.faults.iter().enumerate().map(case).collect()
+    }
+
     /// Makes the broken program beside the good one.
     pub fn build(&self, program: &Path) -> Done<PathBuf> {
         let mut bytes = say("read the program", fs::read(program))?;

@@ -31,15 +31,12 @@ pub struct Recorded {
     /// The disk before each batch.
     pub disks: Vec<PathBuf>,
     pub golden: PathBuf,
-    /// Whether the host keeps a journal at all.
-    pub journaled: bool,
 }
 
 impl Recorded {
-    /// The golden states before the batch of a step, and before the step itself.
-    pub fn around(&self, step: &Step) -> (usize, usize) {
-        let before = |number: usize| self.steps.iter().filter(|s| (s.batch, s.number) < (step.batch, number)).count();
-        (before(0), before(step.number))
+    /// The number of the golden state before a step.
+    pub fn before(&self, batch: usize, number: usize) -> usize {
+        self.steps.iter().filter(|step| (step.batch, step.number) < (batch, number)).count()
     }
 }
 
@@ -52,10 +49,28 @@ pub fn snap(site: &Site, file: &Path, title: &str) -> Done<()> {
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The undisturbed run of an earlier campaign on the same ground.
+pub fn recall(ground: &Ground) -> Option<Recorded> {
+    let text = fs::read_to_string(ground.folder.join("steps.json")).ok()?;
+    let kept: Vec<(usize, usize, String, u64, bool)> = serde_json::from_str(&text).ok()?;
+    let steps: Vec<Step> = kept
+        .into_iter()
+        .map(|(batch, number, title, ms, syncs)| Step { batch, number, title, took: Duration::from_millis(ms), syncs })
+        .collect();
+    let batches = steps.last()?.batch + 1;
+    let disks = (0..batches).map(|at| disk(ground, at)).collect();
+    Some(Recorded { steps, disks, golden: ground.folder.join("golden") })
+}
+
+fn disk(ground: &Ground, batch: usize) -> PathBuf {
+    if batch == 0 { ground.bare() } else { ground.folder.join(format!("before-{batch}.img")) }
+}
+
 pub fn record(ground: &Ground, site: &Site) -> Done<Recorded> {
     let golden = ground.folder.join("golden");
+    let _ = fs::remove_dir_all(&golden);
     say("make a folder", fs::create_dir_all(&golden))?;
-    let mut recorded = Recorded { steps: Vec::new(), disks: vec![ground.bare()], golden, journaled: false };
+    let mut recorded = Recorded { steps: Vec::new(), disks: vec![ground.bare()], golden };
     let file = |at: usize| recorded_file(&ground.folder, at);
     snap(site, &file(0), "")?;
     loop {
@@ -63,13 +78,22 @@ pub fn record(ground: &Ground, site: &Site) -> Done<Recorded> {
         let steps = one_batch(site, batch, &mut |at, title| snap(site, &file(recorded.steps.len() + at), title))?;
         let Some(steps) = steps else { break };
         recorded.steps.extend(steps);
-        let disk = ground.folder.join(format!("before-{}.img", batch + 1));
+        let disk = disk(ground, batch + 1);
         site.copy_disk(&disk)?;
         recorded.disks.push(disk);
     }
-    // The last one is from after all steps.
-    recorded.disks.pop();
-    recorded.journaled = site.on("test ! -e /var/lib/rempart/journal").is_err();
+    // The last one is from after all steps: what a reboot makes of it is new as well.
+    if let Some(last) = recorded.disks.pop() {
+        site.start_from(&last)?;
+        snap(site, &file(recorded.steps.len() + 1), "(reboot)")?;
+    }
+    let kept: Vec<_> = recorded
+        .steps
+        .iter()
+        .map(|step| (step.batch, step.number, step.title.clone(), step.took.as_millis() as u64, step.syncs))
+        .collect();
+    let text = say("write the steps", serde_json::to_string(&kept))?;
+    say("write the steps", fs::write(ground.folder.join("steps.json"), text))?;
     Ok(recorded)
 }
 
@@ -90,12 +114,12 @@ fn one_batch(site: &Site, batch: usize, seen: &mut dyn FnMut(usize, &str) -> Don
             step.syncs = site.path("/run/campaign/syncs")?.exists();
             seen(steps.len(), &steps[steps.len() - 1].title.clone())?;
         }
-        let (program, number) = moment.trim_start_matches("before ").split_once('.').unwrap_or_default();
-        if program != "0" {
-            return Err(format!("batch {batch} should have been the only one of its run: {moment}"));
-        }
-        let number: usize = say("number", number.parse())?;
-        let (title, count) = told(site, number)?;
+        // `before STEPS NUMBER TITLE`
+        let mut words = moment.splitn(4, ' ').skip(1);
+        let mut word = || words.next().ok_or_else(|| format!("not understood: {moment}"));
+        let count: usize = say("count", word()?.parse())?;
+        let number: usize = say("number", word()?.parse())?;
+        let title = word()?.to_owned();
         steps.push(Step { batch, number, title, took: Duration::ZERO, syncs: false });
         last = number;
         if number + 1 == count {
@@ -123,19 +147,4 @@ fn one_batch(site: &Site, batch: usize, seen: &mut dyn FnMut(usize, &str) -> Don
     steps[end].syncs = site.path("/run/campaign/syncs")?.exists();
     seen(steps.len(), &steps[end].title.clone())?;
     Ok(Some(steps))
-}
-
-/// The title of the step before which the host holds still, and how many steps its batch has.
-fn told(site: &Site, number: usize) -> Done<(String, usize)> {
-    let text = site.on(
-        "cd /run/rempart && run=$(ls -td -- */ | grep -v lost | head -n 1) && grep -h -E '^(start|intent) ' \"$run\"0.log | tail -n 1 \
-         && grep -c '^rp_step [0-9]' \"$run\"0.sh",
-    )?;
-    let mut lines = text.lines();
-    let (line, count) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
-    let rest = line.split_once(' ').and_then(|(_, rest)| rest.strip_prefix(&format!("{number} ")));
-    let rest = rest.ok_or_else(|| format!("step {number} has no title: {line}"))?;
-    // With a journal, what it is about stands before it.
-    let title = rest.rsplit_once(" | ").map_or(rest, |(_, title)| title);
-    Ok((title.to_owned(), say("number", count.parse())?))
 }

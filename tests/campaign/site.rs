@@ -20,7 +20,7 @@ pub type Done<T> = Result<T, String>;
 /// The host that everything happens to.
 pub const HOST: &str = "server1";
 /// The playbook, and how it is applied: the shortest window that a guard may have, and little patience with a link.
-pub const PLAYBOOK: &str = "playbooks/ollama-server.yaml";
+const PLAYBOOK: &str = "playbooks/ollama-server.yaml";
 const INVENTORY: &str = "inventories/demo.yaml";
 
 /// Delayed allocation without the kernel's own rescue of files that are renamed before they are written.
@@ -44,6 +44,8 @@ pub struct Ground {
     pub project: PathBuf,
     /// The program under test: a copy, so that a build beside the campaign does not change it.
     pub program: PathBuf,
+    /// Variables that are set otherwise than in the inventory.
+    pub set: &'static [&'static str],
     key: PathBuf,
     public_key: String,
     known_hosts: PathBuf,
@@ -52,8 +54,26 @@ pub struct Ground {
 impl Drop for Ground {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.disks);
-        let _ = fs::remove_dir_all(&self.folder);
+        if !is_kept() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
+}
+
+/// `REMPART_CAMPAIGN_KEEP=1`: the ground, some gigabytes of it, stays, and the next campaign with the same program and the
+/// same playbook stands on it.
+fn is_kept() -> bool {
+    std::env::var_os("REMPART_CAMPAIGN_KEEP").is_some()
+}
+
+/// What a ground depends on.
+fn key_of() -> Done<String> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let script = format!(
+        "{{ cat {REMPART}; cd {root}; find playbooks inventories templates lab tests/campaign/*.sh tests/verify/objects.py -type f | sort | \
+         xargs cat; }} | sha256sum"
+    );
+    tool(&["sh", "-c", &script])
 }
 
 /// A lab, up.
@@ -120,8 +140,12 @@ fn place_of_disks(folder: &Path) -> PathBuf {
 
 impl Ground {
     /// Copies the shipped files, and makes the first lab with its proxy set up; it stays up as `cgPID-0`.
-    pub fn make(folder: &Path) -> Done<Self> {
+    pub fn make(folder: &Path, set: &'static [&'static str]) -> Done<Self> {
         sweep();
+        let key = format!("{set:?} {}", key_of()?);
+        if is_kept() && fs::read_to_string(folder.join("ground.key")).is_ok_and(|kept| kept == key) {
+            return Self::stand_on(folder, set);
+        }
         let _ = fs::remove_dir_all(folder);
         let disks = place_of_disks(folder);
         let project = folder.join("project");
@@ -134,18 +158,19 @@ impl Ground {
         }
         tool(&[&format!("{}/lab/make-files.sh", project.display())])?;
         let name = lab_name(0);
-        let key = say("make a key", lab::key(&name))?;
+        let pair = say("make a key", lab::key(&name))?;
         let ground = Self {
             folder: folder.into(),
             disks,
             project,
             program: folder.join("rempart"),
+            set,
             key: folder.join("key"),
-            public_key: key.public.clone(),
+            public_key: pair.public.trim().to_owned(),
             known_hosts: folder.join("known_hosts"),
         };
         say("copy the program", fs::copy(REMPART, &ground.program))?;
-        say("copy the key", fs::copy(&key.private, &ground.key))?;
+        say("copy the key", fs::copy(&pair.private, &ground.key))?;
         let status = say("boot the first lab", lab::up(&ground.spec(&name), &mut |_| {}))?;
         say("copy the host keys", fs::copy(&status.known_hosts, &ground.known_hosts))?;
         let site =
@@ -167,7 +192,25 @@ impl Ground {
         }
         let _ = fs::remove_file(ground.template().join("mirror.json"));
         drop(site);
+        say("keep the key", fs::write(folder.join("ground.key"), key))?;
         Ok(ground)
+    }
+
+    // One that an earlier campaign has made.
+    fn stand_on(folder: &Path, set: &'static [&'static str]) -> Done<Self> {
+        let disks = place_of_disks(folder);
+        say("make a folder", fs::create_dir_all(&disks))?;
+        let public_key = say("read the public key", fs::read_to_string(folder.join("template/controller_key.pub")))?;
+        Ok(Self {
+            folder: folder.into(),
+            disks,
+            project: folder.join("project"),
+            program: folder.join("rempart"),
+            set,
+            key: folder.join("key"),
+            public_key: public_key.trim().to_owned(),
+            known_hosts: folder.join("known_hosts"),
+        })
     }
 
     fn template(&self) -> PathBuf {
@@ -391,7 +434,22 @@ impl Site<'_> {
 
     /// Starts an apply of the playbook and does not wait for it.
     pub fn start(&self, state: &str) -> Running {
-        Running::start(self.command(&APPLY, state))
+        Running::start(self.command(&self.with_variables(&APPLY), state))
+    }
+
+    /// Applies the playbook.
+    pub fn apply(&self, state: &str) -> Ran {
+        self.rempart(&self.with_variables(&APPLY), state)
+    }
+
+    /// What there would be to do.
+    pub fn plan(&self, state: &str) -> Ran {
+        self.rempart(&self.with_variables(&["plan", PLAYBOOK, "--detailed-exitcode", "--json"]), state)
+    }
+
+    fn with_variables<'b>(&'b self, args: &[&'b str]) -> Vec<&'b str> {
+        let set = self.ground.set.iter().flat_map(|set| ["--set", *set]);
+        args.iter().copied().chain(set).collect()
     }
 
     /// Asks the host to hold still at this moment (a pattern of the shell).
@@ -426,4 +484,4 @@ impl Site<'_> {
     }
 }
 
-pub const APPLY: [&str; 7] = ["apply", PLAYBOOK, "--yes", "--confirm-within", "15", "--timeout", "4"];
+const APPLY: [&str; 7] = ["apply", PLAYBOOK, "--yes", "--confirm-within", "15", "--timeout", "4"];

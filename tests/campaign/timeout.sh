@@ -6,8 +6,9 @@ case "$*" in *" /bin/sh /run/rempart/"*" step "*) ;; *) exec $real "$@" ;; esac
 [ -d /run/campaign ] || exec $real "$@"
 . /usr/local/lib/campaign.sh
 eval "step=\${$#}; program=\${$(($# - 2))}"
-batch=${program##*/}
-now="${batch%.sh}.$step"
+# The last thing that was told is the intent: `intent STEP kind:key | title`.
+title=$(tail -n 1 "${program%.sh}.log")
+now="$(grep -c '^rp_step ' "$program") $step ${title##* | }"
 pause "before $now"
 echo "$now" > /run/campaign/now
 rm -f /run/campaign/syncs

@@ -61,6 +61,9 @@ fn a_firewall_that_drops_ssh_heals_and_a_good_one_is_confirmed() {
          - file: { path: /etc/rp-after, content: \"after\\n\" }\n",
     );
     let ran = apply(&lab, "15").ends(4);
+    // It was told to go on, and is loud about it, for each host; good1 is not among them.
+    assert_eq!(ran.lines(&["warning: the plan would lock rempart out"]).len(), 2, "{ran}");
+    assert!(ran.lines(&["on: good1"]).is_empty(), "{ran}");
     for host in ["web1", "pass1"] {
         let told = ran.lines(&[host, "firewall_ufw:ufw", "taken back by the host"]);
         assert!(!told.is_empty(), "{ran}");

@@ -138,3 +138,26 @@ fn a_host_is_held_between_batches_too_and_a_dead_run_lets_go() {
     lab.rempart(&other).ends(0);
     lab.on("web1", "test -e /srv/other && cut -f 6 /var/lib/rempart/journal | grep -q took");
 }
+
+const SLOW: &str = "- systemd_unit:\n    name: rp-slow.service\n    content: |\n      [Service]\n      Type=oneshot\n      RemainAfterExit=yes\n      \
+                    ExecStart=/bin/sh -c 'test -e /srv/rp-fast || sleep 30'\n      [Install]\n      WantedBy=multi-user.target\n    enabled: true\n    active: true\n";
+
+#[test]
+fn a_step_that_a_power_loss_left_half_done_is_put_back_before_the_plan() {
+    let Some(lab) = Lab::boot_one("half done") else { return };
+    lab.playbook(SLOW);
+    let apply = lab.start(&["apply", "playbook.yaml", "--yes"]);
+    lab.wait_on("web1", 60, "systemctl show -P ActiveState rp-slow.service | grep -q activating");
+    // It takes the machine down at once, and with it whatever was going on.
+    lab.on("web1", "systemctl poweroff --force --force || :");
+    let _ = rempart::lab::power_off(&lab.name, "web1");
+    let ended = apply.end(Duration::from_secs(150));
+    assert_ne!(ended.code, 0, "{ended}");
+    rempart::lab::power_on(&lab.name, "web1").unwrap();
+    lab.on("web1", "touch /srv/rp-fast; test -e /etc/systemd/system/rp-slow.service");
+    let again = lab.rempart(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    assert!(again.text().contains("was broken off in the middle"), "{again}");
+    lab.on("web1", "systemctl is-active rp-slow.service && systemctl is-enabled rp-slow.service");
+    lab.plan().ends(0);
+    journals_are_whole(&lab, "web1");
+}

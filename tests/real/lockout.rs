@@ -159,6 +159,13 @@ fn keys_sudo_and_what_stands_around_them() {
     refused(&lab, "web1", &keys(&ours, ", mode: \"0666\""), ("key", "0666", file));
     open(&lab, "web1", &keys(&format!("{OTHER_KEY}\n{ours}"), safe), &["key"]);
     open(&lab, "web1", &keys(&format!("restrict,from=\"192.0.2.*\" {ours}"), safe), &["key"]);
+    let home = |path: &str, mode: &str| {
+        format!("- directory: {{ path: {path}, owner: admin, group: admin, mode: {mode:?} }}\n")
+    };
+    refused(&lab, "web1", &home("/home/admin", "0777"), ("key", "0777", "directory:/home/admin"));
+    open(&lab, "web1", &home("/home/admin", "0711"), &["key"]);
+    let others = plan(&lab, "web1", &home("/home/other", "0777")).ends(0);
+    assert!(others.json()["hosts"][0].get("way_in").is_none(), "{others}");
     let sudoers = lab.on("web1", "ls /etc/sudoers.d | grep admin").trim().to_owned();
     let granting = format!("/etc/sudoers.d/{sudoers}");
     let gone = format!("- file: {{ path: {granting}, state: absent }}\n");
@@ -246,4 +253,40 @@ fn the_address_that_counts_is_the_one_that_the_host_sees() {
     refused(&lab, "behind1", &rule("192.0.2.254"), ("firewall", "policy", "firewall_ufw:ufw"));
     // And for the jump host itself it is the controller's.
     open(&lab, "jump1", &rule("192.0.2.254"), &["firewall"]);
+}
+
+#[test]
+fn the_family_that_we_come_by_counts() {
+    let mut machine = Machine::new("web1");
+    machine.vars = "ansible_host: \"fd00::11\"".into();
+    let Some(lab) = Lab::boot("a way by IPv6", &[machine]) else { return };
+    lab.on("web1", "ip -6 addr add fd00::11/64 dev host0 nodad");
+    let near = ["ip", "-6", "addr", "add", "fd00::fe/64", "dev", "lab0", "nodad"].map(str::to_owned);
+    assert!(rempart::lab::command(&lab.name, None, &near).unwrap().status().unwrap().success());
+    // The machine's name stands for both families.
+    lab.write("known_hosts", &lab.known_hosts().replace(&address(0).to_string(), "fd00::11"));
+    let inventory = std::fs::read_to_string(lab.folder.path().join("inventory.yaml")).unwrap();
+    lab.write("inventory.yaml", &inventory.replace("ansible_host: 192.0.2.11, ", ""));
+    let rule = |from: &str, more: &str| {
+        playbook(&format!(
+            "- package_apt: {{ names: [ufw] }}\n- firewall_rule: {{ allow: 22/tcp, from: {from:?} }}\n\
+             - firewall_ufw: {{ enabled: true, incoming: deny{more} }}\n"
+        ))
+    };
+    for (text, ruling) in [
+        (rule("fd00::/64", ""), "open"),
+        (rule("any", ""), "open"),
+        (rule("192.0.2.0/24", ""), "closed"),
+        (rule("any", ", ipv6: false"), "closed"),
+    ] {
+        lab.write("case.yaml", &text);
+        let code = if ruling == "open" { 0 } else { 5 };
+        let told = lab.rempart(&["plan", "case.yaml", "--json", "--known-hosts", "known_hosts"]).ends(code);
+        assert_eq!(told.json()["hosts"][0]["way_in"]["from"], "fd00::fe", "{told}");
+        assert_eq!(rulings(&told, "web1"), [format!("firewall {ruling}")], "{text}{told}");
+    }
+    // And it is so.
+    lab.write("case.yaml", &rule("fd00::/64", ""));
+    lab.rempart(&["apply", "case.yaml", "--yes", "--known-hosts", "known_hosts"]).ends(0);
+    lab.rempart(&["plan", "case.yaml", "--detailed-exitcode", "--known-hosts", "known_hosts"]).ends(0);
 }

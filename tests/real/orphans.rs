@@ -98,8 +98,11 @@ fn what_nobody_declares_any_more_is_shown_and_only_prune_removes_it() {
     let drift = verb("drift", &["base.yaml"]).ends(2);
     assert_eq!(drift.json()["totals"]["orphans"], 4, "{drift}");
 
+    // What somebody changed since is told before it is removed.
+    lab.on("web2", "echo mine >> /srv/rp/deep/two");
+    let told = lab.rempart(&["prune", "base.yaml"]).ends(5);
+    assert_eq!(told.lines(&["somebody changed it since: path /srv/rp/deep/two"]).len(), 1, "{told}");
     // Not approved, nothing happens. Approved for one host, it happens there.
-    lab.rempart(&["prune", "base.yaml"]).ends(5);
     lab.on("web1", "cat /srv/rp/one");
     let pruned = verb("prune", &["base.yaml", "--limit", "web1", "--yes"]).ends(0);
     assert_eq!(pruned.outcome("web1", "file:/srv/rp/one"), "changed");
@@ -156,4 +159,36 @@ fn what_nobody_declares_any_more_is_shown_and_only_prune_removes_it() {
     let plan = lab.rempart(&["plan", "base.yaml", "--limit", "web1"]);
     assert!(plan.out.contains("what is left over is not known"), "{plan}");
     lab.rempart(&["prune", "base.yaml", "--limit", "web1", "--yes"]).ends(1);
+}
+
+#[test]
+fn what_the_guard_takes_back_is_remembered_as_it_was() {
+    let Some(lab) = Lab::boot_one("orphans under the guard") else { return };
+    let apply =
+        |within: &str| lab.rempart(&["apply", "base.yaml", "--yes", "--confirm-within", within, "--allow-lockout"]);
+    let sshd = |name: &str, settings: &str| {
+        format!("- sshd: {{ drop_in: /etc/ssh/sshd_config.d/{name}.conf, settings: {{ {settings} }} }}\n")
+    };
+    // What is made and taken back was never made.
+    lab.write("base.yaml", &book("base", &sshd("20-deaf", "ListenAddress: 127.0.0.1")));
+    apply("15").ends(4);
+    assert_eq!(owned(&lab, "web1"), Vec::<String>::new());
+    // What is removed and put back is still there to be removed: this one keeps another file from shutting us out.
+    lab.write("base.yaml", &book("base", &sshd("10-open", "PubkeyAuthentication: true")));
+    apply("45").ends(0);
+    assert_eq!(owned(&lab, "web1"), ["sshd:/etc/ssh/sshd_config.d/10-open.conf"]);
+    lab.on(
+        "web1",
+        "echo 'PubkeyAuthentication no' > /etc/ssh/sshd_config.d/50-shut.conf; systemctl restart ssh; sleep 2",
+    );
+    lab.write("base.yaml", &book("base", "- file: { path: /etc/x, content: x }\n  when: 1 == 2"));
+    let prune = ["prune", "base.yaml", "--yes", "--confirm-within", "15", "--allow-lockout"];
+    let ran = lab.rempart(&prune).ends(4);
+    assert!(!ran.lines(&["10-open.conf", "taken back by the host"]).is_empty(), "{ran}");
+    lab.on("web1", "test -e /etc/ssh/sshd_config.d/10-open.conf");
+    assert_eq!(owned(&lab, "web1"), ["sshd:/etc/ssh/sshd_config.d/10-open.conf"]);
+    lab.on("web1", "rm /etc/ssh/sshd_config.d/50-shut.conf; systemctl restart ssh; sleep 2");
+    lab.rempart(&["prune", "base.yaml", "--yes"]).ends(0);
+    lab.on("web1", "test ! -e /etc/ssh/sshd_config.d/10-open.conf");
+    assert_eq!(owned(&lab, "web1"), Vec::<String>::new());
 }

@@ -88,3 +88,29 @@ fn a_part_of_a_run_renders_what_the_whole_would() {
     // What reads nothing of it goes on.
     verb("drift", &["--limit", "web2", "--tags", "scan"]).ends(64);
 }
+
+const FIREWALL: &str = r#"
+- package_apt: { names: [ufw] }
+- firewall_rule: { allow: 22/tcp }
+- firewall_ufw: { enabled: true, incoming: deny, exclusive: true }
+"#;
+
+#[test]
+fn an_aggregate_is_not_made_anew_without_the_parts_of_another_playbook() {
+    let Some(lab) = Lab::boot_one("aggregates") else { return };
+    lab.write("base.yaml", &crate::fixture::playbook(FIREWALL).replace("playbook: real", "playbook: base"));
+    let part = "- firewall_rule: { allow: 8080/tcp }";
+    lab.write("part.yaml", &crate::fixture::playbook(part).replace("playbook: real", "playbook: part"));
+    lab.rempart(&["apply", "base.yaml", "part.yaml", "--yes", "--json"]).ends(0);
+    let alone = lab.rempart(&["plan", "base.yaml", "--json", "--detailed-exitcode"]).ends(1);
+    let whole = alone.resource("web1", "firewall_ufw:ufw");
+    assert!(whole["why"].as_str().unwrap().contains("playbook part has made a part of it"), "{whole}");
+    lab.rempart(&["apply", "base.yaml", "--yes"]).ends(1);
+    lab.on("web1", "ufw status | grep -q 8080/tcp");
+    lab.rempart(&["plan", "base.yaml", "part.yaml", "--detailed-exitcode"]).ends(0);
+    // Once the other playbook declares it no more, it is an orphan of that one, and the aggregate's run may go on.
+    lab.write("part.yaml", "playbook: part\nhosts: all\nphases:\n  preparation: []\n");
+    lab.rempart(&["prune", "base.yaml", "part.yaml", "--yes"]).ends(0);
+    lab.on("web1", "! ufw status | grep -q 8080/tcp");
+    lab.rempart(&["plan", "base.yaml", "--detailed-exitcode"]).ends(0);
+}

@@ -264,6 +264,10 @@ fn iptables(draw: &mut Draw) -> String {
                 rules.push_str(&format!("-A {chain} {tests} {target}\n"));
             }
         }
+        if draw.percent(40) {
+            let (way, other) = (draw.one(&["-g one", "-g two", "-j one"]), draw.one(&["ACCEPT", "DROP"]));
+            rules.push_str(&format!("-A INPUT -p tcp --dport {} {way}\n-A INPUT -p tcp -j {other}\n", port(draw)));
+        }
         rules.push_str("COMMIT\n");
         if draw.percent(15) {
             rules.push_str(&format!(

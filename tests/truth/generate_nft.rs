@@ -51,6 +51,12 @@ pub fn nft(draw: &mut Draw) -> String {
             for _ in 0..=draw.below(5) {
                 text.push_str(&nft_rule(draw, family, 0, hook));
             }
+            // What follows a `goto` must not be reached, and the policy says the contrary.
+            if draw.percent(30) {
+                let (way, p) = (draw.one(&["goto mid", "goto low", "jump mid"]), port(draw));
+                let other = if drops { "accept" } else { "meta l4proto tcp ct state new drop" };
+                text.push_str(&format!("  tcp dport {p} {way}\n  {other}\n"));
+            }
             text.push_str(" }\n");
         }
         text.push_str("}\n");

@@ -3,12 +3,38 @@
 use std::net::IpAddr;
 
 use serde::{Deserializer, de};
+use serde_json::{Value, json};
 
 use crate::resource::Fault;
 
 const PROTOCOLS: [&str; 8] = ["tcp", "udp", "ah", "esp", "gre", "igmp", "ipv6", "vrrp"];
 // Words that ufw's parser looks for anywhere in its arguments, even in a comment.
 const RESERVED: [&str; 8] = ["in", "out", "on", "log", "log-all", "comment", "app", "delete"];
+
+/// The fields of the rule with a key, which reads as `allow out 443/tcp from A, B to C on eth0`.
+pub(in crate::kinds) fn of_key(key: &str) -> Option<Value> {
+    let (action, rest) = key.split_once(' ')?;
+    let (direction, rest) = match rest.split_once(' ') {
+        Some((way @ ("out" | "route"), rest)) => (way, rest),
+        _ => ("in", rest),
+    };
+    let cut = |text: &'_ str, word: &str| match text.split_once(word) {
+        Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
+        None => (text.to_owned(), None),
+    };
+    let (rest, interface) = cut(rest, " on ");
+    let (rest, to) = cut(&rest, " to ");
+    let (ports, from) = cut(&rest, " from ");
+    let mut fields = json!({ "direction": direction });
+    fields[action] = ports.into();
+    for (name, value) in [("interface", interface), ("to", to)] {
+        value.into_iter().for_each(|value| fields[name] = value.into());
+    }
+    if let Some(from) = from {
+        fields["from"] = from.split(", ").collect();
+    }
+    Some(fields)
+}
 
 /// Checks the name of an interface.
 ///

@@ -216,14 +216,30 @@ pub(super) fn statements(expressions: &[Value], sets: &Sets) -> Vec<Statement> {
                 all.push(rate.map_or_else(|| unknown("how many packets came before is not known"), Statement::Test));
             }
             "quota" | "ct count" | "meter" => all.push(unknown("what was counted before is not known")),
-            "xt" => {
-                all.push(unknown("an extension of iptables, which nft does not describe"));
-                all.push(Statement::Act(Action::Unknown("nft does not describe this extension of iptables".into())));
-            }
+            "xt" => all.extend(extension(of)),
             _ => all.push(Statement::Act(action(name, of))),
         }
     }
     all
+}
+
+// What is known of an extension of iptables by its name alone.
+fn extension(of: &Value) -> Option<Statement> {
+    let word = |key: &str| of.get(key).and_then(Value::as_str).unwrap_or("");
+    let action = match (word("type"), word("name")) {
+        ("match" | "watcher", "comment") => return None,
+        ("match", name) => {
+            let why = format!("what iptables' match `{name}` asks is not shown by nft");
+            return Some(Statement::Test(Test::Unknown(why)));
+        }
+        ("target", "REJECT") => Action::Stop,
+        ("target", "LOG" | "NFLOG") => Action::Nothing,
+        ("target", "MARK") => Action::Mark(None),
+        ("target", "DNAT" | "REDIRECT") => Action::Elsewhere,
+        ("target", "SNAT" | "MASQUERADE") => Action::Accept,
+        (_, name) => Action::Unknown(format!("what iptables' extension `{name}` does is not shown by nft")),
+    };
+    Some(Statement::Act(action))
 }
 
 // A limit for each source address.
