@@ -43,7 +43,10 @@ fn what_limits_connections_causes_no_false_healing() {
     lab.apply().ends(0);
     lab.on("limit1", "ufw limit 22/tcp && ufw --force enable");
     lab.on("penal1", "sshd -T | grep -q '^persourcepenalties crash:90 authfail:5 noauth:1'");
-    lab.on("ban1", &format!("printf '{JAIL}' > /etc/fail2ban/jail.local && systemctl restart fail2ban"));
+    // The lab itself knocked at its sshd to see whether it was up, which is not to count here.
+    let forget =
+        "systemctl stop fail2ban; journalctl -q --rotate; journalctl -q --vacuum-time=1s; rm -f /var/lib/fail2ban/*";
+    lab.on("ban1", &format!("printf '{JAIL}' > /etc/fail2ban/jail.local; {forget}; systemctl start fail2ban"));
     lab.wait_on("ban1", 30, "fail2ban-client status sshd");
     for host in hosts {
         lab.on(host, "echo 'LogLevel VERBOSE' > /etc/ssh/sshd_config.d/99-log.conf && systemctl reload ssh");
