@@ -154,6 +154,7 @@ pub(super) fn run_event(verb: history::RunVerb, options: &ApplyOptions) -> RunEv
         set_names: Vec::new(),
         approved: Vec::new(),
         resumes: None,
+        allowed_lockouts: Vec::new(),
     }
 }
 

@@ -85,6 +85,9 @@ pub struct RunEvent {
     /// The run that this one goes on with, or takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumes: Option<String>,
+    /// Hosts whose way in the plan closed, and which was allowed to go on all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_lockouts: Vec<String>,
 }
 
 /// Which part of the fleet and of the playbooks a run was about.

@@ -179,6 +179,8 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         facts.push(("selection", selection(&start.selection)));
         facts.push(("set", start.set_names.join(", ")));
         let of = if start.verb == RunVerb::Rollback { "takes back" } else { "resumes" };
+        let locked: Vec<String> = start.allowed_lockouts.iter().map(|host| visible(host.as_str())).collect();
+        facts.push(("locked out", locked.join(", ")));
         facts.push((of, start.resumes.as_ref().map(|run| format!("run {run}")).unwrap_or_default()));
     }
     if let Some(ending) = run.ending {
@@ -337,6 +339,7 @@ pub fn history_run_json(run: &Run) -> Value {
             ("selection", to_json(&start.selection)),
             ("set_names", json!(start.set_names)),
             ("resumes", json!(start.resumes)),
+            ("allowed_lockouts", json!(start.allowed_lockouts)),
             ("approved", to_json(&start.approved)),
         ] {
             told[name] = value;

@@ -26,6 +26,7 @@ fn start(run: &str, verb: RunVerb, who: &str, why: &str, hosts: &[&str]) -> RunE
         set_names: vec!["port".into()],
         approved: hosts.iter().map(change).collect(),
         resumes: None,
+        allowed_lockouts: Vec::new(),
     }
 }
 
