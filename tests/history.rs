@@ -35,6 +35,7 @@ fn events() -> Vec<Event> {
             set_names: vec!["port".into()],
             approved: vec![change("file:/etc/a"), change("file:/etc/b")],
             resumes: None,
+            allowed_lockouts: Vec::new(),
         }))
     };
     let intent = Event::Intent(IntentEvent {

@@ -130,7 +130,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         };
         event.set_names = inventories.set.iter().filter_map(|set| Some(set.split_once('=')?.0.to_owned())).collect();
         event.approved = approved_changes(&looked.outlook);
-        event.allowed_lockouts = looked.outlook.closed_ways().map(|(host, _)| host.clone()).collect();
+        event.allowed_lockouts = looked.outlook.closed_ways().map(|(host, _)| host.to_string()).collect();
         event.resumes = resumed.as_ref().map(|resumed| resumed.run().to_owned());
         record.begin(event)?;
     }

@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         event.inventories = absolute(&args.inventories.inventory);
         event.selection = RunSelection { limit: args.limit.clone(), ..RunSelection::default() };
         event.approved = approved_changes(&plan.outlook);
-        event.allowed_lockouts = plan.outlook.closed_ways().map(|(host, _)| host.clone()).collect();
+        event.allowed_lockouts = plan.outlook.closed_ways().map(|(host, _)| host.to_string()).collect();
         record.begin(event)?;
     }
     let progress = report::progress(screen, &hosts_of(&plan.found.graph));

@@ -179,8 +179,7 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         facts.push(("selection", selection(&start.selection)));
         facts.push(("set", start.set_names.join(", ")));
         let of = if start.verb == RunVerb::Rollback { "takes back" } else { "resumes" };
-        let locked: Vec<String> = start.allowed_lockouts.iter().map(|host| visible(host.as_str())).collect();
-        facts.push(("locked out", locked.join(", ")));
+        facts.push(("locked out", start.allowed_lockouts.join(", ")));
         facts.push((of, start.resumes.as_ref().map(|run| format!("run {run}")).unwrap_or_default()));
     }
     if let Some(ending) = run.ending {

@@ -49,6 +49,7 @@ fn note(lab: &Lab, host: &str, head: &str) {
             set_names: Vec::new(),
             approved: vec![approved],
             resumes: None,
+            allowed_lockouts: Vec::new(),
         })),
         Event::Intent(IntentEvent {
             run: RUN.into(),

@@ -24,6 +24,7 @@ fn start(run: &str, ids: &[&str], resumes: Option<&str>) -> Event {
         set_names: Vec::new(),
         approved: ids.iter().map(change).collect(),
         resumes: resumes.map(str::to_owned),
+        allowed_lockouts: Vec::new(),
     }))
 }
 
