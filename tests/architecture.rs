@@ -252,8 +252,8 @@ const WRITING_VERBS: [&str; 5] = ["apply", "commit", "prune", "recover", "rollba
 fn writers(sources: &[Source]) -> Vec<String> {
     let found = |source: &Source| words(&source.code, "WriteLinks");
     let allowed = |source: &Source, at: usize| {
-        let verb = |name: &&str| source.path == format!("src/cli/{name}.rs");
-        source.module() == "engine" || WRITING_VERBS.iter().any(|name| verb(&name)) || source.is_test(at)
+        let verb = |name: &str| source.path == format!("src/cli/{name}.rs");
+        source.module() == "engine" || WRITING_VERBS.iter().any(|name| verb(name)) || source.is_test(at)
     };
     only_in(sources, found, allowed, "only verbs that change hosts may hold connections that write")
 }
