@@ -18,7 +18,7 @@ pub struct Results {
 const WORDS: &str = include_str!("page.md");
 
 impl Results {
-    fn field<'a>(line: &'a str, at: usize) -> &'a str {
+    fn field(line: &str, at: usize) -> &str {
         line.split('\t').nth(at).unwrap_or("")
     }
 
