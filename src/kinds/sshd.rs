@@ -10,7 +10,7 @@ use crate::model::did_you_mean;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, absolute_path, is_newer, show_units, unit_state,
+    ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, absolute_path, glob, is_newer, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -375,30 +375,6 @@ fn includes(main: &str, drop_in: &str) -> bool {
         }
     }
     false
-}
-
-// sshd's patterns: `*` and `?`. In the time of both lengths, since patterns are read from hosts.
-fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                // The last star takes one more.
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (p, t) = (at + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 // Keywords in small letters, with all their lines, sorted.

@@ -2,29 +2,7 @@
 
 use std::net::IpAddr;
 
-/// Whether a pattern fits: `*` and `?`. In the time of both lengths, since patterns are read from hosts.
-pub(super) fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                // The last star takes one more.
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (p, t) = (at + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
+use crate::resource::glob;
 
 /// Whether a comma-separated list of hosts and networks takes an address; `None` = it names hosts, which only the
 /// host's resolver could tell. One that is excluded by `!` is out, whatever else fits.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::patterns::{glob, means_user};
+use super::patterns::means_user;
 use super::scene::{Account, Scene};
 use super::verdict::Found;
+use crate::resource::glob;
 use crate::transport::{Agreed, Method};
 
 /// Keywords in small letters, with all their lines.

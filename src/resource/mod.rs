@@ -8,6 +8,7 @@ mod context;
 mod dpkg;
 mod field;
 mod foreseen;
+mod glob;
 mod gone;
 mod http;
 mod kind;
@@ -30,6 +31,7 @@ pub use foreseen::{
     Foreseen, ForeseenAccount, ForeseenFile, ForeseenRule, ForeseenSwitch, ForeseenText, ForeseenUfw, ForeseenUnit,
     Origin, is_before_keys, is_way_in,
 };
+pub use glob::glob;
 pub use gone::Gone;
 pub use http::{HttpAnswer, HttpRequest, Url, is_whole};
 pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};
