@@ -132,8 +132,19 @@ fn with_ground(set: &'static [&'static str], work: impl FnOnce(&Ground, &Recorde
         Some(recorded) => recorded,
         None => record::record(&ground, &ground.site(1, &ground.bare())?)?,
     };
-    let (steps, batches) = (recorded.steps.len(), recorded.disks.len());
-    eprintln!("{steps} steps in {batches} batches are recorded after {:.0?}", begun.elapsed());
+    let (steps, disks) = (recorded.steps.len(), recorded.disks.len());
+    eprintln!("{steps} steps and {disks} disks are recorded after {:.0?}", begun.elapsed());
+    for step in &recorded.steps {
+        eprintln!(
+            "{:3}  disk {}  batch {}.{}  {:5} ms  {}",
+            step.at + 1,
+            step.disk,
+            step.batch,
+            step.number,
+            step.took.as_millis(),
+            step.title
+        );
+    }
     assert!(steps >= 40, "the playbook has {steps} steps; 40 are wanted");
     work(&ground, &recorded)
 }
