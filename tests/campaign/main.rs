@@ -177,8 +177,9 @@ fn cases(recorded: &Recorded, draw: &mut Draw) -> Vec<Case> {
                 first.push(case(fault, Moment::Inside(50 + draw.below(most - 50))));
             }
         }
-        for fault in [Fault::Power, Fault::Disk] {
-            second.push(case(fault, Moment::Ended));
+        second.push(case(Fault::Power, Moment::Ended));
+        if step.at % 3 == 0 {
+            second.push(case(Fault::Disk, Moment::Ended));
         }
         if step.syncs {
             second.push(case(Fault::Power, Moment::Sync));
