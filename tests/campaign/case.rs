@@ -106,7 +106,8 @@ pub struct Verdict {
     pub spent: String,
 }
 
-const PATIENCE: Duration = Duration::from_secs(150);
+/// A controller that lost its host in the window of a guard waits long.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Clock(Instant, String);
 

@@ -22,9 +22,11 @@ pub const MUTANTS: [Mutant; 2] = [
     Mutant {
         name: "without fsync",
         edits: &[
-            ("target.sh", "sync -", "true -", 2),
-            ("runner.sh", "sync -", "true -", 1),
-            ("journal.sh", "sync -", "true -", 1),
+            ("target.sh", "sync ", "true ", 2),
+            ("runner.sh", "sync ", "true ", 1),
+            ("runner.sh", "sync;", "true;", 1),
+            ("journal.sh", "sync ", "true ", 1),
+            ("undo.sh", "sync ", "true ", 1),
         ],
         faults: &[Fault::Power, Fault::Power, Fault::Power],
     },
