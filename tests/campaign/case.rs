@@ -84,7 +84,7 @@ impl Case {
             Moment::Inside(_) => "inside".to_owned(),
             other => other.to_string(),
         };
-        format!("{}@{}.{}-{moment}", self.fault, self.step.batch, self.step.number)
+        format!("{}@{}-{moment}", self.fault, self.step.at + 1)
     }
 }
 
@@ -106,7 +106,8 @@ pub struct Verdict {
     pub spent: String,
 }
 
-const PATIENCE: Duration = Duration::from_secs(150);
+/// A controller that lost its host in the window of a guard waits long.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Clock(Instant, String);
 
@@ -132,7 +133,7 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     clock.lap("settle");
     let file = site.ground.folder.join(format!("{}.json", site.lab));
     snap(site, &file, "")?;
-    judge(recorded, &file, Some((base, recorded.before(case.step.batch, case.step.number))), &mut verdict)?;
+    judge(recorded, &file, Some((base, case.step.at)), &mut verdict)?;
     clock.lap("judge");
     if let Some(why) = unreadable(&ran) {
         verdict.faults.push(why);
@@ -150,23 +151,23 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     Ok(verdict)
 }
 
-/// Boots the host from the disk before the step's batch, and runs up to the step; with the golden state of that disk, and the
+/// Boots the host from the step's disk, and runs up to the step; with the golden state of that disk, and the
 /// name of the controller's own state.
 fn approach(site: &Site, recorded: &Recorded, case: &Case) -> Done<(Running, usize, String)> {
     // A reboot may have done what the step is for, as with a service that a package has enabled; then the way begins
     // with an earlier disk.
     static EARLIER: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
     let known = || EARLIER.lock().unwrap().get(&case.step.title).copied();
-    for earlier in known().unwrap_or(0)..=3.min(case.step.batch) {
-        let batch = case.step.batch - earlier;
-        site.start_from(&recorded.disks[batch])?;
+    for earlier in known().unwrap_or(0)..=3.min(case.step.disk) {
+        let disk = case.step.disk - earlier;
+        site.start_from(&recorded.disks[disk])?;
         site.want(&format!("before * {}", case.step.title))?;
         // Beside a disk of the past, its memory must begin anew.
         let state = format!("{}-{earlier}", case.name());
         let _ = std::fs::remove_dir_all(site.state_of(&state));
         let mut run = site.start(&state);
         if site.held(&mut run, PATIENCE)?.is_some() {
-            return Ok((run, recorded.before(batch, 0), state));
+            return Ok((run, recorded.state_of_disk(disk), state));
         }
         let ran = run.end(PATIENCE);
         if ran.code != 0 {

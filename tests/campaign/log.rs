@@ -33,11 +33,10 @@ pub fn commit() -> String {
 pub fn line(case: &Case, verdict: &Verdict) -> String {
     let word = if verdict.faults.is_empty() { "good" } else { "BAD" };
     format!(
-        "{word}\t{}\t{}\t{}.{}\t{}\t{:.0} s\texit {}\tmoved {}\tpackages {}\ttemporary {}\t{}\t{}",
+        "{word}\t{}\t{}\t{}\t{}\t{:.0} s\texit {}\tmoved {}\tpackages {}\ttemporary {}\t{}\t{}",
         case.name(),
         case.moment,
-        case.step.batch,
-        case.step.number,
+        case.step.at + 1,
         case.step.title,
         verdict.took.as_secs_f32(),
         verdict.exit,
@@ -52,14 +51,7 @@ pub fn line(case: &Case, verdict: &Verdict) -> String {
 /// A case that the campaign itself could not play.
 pub fn broken(case: &Case, why: &str) -> String {
     let why: String = why.replace(['\n', '\t'], " ").chars().take(500).collect();
-    format!(
-        "BROKEN\t{}\t{}\t{}.{}\t{}\t{why}",
-        case.name(),
-        case.moment,
-        case.step.batch,
-        case.step.number,
-        case.step.title
-    )
+    format!("BROKEN\t{}\t{}\t{}\t{}\t{why}", case.name(), case.moment, case.step.at + 1, case.step.title)
 }
 
 /// The last line of each case in a log.

@@ -132,8 +132,19 @@ fn with_ground(set: &'static [&'static str], work: impl FnOnce(&Ground, &Recorde
         Some(recorded) => recorded,
         None => record::record(&ground, &ground.site(1, &ground.bare())?)?,
     };
-    let (steps, batches) = (recorded.steps.len(), recorded.disks.len());
-    eprintln!("{steps} steps in {batches} batches are recorded after {:.0?}", begun.elapsed());
+    let (steps, disks) = (recorded.steps.len(), recorded.disks.len());
+    eprintln!("{steps} steps and {disks} disks are recorded after {:.0?}", begun.elapsed());
+    for step in &recorded.steps {
+        eprintln!(
+            "{:3}  disk {}  batch {}.{}  {:5} ms  {}",
+            step.at + 1,
+            step.disk,
+            step.batch,
+            step.number,
+            step.took.as_millis(),
+            step.title
+        );
+    }
     assert!(steps >= 40, "the playbook has {steps} steps; 40 are wanted");
     work(&ground, &recorded)
 }
@@ -166,8 +177,9 @@ fn cases(recorded: &Recorded, draw: &mut Draw) -> Vec<Case> {
                 first.push(case(fault, Moment::Inside(50 + draw.below(most - 50))));
             }
         }
-        for fault in [Fault::Power, Fault::Disk] {
-            second.push(case(fault, Moment::Ended));
+        second.push(case(Fault::Power, Moment::Ended));
+        if step.at % 3 == 0 {
+            second.push(case(Fault::Disk, Moment::Ended));
         }
         if step.syncs {
             second.push(case(Fault::Power, Moment::Sync));

@@ -22,9 +22,11 @@ pub const MUTANTS: [Mutant; 2] = [
     Mutant {
         name: "without fsync",
         edits: &[
-            ("target.sh", "sync -", "true -", 2),
-            ("runner.sh", "sync -", "true -", 1),
-            ("journal.sh", "sync -", "true -", 1),
+            ("target.sh", "sync ", "true ", 2),
+            ("runner.sh", "sync ", "true ", 1),
+            ("runner.sh", "sync;", "true;", 1),
+            ("journal.sh", "sync ", "true ", 1),
+            ("undo.sh", "sync ", "true ", 1),
         ],
         faults: &[Fault::Power, Fault::Power, Fault::Power],
     },
@@ -42,7 +44,7 @@ impl Mutant {
         let steps = &recorded.steps;
         let telling = |at: &usize| {
             let (before, step) = (&steps[*at - 1], &steps[*at]);
-            before.batch == step.batch && before.syncs && !before.title.starts_with("set ")
+            (before.disk, before.batch) == (step.disk, step.batch) && before.syncs && !before.title.starts_with("set ")
         };
         let places: Vec<usize> = (1..steps.len()).filter(telling).collect();
         let spread = |number: usize| places[number * (places.len() - 1) / (self.faults.len() - 1).max(1)];

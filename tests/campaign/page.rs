@@ -89,16 +89,15 @@ impl Results {
             }
         }
         text.push_str("\nThe steps, and how often each was hit:\n\n| step | title | good |\n|---|---|---|\n");
-        let mut steps: BTreeMap<(usize, usize), (String, usize, usize)> = BTreeMap::new();
+        let mut steps: BTreeMap<usize, (&str, usize, usize)> = BTreeMap::new();
         for line in &self.lines {
-            let place = Self::field(line, 3).split_once('.').unwrap_or(("0", "0"));
-            let place = (place.0.parse().unwrap_or(0), place.1.parse().unwrap_or(0));
-            let step = steps.entry(place).or_insert_with(|| (Self::field(line, 4).to_owned(), 0, 0));
+            let at = Self::field(line, 3).parse().unwrap_or(0);
+            let step = steps.entry(at).or_insert_with(|| (Self::field(line, 4), 0, 0));
             step.1 += usize::from(line.starts_with("good\t"));
             step.2 += 1;
         }
-        for ((batch, number), (title, good, all)) in &steps {
-            let _ = writeln!(text, "| {batch}.{number} | {title} | {good} of {all} |");
+        for (at, (title, good, all)) in &steps {
+            let _ = writeln!(text, "| {at} | {title} | {good} of {all} |");
         }
         text
     }

@@ -1,8 +1,8 @@
-//! Owns the undisturbed run: what each step leaves (the golden states), and a disk from before each batch, so that a case
-//! need not begin with a bare host.
+//! Owns the undisturbed run: what each step leaves (the golden states), and disks from in between, so that a case need not
+//! begin with a bare host.
 //!
-//! The run is made batch by batch: at a batch's last step the controller is asked to stop, as a person does with Ctrl-C, so
-//! that every disk is one on which the run before was ended in good order.
+//! For a disk the controller is asked to stop at a batch's last step, as a person does with Ctrl-C, so that the run before was
+//! ended in good order; then it is run again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,12 @@ use crate::site::{Done, Ground, Site, python, say, tool};
 /// One step of the playbook, as the undisturbed run saw it.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Which disk it is on: how many batches were before.
+    /// Its number in the whole: also that of the golden state before it.
+    pub at: usize,
+    /// The disk that a case of it begins with.
+    pub disk: usize,
+    /// Its batch in the run that began with that disk, and its number in the batch.
     pub batch: usize,
-    /// Its number in the batch.
     pub number: usize,
     pub title: String,
     pub took: Duration,
@@ -28,15 +31,14 @@ pub struct Step {
 /// The undisturbed run.
 pub struct Recorded {
     pub steps: Vec<Step>,
-    /// The disk before each batch.
     pub disks: Vec<PathBuf>,
     pub golden: PathBuf,
 }
 
 impl Recorded {
-    /// The number of the golden state before a step.
-    pub fn before(&self, batch: usize, number: usize) -> usize {
-        self.steps.iter().filter(|step| (step.batch, step.number) < (batch, number)).count()
+    /// The number of the golden state that a disk holds.
+    pub fn state_of_disk(&self, disk: usize) -> usize {
+        self.steps.iter().filter(|step| step.disk < disk).count()
     }
 }
 
@@ -51,21 +53,31 @@ pub fn snap(site: &Site, file: &Path, title: &str) -> Done<()> {
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// After so much work, a new disk is worth its while.
+const WORTH_A_DISK: Duration = Duration::from_secs(2);
+
 /// The undisturbed run of an earlier campaign on the same ground.
 pub fn recall(ground: &Ground) -> Option<Recorded> {
     let text = fs::read_to_string(ground.folder.join("steps.json")).ok()?;
-    let kept: Vec<(usize, usize, String, u64, bool)> = serde_json::from_str(&text).ok()?;
+    let kept: Vec<(usize, usize, usize, String, u64, bool)> = serde_json::from_str(&text).ok()?;
     let steps: Vec<Step> = kept
         .into_iter()
-        .map(|(batch, number, title, ms, syncs)| Step { batch, number, title, took: Duration::from_millis(ms), syncs })
+        .enumerate()
+        .map(|(at, (disk, batch, number, title, ms, syncs))| {
+            let took = Duration::from_millis(ms);
+            Step { at, disk, batch, number, title, took, syncs }
+        })
         .collect();
-    let batches = steps.last()?.batch + 1;
-    let disks = (0..batches).map(|at| disk(ground, at)).collect();
+    let disks = (0..=steps.last()?.disk).map(|at| disk(ground, at)).collect();
     Some(Recorded { steps, disks, golden: ground.folder.join("golden") })
 }
 
-fn disk(ground: &Ground, batch: usize) -> PathBuf {
-    if batch == 0 { ground.bare() } else { ground.folder.join(format!("before-{batch}.img")) }
+fn disk(ground: &Ground, number: usize) -> PathBuf {
+    if number == 0 { ground.bare() } else { ground.folder.join(format!("disk-{number}.img")) }
+}
+
+fn state(ground: &Ground, at: usize) -> PathBuf {
+    ground.folder.join("golden").join(format!("{at:03}.json"))
 }
 
 pub fn record(ground: &Ground, site: &Site) -> Done<Recorded> {
@@ -73,80 +85,85 @@ pub fn record(ground: &Ground, site: &Site) -> Done<Recorded> {
     let _ = fs::remove_dir_all(&golden);
     say("make a folder", fs::create_dir_all(&golden))?;
     let mut recorded = Recorded { steps: Vec::new(), disks: vec![ground.bare()], golden };
-    let file = |at: usize| recorded_file(&ground.folder, at);
-    snap(site, &file(0), "")?;
-    loop {
-        let batch = recorded.disks.len() - 1;
-        let steps = one_batch(site, batch, &mut |at, title| snap(site, &file(recorded.steps.len() + at), title))?;
-        let Some(steps) = steps else { break };
-        recorded.steps.extend(steps);
-        let disk = disk(ground, batch + 1);
+    snap(site, &state(ground, 0), "")?;
+    while one_run(site, &mut recorded)? {
+        let disk = disk(ground, recorded.disks.len());
         site.copy_disk(&disk)?;
         recorded.disks.push(disk);
     }
-    // The last one is from after all steps: what a reboot makes of it is new as well.
-    if let Some(last) = recorded.disks.pop() {
-        site.start_from(&last)?;
-        snap(site, &file(recorded.steps.len() + 1), "(reboot)")?;
-    }
+    // What a reboot makes of the last state is new as well.
+    let last = ground.folder.join("last.img");
+    site.copy_disk(&last)?;
+    site.start_from(&last)?;
+    let _ = fs::remove_file(&last);
+    snap(site, &state(ground, recorded.steps.len() + 1), "(reboot)")?;
     let kept: Vec<_> = recorded
         .steps
         .iter()
-        .map(|step| (step.batch, step.number, step.title.clone(), step.took.as_millis() as u64, step.syncs))
+        .map(|step| (step.disk, step.batch, step.number, &step.title, step.took.as_millis() as u64, step.syncs))
         .collect();
     let text = say("write the steps", serde_json::to_string(&kept))?;
     say("write the steps", fs::write(ground.folder.join("steps.json"), text))?;
     Ok(recorded)
 }
 
-fn recorded_file(folder: &Path, at: usize) -> PathBuf {
-    folder.join("golden").join(format!("{at:03}.json"))
-}
-
-/// Runs the next batch, step by step; `None` when nothing is left to do.
-fn one_batch(site: &Site, batch: usize, seen: &mut dyn FnMut(usize, &str) -> Done<()>) -> Done<Option<Vec<Step>>> {
+/// One run, step by step, until enough is done for a new disk; says whether something is left.
+fn one_run(site: &Site, recorded: &mut Recorded) -> Done<bool> {
     site.want("before *")?;
     let mut run = site.start("record");
-    let mut steps: Vec<Step> = Vec::new();
-    let mut begun = Instant::now();
-    let mut last = 0;
-    while let Some(moment) = site.held(&mut run, PATIENCE)? {
-        if let Some(step) = steps.last_mut() {
+    let disk = recorded.disks.len() - 1;
+    let (mut batch, mut worked) = (0, Duration::ZERO);
+    // The step that is running, and since when.
+    let mut running: Option<(Step, Instant)> = None;
+    let mut stops = false;
+    loop {
+        let moment = if stops { None } else { site.held(&mut run, PATIENCE)? };
+        if let Some((mut step, begun)) = running.take() {
+            if stops {
+                // The controller's own end is in it, so it is a little long.
+                let ran = run.end(PATIENCE);
+                if ran.code != 130 {
+                    return Err(format!("after `{}` the run should have been stopped: {ran}", step.title));
+                }
+                step.took = begun.elapsed();
+                finish(site, recorded, step)?;
+                return Ok(true);
+            }
             step.took = begun.elapsed();
-            step.syncs = site.path("/run/campaign/syncs")?.exists();
-            seen(steps.len(), &steps[steps.len() - 1].title.clone())?;
+            worked += step.took;
+            batch = step.batch;
+            finish(site, recorded, step)?;
         }
+        let Some(moment) = moment else {
+            let ran = run.end(PATIENCE);
+            return if ran.code == 0 { Ok(false) } else { Err(format!("the undisturbed run failed: {ran}")) };
+        };
         // `before STEPS NUMBER TITLE`
         let mut words = moment.splitn(4, ' ').skip(1);
         let mut word = || words.next().ok_or_else(|| format!("not understood: {moment}"));
         let count: usize = say("count", word()?.parse())?;
         let number: usize = say("number", word()?.parse())?;
         let title = word()?.to_owned();
-        steps.push(Step { batch, number, title, took: Duration::ZERO, syncs: false });
-        last = number;
-        if number + 1 == count {
+        if number == 0 && recorded.steps.last().is_some_and(|last| last.disk == disk) {
+            batch += 1;
+        }
+        let at = recorded.steps.len();
+        let step = Step { at, disk, batch, number, title, took: Duration::ZERO, syncs: false };
+        stops = number + 1 == count && worked > WORTH_A_DISK;
+        if stops {
             run.signal(Signal::INT);
             std::thread::sleep(Duration::from_millis(100));
         } else {
             site.want("before *")?;
         }
+        running = Some((step, Instant::now()));
         site.release()?;
-        begun = Instant::now();
-        if number + 1 == count {
-            break;
-        }
     }
-    let ran = run.end(PATIENCE);
-    if steps.is_empty() {
-        return if ran.code == 0 { Ok(None) } else { Err(format!("the undisturbed run failed: {ran}")) };
-    }
-    if ran.code != 130 {
-        return Err(format!("after step {last} of batch {batch} the run should have been stopped: {ran}"));
-    }
-    let end = steps.len() - 1;
-    // The controller's own end is in it: a little too long.
-    steps[end].took = begun.elapsed();
-    steps[end].syncs = site.path("/run/campaign/syncs")?.exists();
-    seen(steps.len(), &steps[end].title.clone())?;
-    Ok(Some(steps))
+}
+
+fn finish(site: &Site, recorded: &mut Recorded, mut step: Step) -> Done<()> {
+    step.syncs = site.path("/run/campaign/syncs")?.exists();
+    snap(site, &state(site.ground, step.at + 1), &step.title)?;
+    recorded.steps.push(step);
+    Ok(())
 }

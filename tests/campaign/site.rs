@@ -116,22 +116,31 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Labs of a campaign that was killed.
-pub fn sweep() {
+/// What a campaign that was killed has left: its labs, and its disks in memory.
+fn sweep() {
+    let gone = |pid: &str| pid.parse::<u32>().is_ok() && !Path::new(&format!("/proc/{pid}")).exists();
     for name in lab::list().unwrap_or_default() {
-        let owner = name.strip_prefix("cg").and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        let owner = name.strip_prefix("cg").and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(gone) {
             let _ = lab::down(&name);
         }
     }
+    for entry in fs::read_dir(MEMORY).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.strip_prefix("rempart-campaign-").is_some_and(gone) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
+
+const MEMORY: &str = "/dev/shm";
 
 /// Memory, unless there is too little of it for a few disks.
 fn place_of_disks(folder: &Path) -> PathBuf {
     if let Some(said) = std::env::var_os("REMPART_CAMPAIGN_DISKS") {
         return PathBuf::from(said).join(format!("rempart-campaign-{}", std::process::id()));
     }
-    let memory = Path::new("/dev/shm");
+    let memory = Path::new(MEMORY);
     let free = rustix::fs::statvfs(memory).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
     let available = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let available = available

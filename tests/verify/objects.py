@@ -352,7 +352,8 @@ def undone(versions, objects, base, reached):
 def unexplained(versions, old, objects, lines):
     """Write-ahead: what is not as at the start must belong to a step whose intent stands in the journal."""
     intents = [line["text"] for line in lines if line["word"] == "intent"]
-    explained = set()
+    # A step that the undisturbed run did not need says itself which path it is about.
+    explained = {f"path {key.partition(':')[2]}" for text in intents for key in text.rpartition(" | ")[0].split(", ")}
     for before, after in zip(versions, versions[1:]):
         if any(text == after["title"] or text.endswith(f"| {after['title']}") for text in intents):
             names = set(before["objects"]) | set(after["objects"])
