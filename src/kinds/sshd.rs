@@ -10,7 +10,8 @@ use crate::model::did_you_mean;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, absolute_path, glob, is_newer, show_units, unit_state,
+    ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, absolute_path, glob, is_newer, show_units,
+    unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
