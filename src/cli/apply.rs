@@ -67,11 +67,16 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Some(resumed) => resumed.input(&args.inventories)?,
         None => (args.playbooks.clone(), args.inventories.clone(), args.selection.clone()),
     };
+    let forks = args.connection.forks;
+    // First of all: without a journal nothing may be changed, so nobody needs to read a plan.
+    let names: Vec<String> = playbooks.iter().map(|path| path.display().to_string()).collect();
+    let mut options =
+        ApplyOptions { patience: args.patience, ..args.change.options(&format!("apply {}", names.join(" ")), forks) };
+    let record = Record::open(&mut options)?;
     let fleet = Fleet::load(&inventories, &project::overrides(&args.connection)?, screen)?;
     let site = project::load_site(&playbooks)?;
     let listener = Listener::new();
     let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
-    let forks = args.connection.forks;
     let runtime = project::runtime()?;
     let look_now = || {
         runtime.block_on(async {
@@ -111,13 +116,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             refuse_lockouts(&looked.outlook, &looked.graph, args.change.allow_lockout, screen)?;
         }
     }
-    let names: Vec<String> = playbooks.iter().map(|path| path.display().to_string()).collect();
-    let mut options = ApplyOptions {
-        site: looked.site.clone(),
-        patience: args.patience,
-        ..args.change.options(&format!("apply {}", names.join(" ")), forks)
-    };
-    let record = Record::open(&mut options)?;
+    options.site.clone_from(&looked.site);
     if changes > 0 {
         let mut event = change::run_event(RunVerb::Apply, &options);
         event.playbooks = absolute(&playbooks);
@@ -144,7 +143,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         .iter()
         .flat_map(|host| host.resources.iter().map(|planned| (planned.item, planned.act.clone())))
         .collect();
-    let approved = Approved { graph: looked.graph.clone(), seen, acts, unreachable, rollouts: looked.rollouts.clone() };
+    let told = looked.notes.iter().filter(|(_, note)| note.unfinished.is_some() && note.held.is_none());
+    let told = told.map(|(host, _)| host.clone()).collect();
+    let approved =
+        Approved { graph: looked.graph.clone(), seen, acts, unreachable, rollouts: looked.rollouts.clone(), told };
     let work = engine::apply(approved, links, options, progress.observer(), stop.clone(), record.journal.clone());
     let report_of_run = change::until_done(&runtime, &stop, work);
     listener.set(None);

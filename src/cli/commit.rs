@@ -76,7 +76,7 @@ pub(super) fn settle(
     }
     let none = settled.values().all(|end| matches!(end, Ok(Checkpoint::None)));
     let exit = record.end(&engine::RunReport::default(), exit)?;
-    if none && limit.is_some() {
+    if none {
         let told = Diagnostic::error("no checkpoint waits there").fix("see the notes of `rempart plan`");
         return Err(Stopped::refused(told));
     }

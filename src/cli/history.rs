@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::{Ended, Stopped, show};
-use crate::engine::{JournalError, JournalPart, JournalText, ReadLinks, read_journals};
+use crate::engine::{JournalError, JournalText, ReadLinks, read_journals};
 use crate::history::{self, History, HistoryError, NoSuchRun, check_target, parse_target};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, HostJournals, Proof, Screen};
@@ -106,9 +106,6 @@ struct VerifyArgs {
     json: bool,
 }
 
-/// Lines read from the end of a host's journal for a table of its runs.
-const LAST_LINES: u32 = 20_000;
-
 /// Where this controller keeps its journal: `$REMPART_STATE`, else `$XDG_STATE_HOME/rempart`, else
 /// `~/.local/state/rempart`.
 pub(super) fn state_folder() -> Result<PathBuf, Stopped> {
@@ -142,7 +139,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
 fn list(args: &Args, screen: &Arc<Screen>) -> Ended {
     let paint = screen.out_paint();
     if let Some(pattern) = &args.hosts.host {
-        let (hosts, exit) = told_by_hosts(&args.hosts, pattern, JournalPart::Last(LAST_LINES), screen)?;
+        let (hosts, exit) = told_by_hosts(&args.hosts, pattern, "", screen)?;
         if args.json {
             show::json(screen, &report::target_runs_json(&hosts, args.limit_runs));
         } else {
@@ -165,8 +162,7 @@ fn show_run(args: &ShowArgs, screen: &Arc<Screen>) -> Ended {
     }
     let paint = screen.out_paint();
     if let Some(pattern) = &args.hosts.host {
-        let part = JournalPart::OfRun(args.run.clone());
-        let (hosts, exit) = told_by_hosts(&args.hosts, pattern, part, screen)?;
+        let (hosts, exit) = told_by_hosts(&args.hosts, pattern, &args.run, screen)?;
         let numbers: BTreeSet<String> = hosts
             .values()
             .flatten()
@@ -232,26 +228,46 @@ fn read_own(screen: &Arc<Screen>) -> Result<History, Stopped> {
 fn told_by_hosts(
     of: &OfHosts,
     pattern: &str,
-    part: JournalPart,
+    run: &str,
     screen: &Arc<Screen>,
 ) -> Result<(HostJournals, Exit), Stopped> {
     let fleet = Fleet::load(&of.inventories, &project::overrides(&of.connection)?, screen)?;
     let hosts = fleet.limit(pattern)?;
-    let read = journals(&fleet, hosts, of.connection.forks, part)?;
-    let exit = if read.values().any(Result::is_err) { Exit::Unreachable } else { Exit::Done };
-    let told = read.into_iter().map(|(host, text)| {
-        let told = text.map(|text| text.map(|text| parse_target(&text))).map_err(|error| error.to_string());
-        (host, told)
-    });
-    Ok((told.collect(), exit))
+    // All of it: what is shown of a chain that does not hold must say so.
+    let read = journals(&fleet, hosts, of.connection.forks)?;
+    let mut exit = Exit::Done;
+    let mut told = HostJournals::new();
+    for (host, text) in read {
+        let journal = match text {
+            Err(error) => {
+                exit = exit.and(Exit::Unreachable);
+                Err(error.to_string())
+            }
+            Ok(None) => Ok(None),
+            Ok(Some(text)) => {
+                if !check_target(Some(&text), &[], None).is_whole() {
+                    exit = exit.and(Exit::Failed);
+                    let told = Diagnostic::warning("the journal of a host was tampered with: do not believe it");
+                    let told =
+                        told.on(&host, None).fix(format!("`rempart history verify -i ... --host {host}` says where"));
+                    show::diagnostics(screen, &[told]);
+                }
+                let mut journal = parse_target(&text);
+                journal.entries.retain(|entry| entry.run.starts_with(run));
+                Ok(Some(journal))
+            }
+        };
+        told.insert(host, journal);
+    }
+    Ok((told, exit))
 }
 
 type Journals = BTreeMap<HostName, Result<JournalText, JournalError>>;
 
-fn journals(fleet: &Fleet, hosts: Vec<HostName>, forks: usize, part: JournalPart) -> Result<Journals, Stopped> {
+fn journals(fleet: &Fleet, hosts: Vec<HostName>, forks: usize) -> Result<Journals, Stopped> {
     fleet.check_targets(&hosts)?;
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
-    Ok(project::runtime()?.block_on(read_journals(hosts, links, forks, part)))
+    Ok(project::runtime()?.block_on(read_journals(hosts, links, forks)))
 }
 
 fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
@@ -270,7 +286,7 @@ fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
         if !others.is_empty() {
             show::say(screen, &format!("Not in this inventory, so not asked: {}", others.join(", ")));
         }
-        for (host, text) in journals(&fleet, hosts, of.connection.forks, JournalPart::Whole)? {
+        for (host, text) in journals(&fleet, hosts, of.connection.forks)? {
             let proof = match text {
                 Ok(text) => proof(&history, &host, text.as_deref()),
                 Err(error) => Proof::Unreachable(error.to_string()),

@@ -110,6 +110,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         acts,
         unreachable: plan.unreachable.clone(),
         rollouts: Vec::new(),
+        told: BTreeSet::new(),
     };
     let ids = |made: &Vec<Made>| made.iter().map(|made| made.id.clone()).collect();
     let forgotten = plan.forgotten.iter().map(|(host, made)| (host.clone(), ids(made))).collect();

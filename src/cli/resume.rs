@@ -7,7 +7,7 @@ use super::Stopped;
 use super::history::{no_such_run, state_folder, stopped};
 use super::options::{Inventories, Selection};
 use crate::history::{self, Run, RunEvent, RunVerb, StepEnd};
-use crate::model::{Diagnostic, Phase, utc};
+use crate::model::{Diagnostic, Exit, Phase, utc};
 use crate::plan::{Act, Outlook};
 use crate::report::Screen;
 use crate::report::escape::visible;
@@ -33,10 +33,12 @@ impl Resumed {
         let run = if number.is_empty() {
             let open = |run: &&Run| {
                 let applies = run.start.as_ref().is_some_and(|start| start.verb == RunVerb::Apply);
-                run.is_unfinished() && applies && history.follower(&run.number).is_none()
+                let broken_off =
+                    run.is_unfinished() || run.ending.is_some_and(|end| end.exit == Exit::Interrupted.code());
+                broken_off && applies && history.follower(&run.number).is_none()
             };
             history.runs.iter().filter(open).max_by_key(|run| run.began).ok_or_else(|| {
-                let told = Diagnostic::error("there is no run to go on with").because("every apply has its end");
+                let told = Diagnostic::error("there is no run to go on with").because("no apply was broken off");
                 Stopped::refused(told.fix("see `rempart history`"))
             })?
         } else {
@@ -46,6 +48,10 @@ impl Resumed {
             let why = "it is not an apply, or its beginning is not in the journal";
             return Err(Stopped::refused(Diagnostic::error("this run cannot be gone on with").because(why)));
         };
+        if run.not_done().is_empty() {
+            let told = Diagnostic::error("this run did all that it had approved").because(run.number.clone());
+            return Err(Stopped::refused(told.fix("a plain apply measures everything anew")));
+        }
         let given: BTreeSet<&str> = set.iter().filter_map(|set| Some(set.split_once('=')?.0)).collect();
         let missing: Vec<&String> = start.set_names.iter().filter(|name| !given.contains(name.as_str())).collect();
         if let Some(name) = missing.first() {
@@ -79,13 +85,18 @@ impl Resumed {
 
     /// Leaves out what that run had not approved: it differs too, but nobody has seen it.
     pub fn keep_to(&self, outlook: &mut Outlook) {
+        // What it had done and is changed again is somebody else's doing, or what a crash has undone.
+        let left: Vec<_> = self.run.not_done();
         let approved: BTreeSet<(&str, &str)> =
-            self.start.approved.iter().map(|change| (change.host.as_str(), change.id.as_str())).collect();
+            left.iter().map(|change| (change.host.as_str(), change.id.as_str())).collect();
         for host in &mut outlook.hosts {
             for planned in &mut host.resources {
                 let id = planned.id.to_string();
                 if planned.act.changes() && !approved.contains(&(host.host.as_str(), &id)) {
-                    let why = format!("it differs now, and run {} had not approved that; plan it anew", self.run());
+                    let why = format!(
+                        "it differs now, and run {} had not approved that, or had done it; plan it anew",
+                        self.run()
+                    );
                     planned.act = Act::Unknown { why };
                 }
             }

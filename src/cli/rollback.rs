@@ -39,7 +39,7 @@ pub(super) struct Args {
     change: Change,
 
     /// Only these hosts of the run: `web1`, `web:&prod`, `all:!db1`
-    #[arg(long, visible_alias = "limit", value_name = "PATTERN", help_heading = "Fleet")]
+    #[arg(short = 'l', long, visible_alias = "limit", value_name = "PATTERN", help_heading = "Fleet")]
     host: Option<String>,
 
     /// Put back also what somebody changed since

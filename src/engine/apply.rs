@@ -66,6 +66,8 @@ pub struct Approved {
     pub unreachable: BTreeMap<HostName, String>,
     /// The playbooks that go in rolling batches.
     pub rollouts: Vec<Rollout>,
+    /// Hosts of which the plan told that nobody saw the end of a run: with this one, that is settled.
+    pub told: BTreeSet<HostName>,
 }
 
 /// What all hosts of a run share.
@@ -93,7 +95,7 @@ pub async fn apply(
     stop: Arc<Stop>,
     journal: Arc<Journal>,
 ) -> RunReport {
-    let Approved { graph, seen, acts, unreachable, rollouts } = approved;
+    let Approved { graph, seen, acts, unreachable, rollouts, told } = approved;
     let run = Arc::new(Run {
         number: options.run.clone(),
         places: Semaphore::new(options.forks.max(1)),
@@ -116,7 +118,7 @@ pub async fn apply(
         }
         let mine: HashMap<usize, Seen> =
             items.iter().filter_map(|item| Some((*item, seen.get(item)?.clone()))).collect();
-        let run = run.clone();
+        let (run, noted) = (run.clone(), told.contains(&host));
         walks.spawn(async move {
             let (run_of_walk, all) = (run.clone(), items.clone());
             let walk = Walk {
@@ -128,6 +130,7 @@ pub async fn apply(
                 dirty: HashSet::new(),
                 waits_for: None,
                 heard: None,
+                told: noted,
             };
             // Other hosts wait for these outcomes, so a walk that dies must not leave any of them open.
             if tokio::spawn(walk.go()).await.is_err() {
@@ -140,7 +143,8 @@ pub async fn apply(
     }
     while walks.join_next().await.is_some() {}
     let outcomes = run.outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut report = RunReport { run: run.number.clone(), unreachable, ..RunReport::default() };
+    let window = run.options.confirm_within;
+    let mut report = RunReport { run: run.number.clone(), unreachable, window, ..RunReport::default() };
     report.interrupted = run.course.stop.is_asked();
     report.checkpoints = run.checkpoints.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for (host, items) in run.graph.by_host() {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Origin;
-use crate::model::ResourceId;
+use crate::model::{HostName, ResourceId};
 use crate::plan::Made;
 use crate::quote::{Sh, quote_sh};
 use crate::resource::{Expect, Reversal, Step};
@@ -51,6 +51,8 @@ pub(super) struct BatchStep {
 pub(super) struct Batch {
     /// The run's number.
     pub run: String,
+    /// The host as the inventory names it.
+    pub host: HostName,
     /// Who runs it, and why.
     pub origin: Origin,
     /// Runs that hold nothing any more.
@@ -76,10 +78,25 @@ impl Batch {
     /// The script that delivers the batch, starts it, and follows it for a moment.
     pub fn delivery(&self) -> WriteScript {
         let directory = self.directory();
+        let named = format!("{directory}/host");
         let mut payloads = vec![Rendered::plain(self.program()), Rendered::plain(library())];
         let mut text = Sh::default();
         text.line(sh!("set -eu; umask 077; mkdir -p -m 0700 /run/rempart {} {}", HOME, IMAGES));
-        text.line(sh!("chown root:root /run/rempart {}; mkdir -p -m 0700 {}", HOME, directory));
+        // Two names of the inventory may be one machine: the second one must not work into the first one's batches.
+        text.line(sh!(
+            "chown root:root /run/rempart {}
+if mkdir -m 0700 {} 2>/dev/null; then printf '%s\\n' {} > {}
+elif [ \"$(cat {})\" != {} ]; then
+  echo \"this is the machine that the inventory also calls $(cat {}); name it once\" >&2; exit 1
+fi",
+            HOME,
+            directory,
+            self.host.as_str(),
+            named,
+            named,
+            self.host.as_str(),
+            named
+        ));
         text.line(sh!("rp_payload {}\nrp_payload {}", self.program_path(), self.library_path()));
         for (at, step) in self.steps.iter().enumerate() {
             if step.step.payloads.is_empty() {
@@ -416,6 +433,7 @@ mod tests {
         let origin = Origin { who: format!("{title}@here"), why: title.into() };
         Batch {
             run: "abc".into(),
+            host: HostName::new("web1"),
             origin,
             over: Vec::new(),
             number: 1,

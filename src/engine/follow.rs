@@ -271,6 +271,7 @@ mod tests {
         };
         Batch {
             run: "r".into(),
+            host: HostName::new("web1"),
             origin: crate::engine::Origin::default(),
             over: Vec::new(),
             number: 3,

@@ -18,18 +18,7 @@ const SECTION: &str = "journal";
 /// Where a target keeps its journal.
 const PATH: &str = "/var/lib/rempart/journal";
 
-/// How much of a journal is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JournalPart {
-    /// All of it: what a proof needs.
-    Whole,
-    /// So many lines from its end.
-    Last(u32),
-    /// The lines about the runs whose number begins like this.
-    OfRun(String),
-}
-
-/// A host's journal, or the part of it that was asked for; `None`: there certainly is none.
+/// A host's journal; `None`: there certainly is none.
 pub type JournalText = Option<Vec<u8>>;
 
 /// Why nothing is known of a host's journal.
@@ -56,16 +45,15 @@ pub async fn read_journals(
     hosts: Vec<HostName>,
     links: Arc<dyn Links>,
     forks: usize,
-    part: JournalPart,
 ) -> BTreeMap<HostName, Result<JournalText, JournalError>> {
-    let commands = commands(PATH, &part);
+    let commands = commands(PATH);
     each_host(hosts, forks, move |host| {
         let mut script = ProbeScript::default();
         script.section(SECTION, commands.clone());
         let question = script.finish(&probe::nonce(), TIMEOUT);
         let output = links.ask(host, &question.script)?;
         let answer = Answer::read(&question, &output)?;
-        Ok(read(answer.section(SECTION)?, part == JournalPart::Whole)?)
+        Ok(read(answer.section(SECTION)?)?)
     })
     .await
     .into_iter()
@@ -78,19 +66,7 @@ pub async fn read_journals(
 
 // The first line says what comes: `absent`, `long BYTES`, or `bytes COUNT` and as many. The length is taken once, since
 // a run may be appending meanwhile.
-fn commands(path: &str, part: &JournalPart) -> Sh {
-    let cut = match part {
-        JournalPart::Whole => sh!("cat"),
-        JournalPart::Last(lines) => sh!("tail -n {}", u64::from(*lines)),
-        JournalPart::OfRun(run) => {
-            let start = run.replace(|c: char| !c.is_ascii_alphanumeric(), "");
-            // grep ends with 1 where no line fits, which is an answer.
-            sh!(
-                "{ LC_ALL=C grep -aE -- {} || [ $? -eq 1 ]; }",
-                format!("^[0-9a-f]{{64}}\t[0-9]+\t[0-9]+\t{start}[0-9A-Za-z]*\t")
-            )
-        }
-    };
+fn commands(path: &str) -> Sh {
     sh!(
         "f={}
 [ -e \"$f\" ] || [ -L \"$f\" ] || { echo absent; exit 0; }
@@ -98,14 +74,13 @@ fn commands(path: &str, part: &JournalPart) -> Sh {
 s=$(stat -c %s -- \"$f\") || exit 1
 [ \"$s\" -le {} ] || { echo \"long $s\"; exit 0; }
 echo \"bytes $s\"
-head -c \"$s\" -- \"$f\" | {}",
+head -c \"$s\" -- \"$f\"",
         path,
-        LONGEST,
-        cut
+        LONGEST
     )
 }
 
-fn read(section: &SectionOutput, whole: bool) -> Result<JournalText, ProbeError> {
+fn read(section: &SectionOutput) -> Result<JournalText, ProbeError> {
     if section.status != 0 {
         return Err(ProbeError(format!("its journal cannot be read: {}", section.complaint())));
     }
@@ -117,7 +92,7 @@ fn read(section: &SectionOutput, whole: bool) -> Result<JournalText, ProbeError>
         Some(("long", bytes)) => Err(ProbeError(format!(
             "its journal has {bytes} bytes, and {LONGEST} are read at most; move it away there"
         ))),
-        Some(("bytes", bytes)) if whole && bytes != text.len().to_string() => {
+        Some(("bytes", bytes)) if bytes != text.len().to_string() => {
             Err(ProbeError(format!("its journal came with {} of {bytes} bytes", text.len())))
         }
         Some(("bytes", _)) => Ok(Some(text.to_vec())),
@@ -132,36 +107,30 @@ mod tests {
     use super::*;
     use crate::history::{FIRST, seal};
 
-    fn asked(path: &std::path::Path, part: &JournalPart) -> Result<JournalText, ProbeError> {
-        let script = commands(path.to_str().unwrap(), part);
+    fn asked(path: &std::path::Path) -> Result<JournalText, ProbeError> {
+        let script = commands(path.to_str().unwrap());
         let output = Command::new("sh").arg("-c").arg(script.text()).output().unwrap();
         let status = output.status.code().unwrap();
         let section = SectionOutput { status, stdout: output.stdout, stderr: output.stderr };
-        read(&section, *part == JournalPart::Whole)
+        read(&section)
     }
 
     #[test]
-    fn a_journal_is_read_whole_or_in_part() {
+    fn a_journal_is_read_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jour nal");
-        assert_eq!(asked(&path, &JournalPart::Whole), Ok(None));
+        assert_eq!(asked(&path), Ok(None));
         let lines: Vec<String> =
             (1..=30).map(|seq| seal(FIRST, &format!("{seq}\t7\trun{}\t1\tdone\t1\t", seq % 3)) + "\n").collect();
         std::fs::write(&path, lines.concat() + "torn").unwrap();
-        let text = |part| asked(&path, &part).map(|text| String::from_utf8(text.unwrap()).unwrap());
-        assert_eq!(text(JournalPart::Whole), Ok(lines.concat() + "torn"));
-        assert_eq!(text(JournalPart::Last(2)), Ok(lines[29].clone() + "torn"));
-        let of_run: String = lines.iter().skip(1).step_by(3).cloned().collect();
-        assert_eq!(text(JournalPart::OfRun("run2".into())), Ok(of_run));
-        assert_eq!(text(JournalPart::OfRun("run'; rm".into())), Ok(String::new()));
+        let text = || asked(&path).map(|text| String::from_utf8(text.unwrap()).unwrap());
+        assert_eq!(text(), Ok(lines.concat() + "torn"));
         let whole = SectionOutput { status: 0, stdout: b"bytes 9\nshort".to_vec(), stderr: Vec::new() };
-        assert!(read(&whole, true).is_err());
+        assert!(read(&whole).is_err());
         std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
-        assert!(
-            asked(&folder.path().join("link"), &JournalPart::Whole).unwrap_err().to_string().contains("no regular")
-        );
-        assert!(asked(folder.path(), &JournalPart::Whole).is_err());
+        assert!(asked(&folder.path().join("link")).unwrap_err().to_string().contains("no regular"));
+        assert!(asked(folder.path()).is_err());
         std::fs::File::create(&path).unwrap().set_len(LONGEST + 1).unwrap();
-        assert!(asked(&path, &JournalPart::Whole).unwrap_err().to_string().contains("at most"));
+        assert!(asked(&path).unwrap_err().to_string().contains("at most"));
     }
 }

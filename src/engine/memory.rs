@@ -107,7 +107,7 @@ pub(super) fn ask(script: &mut ProbeScript) {
             "cd {} 2>/dev/null || exit 0
 if [ -e guard/healed ]; then sed -e '1s/^/healed /' -e '2d' guard/healed; fi
 if [ -e guard/armed ]; then printf 'waiting %s %s\\n' \"$(stat -c %Y guard/armed)\" \"$(cat guard/person 2>/dev/null)\"; fi
-[ ! -e /run/rempart/lease ] || flock -n /run/rempart/lease true \\
+[ ! -e /run/rempart/lease ] || flock -n -s /run/rempart/lease true \\
   || printf 'held %s\\n' \"$(tr '\\n' '\\t' < /run/rempart/holder)\"
 set -- runs/*/open
 [ -e \"$1\" ] || exit 0

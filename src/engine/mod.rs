@@ -27,7 +27,7 @@ pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
 pub use facts::gather_facts;
 pub use guard::{Checkpoint, settle_checkpoints};
-pub use journals::{JournalError, JournalPart, JournalText, read_journals};
+pub use journals::{JournalError, JournalText, read_journals};
 pub use links::{Links, ReadLinks, Stop, WriteLinks, each_host};
 pub use memory::{Healed, Holder, HostNote, PastLine, PastRun};
 pub use outcome::{Outcome, RunReport};

@@ -61,6 +61,8 @@ pub struct RunReport {
     pub unreachable: BTreeMap<HostName, String>,
     /// Hosts on which a risky change waits for a person.
     pub checkpoints: BTreeSet<HostName>,
+    /// How long they wait, in seconds.
+    pub window: u64,
     /// Whether the user stopped it.
     pub interrupted: bool,
 }

@@ -55,6 +55,9 @@ pub enum WayBack {
         what: Vec<String>,
         /// Whether the step never ended, so that nobody knows what it left behind.
         interrupted: bool,
+        /// What somebody changed since, and what goes with it, since that was allowed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        over: Vec<String>,
     },
     /// All stands as before it already.
     AsBefore,
@@ -107,7 +110,7 @@ fn question(run: &str) -> Sh {
     let mut text = Sh::program_of_the_user(&library());
     text.line(sh!(
         "if ! cd {} 2>/dev/null; then echo missing; exit 0; fi
-[ ! -e /run/rempart/lease ] || flock -n /run/rempart/lease true || { echo busy; exit 0; }
+[ ! -e /run/rempart/lease ] || flock -n -s /run/rempart/lease true || { echo busy; exit 0; }
 awk -F '\\t' -v run={} '$4 == run && $6 == \"intent\" { print \"intent \" $5 \".\" $7 }' {}
 for rp_folder in $(ls | grep -E '^[0-9]+[.][0-9]+$' | sort -t . -k 1,1nr -k 2,2nr); do rp_tell_back \"$PWD/$rp_folder\"; done
 echo end",
@@ -189,7 +192,7 @@ fn judge(draft: Draft, later: &mut Vec<Touch>, force: bool) -> BackStep {
         (None, Some(_)) if open.is_empty() && !covered => WayBack::AsBefore,
         _ if secret => WayBack::Secret,
         _ if !since.is_empty() && !force => WayBack::Changed { what: since },
-        _ => WayBack::Restore { what: open, interrupted },
+        _ => WayBack::Restore { what: open, interrupted, over: since },
     };
     let touches = touches.unwrap_or_default();
     later.extend(touches.iter().cloned());
@@ -229,7 +232,8 @@ pub async fn roll_back(
 ) -> RunReport {
     let Past { run, work, force } = past;
     let course = Course { links, observer, stop: stop.clone(), journal };
-    let mut report = RunReport { run: options.run.clone(), ..RunReport::default() };
+    let window = options.confirm_within;
+    let mut report = RunReport { run: options.run.clone(), window, ..RunReport::default() };
     let hosts: Vec<HostName> = work.keys().cloned().collect();
     let work = Arc::new(work);
     let forks = options.forks;
@@ -274,6 +278,7 @@ fn on_host(
         number += 1;
         let batch = Batch {
             run: options.run.clone(),
+            host: host.clone(),
             origin: options.origin.clone(),
             over: options.over.clone(),
             number,
@@ -407,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_was_changed_since_is_refused_but_not_what_the_run_itself_changed_later() {
-        let restore = |what: &str| WayBack::Restore { what: vec![what.into()], interrupted: false };
+        let restore = |what: &str| WayBack::Restore { what: vec![what.into()], interrupted: false, over: Vec::new() };
         let expected = [
             ("3.1", WayBack::Never { why: "a command".into() }),
             ("3.0", WayBack::Secret),
@@ -416,7 +421,8 @@ mod tests {
             ("1.0", restore("path /a")),
         ];
         assert_eq!(ways(TOLD, false), expected.clone().map(|(step, way)| (step.to_owned(), way)));
-        assert_eq!(ways(TOLD, true)[3].1, restore("path /b"));
+        let over = vec!["path /b".to_owned()];
+        assert_eq!(ways(TOLD, true)[3].1, WayBack::Restore { what: over.clone(), interrupted: false, over });
     }
 
     #[test]

@@ -86,7 +86,8 @@ rp_step() {
 # heard of lately. A dead one is taken over, and the journal says so.
 rp_lease() {
   exec 9>> /run/rempart/lease
-  flock -n 9 || { rp_holder; return 1; }
+  # Somebody who only looks at the host holds the lock for a moment.
+  flock -w 5 9 || { rp_holder; return 1; }
   if [ -s /run/rempart/holder ]; then
     read -r rp_run < /run/rempart/holder
     [ "$rp_run" != "$RP_RUN" ] || return 0
@@ -104,7 +105,8 @@ rp_lease() {
 }
 
 rp_holder() {
-  { read -r rp_run; read -r rp_who; read -r rp_since; read -r rp_why; } < /run/rempart/holder
+  rp_run=; rp_who=; rp_since=; rp_why=
+  [ ! -e /run/rempart/holder ] || { read -r rp_run; read -r rp_who; read -r rp_since; read -r rp_why; } < /run/rempart/holder
   rp_tell "busy $rp_run$RP_TAB$rp_who$RP_TAB$rp_since$RP_TAB$rp_why"
 }
 

@@ -41,7 +41,14 @@ rp_directory() {
   else
     rp_dir=${1%/*}
     rp_parent "${rp_dir:-/}" "${3%%:*}"
-    mkdir -- "$1"
+    # With its owner and mode before it has its name: it is there as wanted, or not at all.
+    rp_new="${rp_dir%/}/.rempart.new.${1##*/}"
+    rm -rf -- "$rp_new"
+    mkdir -- "$rp_new"
+    chown -- "$3" "$rp_new"
+    chmod -- "00$2" "$rp_new"
+    mv -T -- "$rp_new" "$1"
+    return
   fi
   chown -- "$3" "$1"
   # chmod keeps a directory's setuid and setgid bits unless the number has more than four digits.

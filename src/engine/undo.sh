@@ -173,6 +173,8 @@ rp_put_back() {
   if [ -s "$1/after.sh" ]; then sh "$1/after.sh" </dev/null || { rp_bad=1; echo 'what was put back did not come into effect' >&2; }; fi
   while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
     case ${rp_touch%% *} in
+      # Once more: ufw and others set them anew while they come into effect.
+      kernel) [ "$rp_then" = absent ] || printf '%s\n' "$rp_then" > "/proc/sys/${rp_touch#* }" ;;
       unit) rp_back_unit "${rp_touch#* }" $rp_then ;;
       container) rp_back_container "${rp_touch#* }" $rp_then ;;
       # After its containers. Docker itself refuses where others have joined it.

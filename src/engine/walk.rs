@@ -28,6 +28,8 @@ pub(super) struct Walk {
     pub dirty: HashSet<usize>,
     /// The host that was last told to be waited for.
     pub waits_for: Option<HostName>,
+    /// Whether the plan told of an earlier run that nobody saw the end of.
+    pub told: bool,
     /// When the host last heard of its run, once it has.
     pub heard: Option<Instant>,
 }
@@ -37,7 +39,7 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 
 impl Walk {
     pub async fn go(mut self) {
-        let mut changed = false;
+        let mut changed = self.told;
         while let Some(first) = self.pending.first().copied() {
             if let Some(because) = self.blocked(first) {
                 self.take(first, Outcome::Skipped { because });
@@ -406,9 +408,10 @@ impl Walk {
         }
         let batch = Batch {
             run: self.run.number.clone(),
+            host: self.host.clone(),
             origin: self.run.options.origin.clone(),
             over: self.run.options.over.clone(),
-            number: self.batches,
+            number: self.batches + 1,
             steps,
             confirm_within: self.run.options.confirm_within,
             checkpoint: self.run.options.checkpoint,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::inspect::{Silence, answers, fields};
+use self::inspect::{answers, fields};
 use self::spec::{Amount, capability, cpus_text, limit, port, security_option, size_text, sorted, volume};
 use crate::quote::Sh;
 use crate::resource::{
@@ -17,6 +17,7 @@ use crate::secret::{Piece, Rendered};
 use crate::sh;
 
 mod inspect;
+mod silence;
 mod spec;
 
 const CONTAINERS: &str = "docker container inspect";
@@ -537,7 +538,9 @@ volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp
             .and_then(|containers| Ok((containers, all(IMAGES, &images)?, all(NETWORKS, &networks)?)));
         let (containers, images, networks) = match told {
             Ok(told) => told,
-            Err(silence) => return batch.iter().map(|_| silence.seen()).collect(),
+            Err(silence) => {
+                return batch.iter().map(|wanted| silence.seen(matches!(wanted.desired(), Desired::Absent))).collect();
+            }
         };
         let read = |wanted: &&Self| {
             // Docker also answers to the beginning of another container's id.
@@ -565,22 +568,6 @@ volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {
         batch.iter().map(|change| change.wanted.step(change.seen, change.fields).serving([change.position])).collect()
-    }
-}
-
-impl Silence {
-    fn seen(&self) -> Seen {
-        match self {
-            Silence::NoDocker => Seen::NotYet {
-                missing: "docker is not installed".into(),
-                brought_by: ["docker.io", "docker-ce", "docker-cli"]
-                    .map(|name| Provision::Package(name.into()))
-                    .into_iter()
-                    .chain([Provision::Kind("package_apt")])
-                    .collect(),
-            },
-            Silence::Unknown(why) => Seen::Unknown(why.clone()),
-        }
     }
 }
 

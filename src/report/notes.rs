@@ -50,7 +50,8 @@ pub fn notes(notes: &Notes, paint: &Paint) -> String {
                 "person" => "a person said so",
                 other => &format!("by {}", visible(other)),
             };
-            text.push_str(&format!("{mark}: took a change back by itself on {}: {why}\n", utc(healed.at)));
+            let itself = if healed.by == "person" { "" } else { " by itself" };
+            text.push_str(&format!("{mark}: took a change back{itself} on {}: {why}\n", utc(healed.at)));
             if !healed.differs.is_empty() {
                 let left: Vec<String> = healed.differs.iter().map(|touch| visible(touch)).collect();
                 text.push_str(&format!("    not as before: {}\n", left.join("; ")));

@@ -45,10 +45,13 @@ fn told(step: &BackStep, paint: &Paint) -> (usize, String) {
     let list = |what: &[String]| what.iter().map(|touch| visible(touch)).collect::<Vec<_>>().join("; ");
     let risky = if step.risky { "  (guarded)" } else { "" };
     let (at, tone, mark, more) = match &step.way {
-        WayBack::Restore { what, interrupted } => {
+        WayBack::Restore { what, interrupted, over } => {
             let end = if *interrupted { "it never ended; " } else { "" };
             let what = if what.is_empty() { "what a later step changed".to_owned() } else { list(what) };
-            (0, Tone::Change, "~", format!("{end}{what}"))
+            match over.is_empty() {
+                true => (0, Tone::Change, "~", format!("{end}{what}")),
+                false => (0, Tone::Bad, "~", format!("{end}{what}, OVER what was changed since: {}", list(over))),
+            }
         }
         WayBack::AsBefore => (1, Tone::Dim, "=", "as before already".to_owned()),
         WayBack::Changed { what } => (2, Tone::Bad, "!", format!("changed since: {}", list(what))),

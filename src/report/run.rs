@@ -254,11 +254,17 @@ fn ending(view: &RunView<'_>, paint: &Paint) -> String {
     let name = visible(&report.run);
     for host in &report.checkpoints {
         let host = visible(host.as_str());
-        let told =
-            format!("{host} waits for a person: `rempart commit` keeps the change, `rempart rollback` takes it back");
+        let told = format!(
+            "{host} waits {} s for a person: `rempart commit` keeps the change, `rempart rollback` takes it back",
+            report.window
+        );
         text.push_str(&format!("{}\n", paint.tone(Tone::Change, &format!("! {told}"))));
     }
-    if changed + failed + healed > 0 && (!bad.is_empty() || report.interrupted) && !report.run.is_empty() {
+    if report.checkpoints.is_empty()
+        && changed + failed > 0
+        && (!bad.is_empty() || report.interrupted)
+        && !report.run.is_empty()
+    {
         text.push_str(&format!(
             "What was done: rempart history show {name}. To take it back: rempart rollback {name}.\n"
         ));
@@ -299,6 +305,7 @@ mod tests {
             hosts: hosts.into_iter().map(|(name, outcomes)| (HostName::new(name), outcomes)).collect(),
             unreachable: BTreeMap::from([(HostName::new("old1"), "no route to host".into())]),
             checkpoints: BTreeSet::new(),
+            window: 45,
             interrupted: false,
         }
     }

@@ -65,6 +65,7 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         hosts: BTreeMap::from([(host.clone(), outcomes)]),
         unreachable: BTreeMap::from([(HostName::new("lost"), text.into())]),
         checkpoints: [host.clone()].into(),
+        window: 600,
         interrupted: false,
     };
     (outlook, Notes::from([(host, note)]), report)

@@ -6,16 +6,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::DockerContainer;
+use super::silence::Silence;
 use super::spec::{capability, cpus_text, published, security_option, size_text, sorted};
 use crate::resource::{Answer, FieldValue, Fields, ProbeError, ReadText, SectionOutput, clock_us, timestamp_us};
-
-/// Why docker's answer says nothing at all.
-pub enum Silence {
-    /// There is no docker.
-    NoDocker,
-    /// Nobody can say.
-    Unknown(String),
-}
 
 /// The answers of one `docker ... inspect --format '{{json .}}'`, by operand; `None` = certainly not there.
 pub fn answers(answer: &Answer, section: &str, asked: &[&str]) -> Result<BTreeMap<String, Option<Value>>, Silence> {
@@ -40,7 +33,10 @@ pub fn answers(answer: &Answer, section: &str, asked: &[&str]) -> Result<BTreeMa
         values.push(serde_json::from_slice::<Value>(line).map_err(|_| unknown("docker's answer is no JSON".into()))?);
     }
     if values.len() != there.len() || (output.status != 0 && absent.is_empty()) {
-        return Err(unknown(format!("docker did not answer: {}", said(output))));
+        let why = format!("docker did not answer: {}", said(output));
+        // Debian's packages are installed with nothing started: starting it is a step of its own.
+        let down = values.is_empty() && complaints.contains("Cannot connect to the Docker daemon");
+        return Err(if down { Silence::Down(why) } else { unknown(why) });
     }
     let found = there.into_iter().zip(values).map(|(name, value)| (name.to_owned(), Some(value)));
     Ok(found.chain(absent.into_iter().map(|name| (name.to_owned(), None))).collect())

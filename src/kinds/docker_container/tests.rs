@@ -30,7 +30,10 @@ fn two_versions_of_docker_are_read_alike() {
 fn silence_is_unknown_and_a_missing_docker_is_not_yet() {
     assert!(drifts("no_docker", |text| text).iter().all(|seen| seen.starts_with("NotYet")));
     let down = drifts("daemon_down", |text| text);
-    assert!(down.iter().all(|seen| seen.starts_with("Unknown") && seen.contains("Cannot connect")), "{down:?}");
+    assert!(down.iter().all(|seen| seen.contains("Cannot connect")), "{down:?}");
+    // What starts the daemon may stand in the same plan; but that something is gone, nobody can say.
+    let (last, others) = down.split_last().unwrap();
+    assert!(last.starts_with("Unknown") && others.iter().all(|seen| seen.starts_with("NotYet")), "{down:?}");
     let cut = |text: String| text[..text.len() * 3 / 4].to_owned();
     assert!(drifts("changed", cut).iter().all(|seen| seen.starts_with("Unknown")));
 }
