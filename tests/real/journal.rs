@@ -76,7 +76,10 @@ fn a_checkpoint_waits_for_a_person() {
     lab.rempart(&late).ends(2);
     lab.wait_on("web3", 30, "test -e /var/lib/rempart/guard/healed");
     assert_eq!(before, lab.on("web3", SSHD));
-    lab.rempart(&["commit", "--limit", "web3"]).ends(5);
+    // Too late: it is said, and is no success.
+    let late = lab.rempart(&["commit", "--limit", "web3"]).ends(4);
+    assert!(late.out.contains("taken back"), "{late}");
+    lab.rempart(&["commit", "--limit", "web1"]).ends(5);
     for host in ["web1", "web2", "web3"] {
         journals_are_whole(&lab, host);
     }

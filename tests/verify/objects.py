@@ -201,6 +201,9 @@ def machine_objects(pid, root):
             six = "6 " if words[0].startswith("6") else ""
             chains.setdefault(f"firewall {six}{words[1]}", []).append(line)
     for name, lines in chains.items():
+        # A chain without a rule lets through what comes, as none would; ufw leaves them behind when it is switched off.
+        if len(lines) == 1 and "-N" in lines[0]:
+            continue
         found[name] = lines[0].split(" ")[-1] if "-P" in lines[0] else digest("\n".join(lines).encode())
     found.update(docker_objects(section(text, "docker"), root))
     return found, section(text, "audit")

@@ -93,17 +93,6 @@ const PRINT_TUPLES: &str = r#"awk '
   }' - /etc/ufw/user.rules /etc/ufw/user6.rules"#;
 
 const AFTER: &str = r#"PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-# ufw leaves its chains behind, empty. What still jumps into one keeps it.
-rp_ufw_gone() {
-  for rp_x in iptables ip6tables; do
-    for rp_round in 1 2; do
-      for rp_c in $("$rp_x" -S 2>/dev/null | sed -n 's/^-N \(ufw6\{0,1\}-[^ ]*\)$/\1/p'); do
-        "$rp_x" -F "$rp_c" 2>/dev/null || :
-        "$rp_x" -X "$rp_c" 2>/dev/null || :
-      done
-    done
-  done
-}
 rp_ufw_open() {
   for rp_x in iptables ip6tables; do
     for rp_c in INPUT OUTPUT; do "$rp_x" -P "$rp_c" ACCEPT 2>/dev/null || :; done
@@ -118,7 +107,6 @@ elif rp_ufw_on; then
   rp_ufw_reload || rp_ufw_open
 else
   /lib/ufw/ufw-init force-stop || rp_ufw_open
-  rp_ufw_gone
 fi"#;
 
 #[rustfmt::skip]
