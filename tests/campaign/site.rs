@@ -326,8 +326,12 @@ impl Site<'_> {
         tool(&["mount", "-o", MOUNT, text(&self.image()), text(&self.disk())]).map(|_| ())
     }
 
+    /// Out with the disk of a host that is off, once the kernel has let go of everything of it.
     fn take_out(&self) -> Done<()> {
         tool(&["umount", text(&self.disk())])?;
+        // A link of the same name could not be made while the old one is on its way out; the proxy's stays.
+        let gone = "for i in 1 2 3 4 5 6 7 8 9; do [ \"$(ip -o link show master lab0 | wc -l)\" -gt 1 ] || exit 0; sleep 0.2; done; exit 1";
+        self.in_network(gone)?;
         let image = self.image();
         let begun = Instant::now();
         while !tool(&["losetup", "-j", text(&image)])?.trim().is_empty() {
