@@ -131,9 +131,9 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     verdict.exit = ran.code;
     settle(site)?;
     clock.lap("settle");
-    let file = site.ground.folder.join(format!("{}.json", site.lab));
-    snap(site, &file, "")?;
-    judge(recorded, &file, Some((base, case.step.at)), &mut verdict)?;
+    let [fault, file] = ["fault", "run"].map(|when| site.ground.folder.join(format!("{}-{when}.json", site.lab)));
+    snap(site, &fault, "")?;
+    judge(recorded, &fault, Some((base, case.step.at)), &mut verdict)?;
     clock.lap("judge");
     if let Some(why) = unreadable(&ran) {
         verdict.faults.push(why);
@@ -144,7 +144,7 @@ pub fn play(site: &Site, recorded: &Recorded, case: &Case) -> Done<Verdict> {
     judge(recorded, &file, None, &mut verdict)?;
     clock.lap("judge");
     if !verdict.faults.is_empty() {
-        keep(site, case, &format!("{ran}\n==== run after it\n{told}"), &file)?;
+        keep(site, case, &format!("{ran}\n==== run after it\n{told}"), [&fault, &file])?;
     }
     verdict.took = begun.elapsed();
     verdict.spent = clock.1;
@@ -315,11 +315,13 @@ fn brief(ran: &Ran) -> String {
 }
 
 /// What is needed to understand a bad case.
-fn keep(site: &Site, case: &Case, told: &str, state: &Path) -> Done<()> {
+fn keep(site: &Site, case: &Case, told: &str, states: [&Path; 2]) -> Done<()> {
     let folder = crate::log::folder().join("bad").join(case.name());
     say("make a folder", std::fs::create_dir_all(&folder))?;
     say("write", std::fs::write(folder.join("controller.txt"), told))?;
-    say("copy", std::fs::copy(state, folder.join("state.json")))?;
+    for (state, name) in states.iter().zip(["after-fault.json", "after-run.json"]) {
+        say("copy", std::fs::copy(state, folder.join(name)))?;
+    }
     let told = site
         .on("tail -n 100 /var/lib/rempart/journal /var/lib/rempart/runs/*.log 2>/dev/null; ls -laR /var/lib/rempart; \
          journalctl -b -n 200 --no-pager 2>/dev/null; dpkg --audit");

@@ -213,7 +213,7 @@ fn play_all(
     limit: Option<Instant>,
 ) -> Done<Outcome> {
     static LABS: AtomicUsize = AtomicUsize::new(10);
-    let labs: usize = std::env::var("REMPART_CAMPAIGN_LABS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    let labs: usize = std::env::var("REMPART_CAMPAIGN_LABS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
     let [next, bad, played, broken] = [const { AtomicUsize::new(0) }; 4];
     let labs_died = Mutex::new(Vec::new());
     let new_site = || -> Done<Site> {
