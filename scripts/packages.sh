@@ -6,7 +6,7 @@ set -euo pipefail
 # Without these nothing is built.
 build=(build-essential libssl-dev pkg-config zlib1g-dev)
 # Without these there are no real hosts, or no second opinion on them.
-lab=(debootstrap systemd-container iproute2 util-linux nftables openssh-client openssh-server nmap perl python3-venv)
+lab=(debootstrap systemd-container iproute2 util-linux e2fsprogs nftables openssh-client openssh-server nmap perl python3-venv)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "This is no Debian: install by hand what corresponds to: ${build[*]} ${lab[*]}" >&2
