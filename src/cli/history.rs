@@ -272,7 +272,10 @@ fn journals(fleet: &Fleet, hosts: Vec<HostName>, forks: usize) -> Result<Journal
 
 fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
     let history = read_own(screen)?;
-    let mut all = vec![("this controller".to_owned(), Proof::Checked { checked: history.checked.clone(), anchors: 0 })];
+    // Nothing is not whole: where a journal was taken away with all that belongs to it, this is all that can be said.
+    let nothing = history.checked.is_whole() && history.checked.lines == 0;
+    let own = if nothing { Proof::None } else { Proof::Checked { checked: history.checked.clone(), anchors: 0 } };
+    let mut all = vec![("this controller".to_owned(), own)];
     let of = &args.hosts;
     if of.host.is_some() || !of.inventories.inventory.is_empty() {
         let fleet = Fleet::load(&of.inventories, &project::overrides(&of.connection)?, screen)?;
