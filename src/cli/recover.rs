@@ -34,11 +34,20 @@ pub(super) fn recover(
     for (run, hosts) in by_run {
         let asked: Arc<dyn Links> = links.clone();
         let found = runtime.block_on(engine::look_back(hosts, run, false, asked, forks));
-        let work: BTreeMap<HostName, Vec<BackStep>> = found
-            .into_iter()
-            .filter_map(|(host, past)| Some((host, past.ok()?.into_iter().filter(is_half_done).collect::<Vec<_>>())))
-            .filter(|(_, steps)| !steps.is_empty())
-            .collect();
+        let mut work: BTreeMap<HostName, Vec<BackStep>> = BTreeMap::new();
+        for (host, past) in found {
+            match past {
+                Ok(steps) => drop(work.insert(host, steps.into_iter().filter(is_half_done).collect())),
+                // The plan measures all the same; but that nothing was found must not look like nothing being there.
+                Err(why) => screen.tell(&format!(
+                    "? {}: whether run {} left something half done cannot be told: {}\n",
+                    visible(host.as_str()),
+                    visible(run),
+                    visible(&why)
+                )),
+            }
+        }
+        work.retain(|_, steps| !steps.is_empty());
         if work.is_empty() {
             continue;
         }

@@ -111,7 +111,8 @@ fn question(run: &str) -> Sh {
     text.line(sh!(
         "if ! cd {} 2>/dev/null; then echo missing; exit 0; fi
 [ ! -e /run/rempart/lease ] || flock -n -s /run/rempart/lease true || { echo busy; exit 0; }
-awk -F '\\t' -v run={} '$4 == run && $6 == \"intent\" { print \"intent \" $5 \".\" $7 }' {}
+awk -F '\\t' -v run={} '$4 == run && $6 == \"intent\" { print \"intent \" $5 \".\" $7 }
+  $4 == run && ($6 == \"done\" || $6 == \"fail\") { print \"ended \" $5 \".\" $7 }' {}
 for rp_folder in $(ls | grep -E '^[0-9]+[.][0-9]+$' | sort -t . -k 1,1nr -k 2,2nr); do rp_tell_back \"$PWD/$rp_folder\"; done
 echo end",
         format!("{IMAGES}/{run}"),
@@ -126,7 +127,7 @@ struct Draft {
     step: BackStepDraft,
     open: Vec<String>,
     changed: Vec<String>,
-    interrupted: bool,
+    unmarked: bool,
     secret: bool,
     permanent: Option<String>,
 }
@@ -142,6 +143,7 @@ struct BackStepDraft {
 
 fn read(text: &str, force: bool) -> PastWork {
     let mut intents: BTreeSet<String> = BTreeSet::new();
+    let mut ends: BTreeSet<String> = BTreeSet::new();
     let mut drafts: Vec<Draft> = Vec::new();
     let mut ended = false;
     for line in text.lines() {
@@ -152,6 +154,7 @@ fn read(text: &str, force: bool) -> PastWork {
             }
             ("busy", _) => return Err("a run is at work on it now".into()),
             ("intent", _) => drop(intents.insert(rest.to_owned())),
+            ("ended", _) => drop(ends.insert(rest.to_owned())),
             ("step", _) => {
                 let step = BackStepDraft { number: rest.to_owned(), ..BackStepDraft::default() };
                 drafts.push(Draft { step, ..Draft::default() });
@@ -160,7 +163,7 @@ fn read(text: &str, force: bool) -> PastWork {
             ("title", Some(draft)) => draft.step.text = rest.to_owned(),
             ("risky", Some(draft)) => draft.step.risky = true,
             ("secret", Some(draft)) => draft.secret = true,
-            ("interrupted", Some(draft)) => draft.interrupted = true,
+            ("unmarked", Some(draft)) => draft.unmarked = true,
             ("permanent", Some(draft)) => draft.permanent = Some(rest.to_owned()),
             ("touch", Some(draft)) => draft.step.touches.push(rest.to_owned()),
             ("after", Some(draft)) => draft.step.after.push(rest.to_owned()),
@@ -175,17 +178,28 @@ fn read(text: &str, force: bool) -> PastWork {
     let mut later: Vec<Touch> = Vec::new();
     // A before-image without an intent is of a step that never began.
     let begun = drafts.into_iter().filter(|draft| intents.contains(&draft.step.number));
-    Ok(begun.map(|draft| judge(draft, &mut later, force)).collect())
+    Ok(begun
+        .map(|draft| {
+            let ended = ends.contains(&draft.step.number);
+            judge(draft, ended, &mut later, force)
+        })
+        .collect())
 }
 
-fn judge(draft: Draft, later: &mut Vec<Touch>, force: bool) -> BackStep {
-    let Draft { step, open, changed, interrupted, secret, permanent } = draft;
+fn judge(draft: Draft, ended: bool, later: &mut Vec<Touch>, force: bool) -> BackStep {
+    let Draft { step, open, changed, unmarked, secret, permanent } = draft;
     let touches: Option<Vec<Touch>> = step.touches.iter().map(|line| Touch::read(line)).collect();
     let is_covered =
         |line: &String| Touch::read(line).is_some_and(|touch| later.iter().any(|other| other.overlaps(&touch)));
     let covered = step.touches.iter().any(is_covered);
     // What a later step of this very run changed is put back before this one.
-    let since: Vec<String> = changed.into_iter().filter(|line| !is_covered(line)).collect();
+    let mut since: Vec<String> = changed.into_iter().filter(|line| !is_covered(line)).collect();
+    // A step that ended, but nobody noted how things stood then (a full disk): what was changed since cannot be told, and
+    // is not taken for nothing.
+    if unmarked && ended {
+        since.extend(step.touches.iter().filter(|line| !is_covered(line)).cloned());
+    }
+    let interrupted = !ended;
     let way = match (permanent, &touches) {
         (Some(why), _) => WayBack::Never { why },
         (None, None) => WayBack::Never { why: "a newer rempart made it; use that one".into() },
@@ -399,7 +413,8 @@ mod tests {
     use super::*;
 
     const TOLD: &str = "intent 1.0\nintent 1.1\nintent 2.0\nintent 3.0\nintent 3.1\n\
-        step 4.0\ntitle file:/x | write /x\ntouch path /x\ninterrupted\n\
+        ended 1.0\nended 1.1\nended 2.0\nended 3.0\nended 3.1\n\
+        step 4.0\ntitle file:/x | write /x\ntouch path /x\nunmarked\n\
         step 3.1\ntitle command:c | run c\npermanent a command\n\
         step 3.0\ntitle file:/s | write /s\nsecret\ntouch path /s\nopen path /s\n\
         step 2.0\ntitle file:/a | write /a again\nrisky\ntouch path /a\nafter systemctl reload a\nopen path /a\n\
@@ -423,6 +438,18 @@ mod tests {
         assert_eq!(ways(TOLD, false), expected.clone().map(|(step, way)| (step.to_owned(), way)));
         let over = vec!["path /b".to_owned()];
         assert_eq!(ways(TOLD, true)[3].1, WayBack::Restore { what: over.clone(), interrupted: false, over });
+    }
+
+    #[test]
+    fn what_nobody_noted_is_not_taken_for_unchanged_but_a_step_without_an_end_is_put_back() {
+        let step = "intent 1.0\nstep 1.0\ntitle file:/a | write /a\ntouch path /a\nopen path /a\n";
+        let what = vec!["path /a".to_owned()];
+        let unmarked = format!("ended 1.0\n{step}unmarked\nend\n");
+        assert_eq!(ways(&unmarked, false)[0].1, WayBack::Changed { what: what.clone() });
+        for half_done in [format!("{step}unmarked\nend\n"), format!("{step}end\n")] {
+            let restore = WayBack::Restore { what: what.clone(), interrupted: true, over: Vec::new() };
+            assert_eq!(ways(&half_done, false)[0].1, restore);
+        }
     }
 
     #[test]

@@ -367,5 +367,5 @@ rp_tell_back() {
   sed 's/^/touch /' "$1/touches"
   sed 's/^/after /' "$1/after.sh"
   rp_differs "$1" before | sed 's/^/open /'
-  if [ -e "$1/after" ]; then rp_differs "$1" after | sed 's/^/changed /'; else echo interrupted; fi
+  if [ -e "$1/after" ]; then rp_differs "$1" after | sed 's/^/changed /'; else echo unmarked; fi
 }
