@@ -43,10 +43,9 @@ fn twenty_cases_drawn_by_a_seed() {
     }
     let seed = Draw::seed();
     eprintln!("REMPART_CAMPAIGN_SEED={seed}");
-    let mut draw = Draw::new(seed);
     with_ground(&SMALL, |ground, recorded| {
         power_is_really_cut(ground)?;
-        let drawn = draw.some(cases(recorded, &mut Draw::new(seed)), DRAWN);
+        let drawn = draw::some(seed, cases(recorded, &mut Draw::new(seed)), DRAWN, Case::name);
         let outcome = play_all(ground, recorded, &drawn, &ground.program, "drawn.log", None)?;
         assert_eq!(
             (outcome.bad, outcome.broken, outcome.played),
