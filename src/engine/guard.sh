@@ -139,11 +139,7 @@ rp_guard_confirm() {
     sync -- "$RP_GUARD"
     systemctl stop rempart-guard.timer
     [ "$(rp_guard_past "$2" "$3")" = confirmed ] || rp_journal "$2" "$3" "$1" -
-    systemctl disable --quiet rempart-guard-boot.service
-    rm -f /etc/systemd/system/rempart-guard.service /etc/systemd/system/rempart-guard.timer \
-      /etc/systemd/system/rempart-guard-boot.service
-    systemctl daemon-reload
-    rm -rf -- "$RP_GUARD"
+    rp_guard_gone
     echo confirmed
   else
     rp_guard_state "$2" "$3"
@@ -151,6 +147,27 @@ rp_guard_confirm() {
 }
 
 # rp_guard_state RUN BATCH: how the guard of this batch stands.
+# Nothing of a guard is left, on the disk too.
+rp_guard_gone() {
+  systemctl disable --quiet rempart-guard-boot.service 2>/dev/null
+  # The link by hand as well: where its unit is gone already, `disable` leaves it.
+  rm -f /etc/systemd/system/rempart-guard.service /etc/systemd/system/rempart-guard.timer \
+    /etc/systemd/system/rempart-guard-boot.service /etc/systemd/system/sysinit.target.wants/rempart-guard-boot.service
+  systemctl daemon-reload
+  rm -rf -- "$RP_GUARD"
+  sync -f /etc/systemd/system
+  sync -f "${RP_GUARD%/*}"
+}
+
+# What a power loss brought back of a guard that had been confirmed; one that is armed, fires or has healed stays.
+rp_guard_tidy() {
+  for rp_word in armed firing healed; do [ ! -e "$RP_GUARD/$rp_word" ] || return 0; done
+  [ -e "$RP_GUARD" ] || [ -e /etc/systemd/system/rempart-guard-boot.service ] \
+    || [ -e /etc/systemd/system/rempart-guard.service ] || [ -e /etc/systemd/system/rempart-guard.timer ] \
+    || [ -L /etc/systemd/system/sysinit.target.wants/rempart-guard-boot.service ] || return 0
+  rp_guard_gone
+}
+
 rp_guard_state() {
   if rp_guard_is armed "$1" "$2"; then echo armed
   elif rp_guard_is firing "$1" "$2"; then echo firing

@@ -5,7 +5,7 @@ use crate::quote::Sh;
 use crate::resource::{Answer, ProbeScript};
 use crate::sh;
 
-use super::batch::{HOME, IMAGES, library};
+use super::batch::{GUARD, HOME, IMAGES, library};
 
 const SECTION: &str = "rempart/memory";
 
@@ -160,13 +160,13 @@ pub(super) fn read(answer: &Answer) -> Option<HostNote> {
 /// Writes down on the host that its controller saw this run to its end, and lets go of the lease. What earlier runs left
 /// open was told in this run's plan; but one that still runs holds the lease.
 pub(super) fn close(run: &str) -> Sh {
-    let mut text = Sh::program_of_the_user(&library());
+    let mut text = Sh::program_of_the_user(&format!("{}{GUARD}", library()));
     text.line(sh!(
         "cd {} || exit 1
 rp_journal {} 0 close -
 rm -f -- {}
 if [ \"$(head -n 1 /run/rempart/holder)\" = {} ]; then rm -f /run/rempart/holder; fi
-flock -n /run/rempart/lease sh -c 'rm -f -- */open'
+flock -n /run/rempart/lease sh -c 'rm -f -- */open' && rp_guard_tidy
 ls -t | tail -n +{} | while read -r old; do [ -e \"$old/open\" ] || rm -rf -- \"$old\"; done
 rm -rf -- {}",
         IMAGES,

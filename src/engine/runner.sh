@@ -115,6 +115,7 @@ rp_main() {
   rp_failed=; rp_hold=; rp_armed=
   rp_tell "begin $RP_BATCH"
   if rp_lease; then
+    rp_guard_tidy
     if rp_other=$(rp_guard_other "$RP_RUN"); then
       rp_tell "broken nothing was changed: $rp_other"
     elif [ -e "$RP_IMAGES/open" ] || { mkdir -p -m 0700 -- "$RP_IMAGES" \
