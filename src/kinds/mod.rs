@@ -11,11 +11,14 @@ mod file;
 mod firewall_rule;
 mod firewall_ufw;
 mod http_probe;
+mod journald;
+mod logrotate;
 mod package_apt;
 mod port_scan;
 mod squid;
 mod sshd;
 mod sysctl;
+mod systemd_timer;
 mod systemd_unit;
 mod template;
 mod user;
@@ -32,11 +35,14 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),
     Entry::of::<http_probe::HttpProbe>(),
+    Entry::of::<journald::Journald>(),
+    Entry::of::<logrotate::Logrotate>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
     Entry::of::<squid::Squid>(),
     Entry::of::<sshd::Sshd>(),
     Entry::of::<sysctl::Sysctl>(),
+    Entry::of::<systemd_timer::SystemdTimer>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
     Entry::of::<template::Template>(),
     Entry::of::<user::User>(),

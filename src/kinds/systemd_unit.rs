@@ -8,15 +8,14 @@ use serde::Deserialize;
 use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, ForeseenUnit, Kind, ManagedFile,
-    ProbeError, ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, Undo, UnitState, ask_clock, is_lifeline_unit,
-    is_looping, is_newer, plain_name, show_units, unit_state,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, ForeseenUnit, Kind, PROVE_UNIT,
+    ProbeError, ProbeScript, Provision, RESTART_SSHD, Seen, Step, Touch, UNIT_FOLDER, Undo, UnitFiles, UnitState,
+    ask_clock, is_lifeline_unit, is_looping, is_newer, plain_name, show_units, unit_state, unit_uses,
 };
 use crate::secret::Rendered;
 use crate::sh;
 use crate::yaml::secret_text_schema;
 
-const FOLDER: &str = "/etc/systemd/system";
 const SUFFIXES: [&str; 9] =
     [".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".swap", ".slice"];
 
@@ -25,49 +24,6 @@ const TIMES: &str = "unit file times";
 const TIMES_COMMAND: &str = "rp_times() { for rp_u in \"$@\"; do shift; set -- \"$@\" /usr/lib/systemd/system/\"$rp_u\" \
 /etc/systemd/system/\"$rp_u\" /etc/systemd/system/\"$rp_u\".d/*.conf /run/systemd/system/\"$rp_u\".d/*.conf; done; \
 stat -L --printf='%.9Z %n\\n' -- \"$@\"; }; rp_times";
-
-// `exit` with a reason unless the unit NAME, as written in the folder DIR, is accepted by systemd. A package's unit may
-// have faults of its own: only those that come with the drop-ins are ours.
-const VERIFY: &str = r#"rp_verify_unit() {
-  rp_before=0; rp_after=0; rp_what=$2
-  if [ -e "$1/$2" ]; then rp_what=$1/$2
-  else systemd-analyze verify --man=no --recursive-errors=no "$2" >/dev/null 2>&1 || rp_before=$?
-  fi
-  SYSTEMD_UNIT_PATH=$1: systemd-analyze verify --man=no --recursive-errors=no "$rp_what" > "$1/said" 2>&1 || rp_after=$?
-  if [ "$rp_after" != 0 ] && { [ "$rp_before" = 0 ] || grep -q "^$1/" "$1/said"; }; then
-    sed "s|$1/||g" "$1/said" >&2
-    rm -rf -- "$1"
-    printf 'systemd refuses the new %s; the old one stays\n' "$2" >&2
-    exit 1
-  fi
-  rm -rf -- "$1"
-}"#;
-
-// `enable` ends well where it can do nothing, and `start` where the process dies a moment later.
-const PROVE: &str = r#"rp_on_disk() {
-  rp_is=$(systemctl is-enabled -- "$1" 2>/dev/null) || :
-  case "$2 $rp_is" in
-    "enabled enabled") ;;
-    enabled*) printf '%s cannot be enabled, it is %s\n' "$1" "${rp_is:-unknown}" >&2; exit 1 ;;
-    "disabled enabled") printf '%s is still enabled\n' "$1" >&2; exit 1 ;;
-  esac
-}
-rp_runs() { systemctl show -p ActiveState,InvocationID,NRestarts --value -- "$1" | tr '\n' ' '; }
-rp_start() {
-  systemctl reset-failed -- "$1" 2>/dev/null || :
-  sleep 0.02
-  rp_bad=0
-  systemctl restart -- "$1" || rp_bad=1
-  rp_is=$(rp_runs "$1")
-  case "$(systemctl show -p Type --value -- "$1")" in simple|exec|idle) sleep 1 ;; esac
-  case "$rp_is" in *active*) [ "$rp_is" = "$(rp_runs "$1")" ] || rp_bad=1 ;; esac
-  systemctl is-active --quiet -- "$1" || rp_bad=1
-  if [ "$rp_bad" = 1 ]; then
-    systemctl status --no-pager --full --lines=12 -- "$1" >&2 || :
-    printf '%s does not stay active\n' "$1" >&2
-    exit 1
-  fi
-}"#;
 
 // Where `enable` puts links; at boot nothing can be enabled, so a guard puts the very links back.
 const WANTED_BY: [&str; 7] =
@@ -112,31 +68,27 @@ pub struct SystemdUnit {
 
 impl SystemdUnit {
     fn folder(&self) -> String {
-        format!("{FOLDER}/{}.d", self.name)
+        format!("{UNIT_FOLDER}/{}.d", self.name)
     }
 
     fn is_template(&self) -> bool {
         self.name.contains("@.")
     }
 
-    // The fields' prefixes and the files, the unit file first.
-    fn files(&self) -> Vec<(String, ManagedFile)> {
-        let file = |path: String, content: &Rendered| ManagedFile {
-            path,
-            content: Some(content.clone()),
-            mode: "0644".into(),
-            owner: "root".into(),
-            group: "root".into(),
-        };
-        let unit = self.content.iter().map(|content| ("content".to_owned(), file(self.path(), content)));
-        let drop_ins = self.drop_ins.iter().map(|(name, content)| {
-            (format!("drop_in.{name}"), file(format!("{}/{name}.conf", self.folder()), content))
-        });
-        unit.chain(drop_ins).collect()
+    // The unit file first.
+    fn files(&self) -> UnitFiles {
+        let mut files = UnitFiles::default();
+        if let Some(content) = &self.content {
+            files.add("content", &self.name, content);
+        }
+        for (name, content) in &self.drop_ins {
+            files.add(format!("drop_in.{name}"), &format!("{}.d/{name}.conf", self.name), content);
+        }
+        files
     }
 
     fn path(&self) -> String {
-        format!("{FOLDER}/{}", self.name)
+        format!("{UNIT_FOLDER}/{}", self.name)
     }
 
     fn restarts(&self) -> bool {
@@ -153,24 +105,7 @@ impl SystemdUnit {
             return Ok(if gone && idle { Seen::Absent } else { Seen::Present(Fields::new()) });
         }
         let mut fields = Fields::new();
-        let files = self.files();
-        for (prefix, file) in &files {
-            // A unit is masked by a symlink in its file's place.
-            if answer.stat(&file.path)?.is_some_and(|stat| stat.file_type == "symbolic link" && prefix == "content") {
-                continue;
-            }
-            let Some(mut read) = file.read(answer)? else { continue };
-            let text = |read: &Fields, field| match read.get(field) {
-                Some(FieldValue::Text(text)) => text.clone(),
-                _ => String::new(),
-            };
-            let access = format!("{} {}:{}", text(&read, "mode"), text(&read, "owner"), text(&read, "group"));
-            fields.insert(format!("{prefix}.access"), FieldValue::Text(access));
-            fields.insert(format!("{prefix}.signature"), FieldValue::Text(text(&read, "signature")));
-            if let Some(content) = read.remove("content") {
-                fields.insert(prefix.clone(), content);
-            }
-        }
+        self.files().read(answer, &mut fields)?;
         if self.is_template() {
             return Ok(if fields.is_empty() { Seen::Absent } else { Seen::Present(fields) });
         }
@@ -237,37 +172,9 @@ impl SystemdUnit {
     }
 
     fn write_step(&self, seen: &Seen, changed: &dyn Fn(&str) -> bool) -> Option<Step> {
-        let files = self.files();
-        let dirty: Vec<bool> =
-            files.iter().map(|(prefix, _)| changed(prefix) || changed(&format!("{prefix}.access"))).collect();
-        if !dirty.contains(&true) {
-            return None;
-        }
-        let drop_in_folder = format!("{}.d", self.name);
-        let mut script = Sh::program_of_the_user(VERIFY);
-        script.line(sh!("rp_d=$(mktemp -d /run/rempart-verify.XXXXXX)\nmkdir -- \"$rp_d\"/{}", drop_in_folder));
-        let mut put = sh!("rp_verify_unit \"$rp_d\" {}", self.name);
-        if !self.drop_ins.is_empty() {
-            put.line(sh!("rp_directory {} 0755 root:root", self.folder()));
-        }
-        let mut step = Step::new("", Sh::default());
-        let mut written = Vec::new();
-        for (at, (prefix, file)) in files.iter().enumerate() {
-            let relative = file.path.strip_prefix(FOLDER).unwrap_or(&file.path);
-            script.line(sh!("cat -- \"$P/{}\" > \"$rp_d\"{}", at, relative));
-            if dirty[at] {
-                put.line(sh!("rp_put \"$P/{}\" {} 0644 root root", at, file.path));
-                written.push(file.path.clone());
-                step = step.expecting(file.expect(&part_of(seen, prefix)));
-            }
-            step = step.with_payload(file.content.clone().unwrap_or_default());
-        }
+        let (step, written) = self.files().write(&[&self.name], seen, changed)?;
         let folder = (!self.drop_ins.is_empty()).then(|| self.folder());
-        let step = step.undone_by(self.undo(written.iter().cloned().chain(folder).map(Touch::Path)));
-        let mut step = self.guarded(step);
-        step.title = format!("write {}", written.join(" and "));
-        step.script = Sh::lines([script, put]);
-        Some(step)
+        Some(self.guarded(step.undone_by(self.undo(written.into_iter().chain(folder).map(Touch::Path)))))
     }
 
     fn state_step(&self, seen: &Seen, changed: &dyn Fn(&str) -> bool, written: bool) -> Option<Step> {
@@ -277,7 +184,7 @@ impl SystemdUnit {
             _ => false,
         };
         let mut does = Vec::new();
-        let mut script = Sh::program_of_the_user(PROVE);
+        let mut script = Sh::program_of_the_user(PROVE_UNIT);
         let reload = written || changed("reload_pending");
         if reload {
             script.line(sh!("systemctl daemon-reload"));
@@ -340,7 +247,7 @@ impl SystemdUnit {
         if self.is_lifeline() {
             let links = WANTED_BY.map(|target| format!("{target}.target.wants/{}", self.name));
             let aliases = ["sshd.service", "dbus-org.freedesktop.network1.service"].map(str::to_owned);
-            touches.extend(links.into_iter().chain(aliases).map(|link| Touch::Path(format!("{FOLDER}/{link}"))));
+            touches.extend(links.into_iter().chain(aliases).map(|link| Touch::Path(format!("{UNIT_FOLDER}/{link}"))));
         }
         touches.push(Touch::Unit(self.name.clone()));
         // One that runs must not go on with what was taken back; whether it runs at all is the unit's own state.
@@ -386,16 +293,6 @@ fn template_of(name: &str) -> String {
     }
 }
 
-// One file of the unit as `ManagedFile` knows it.
-fn part_of(seen: &Seen, prefix: &str) -> Seen {
-    let signature = match seen {
-        Seen::Present(fields) => fields.get(&format!("{prefix}.signature")),
-        _ => None,
-    };
-    signature
-        .map_or(Seen::Absent, |signature| Seen::Present(Fields::from([("signature".to_owned(), signature.clone())])))
-}
-
 impl Kind for SystemdUnit {
     const NAME: &'static str = "systemd_unit";
     const NAMED_BY: Option<&'static str> = Some("name");
@@ -425,8 +322,8 @@ active: true, restart_on: [gw-env] }";
             plain_name("drop_ins", &name)?;
             self.drop_ins.insert(name.strip_suffix(".conf").unwrap_or(&name).to_owned(), content);
         }
-        for (prefix, file) in self.files() {
-            if file.content.is_some_and(|content| content.is_secret()) {
+        for (prefix, file) in self.files().iter() {
+            if file.content.as_ref().is_some_and(Rendered::is_secret) {
                 let field = if prefix == "content" { "content" } else { "drop_ins" };
                 return Err(Fault::new(field, "every user can read a unit's text with `systemctl show`").fix(
                     "put the secret into a file of mode 0600 and name it with EnvironmentFile= or LoadCredential=",
@@ -458,29 +355,15 @@ active: true, restart_on: [gw-env] }";
 
     fn provides(&self) -> Vec<Provision> {
         let mut all = vec![Provision::Unit(self.name.clone())];
-        all.extend(self.files().into_iter().map(|(_, file)| Provision::Path(file.path)));
+        all.extend(self.files().iter().map(|(_, file)| Provision::Path(file.path.clone())));
         all
     }
 
     fn uses(&self) -> Vec<Provision> {
         let mut all = vec![Provision::Unit(self.name.clone())];
-        all.extend(self.files().into_iter().map(|(_, file)| Provision::Path(file.path)));
+        all.extend(self.files().iter().map(|(_, file)| Provision::Path(file.path.clone())));
         for text in self.files().iter().filter_map(|(_, file)| file.content.as_ref()?.as_plain()) {
-            for (name, value) in text.lines().filter_map(|line| line.trim().split_once('=')) {
-                // `-`, `+` and the like before a path are systemd's.
-                let path = value.trim_start_matches(|c: char| "-@:+!".contains(c)).split_whitespace().next();
-                match (name.trim(), path) {
-                    ("User", Some(user)) => all.push(Provision::User(user.to_owned())),
-                    ("Group", Some(group)) => all.push(Provision::Group(group.to_owned())),
-                    ("EnvironmentFile" | "WorkingDirectory", Some(path)) if path.starts_with('/') => {
-                        all.push(Provision::Path(path.to_owned()));
-                    }
-                    (name, Some(path)) if name.starts_with("Exec") && path.starts_with('/') => {
-                        all.push(Provision::Path(path.to_owned()));
-                    }
-                    _ => {}
-                }
-            }
+            all.extend(unit_uses(&text));
         }
         all
     }
@@ -509,10 +392,7 @@ active: true, restart_on: [gw-env] }";
             return Desired::Absent;
         }
         let mut fields = Fields::new();
-        for (prefix, file) in self.files() {
-            fields.insert(format!("{prefix}.access"), FieldValue::text("0644 root:root"));
-            fields.extend(file.content.map(|content| (prefix, FieldValue::Wanted(content))));
-        }
+        self.files().desired(&mut fields);
         if self.is_template() {
             return Desired::Present(fields);
         }
@@ -533,9 +413,7 @@ active: true, restart_on: [gw-env] }";
                 script.stat(&wanted.path());
                 script.stat(&wanted.folder());
             }
-            for (_, file) in wanted.files() {
-                file.probe(script);
-            }
+            wanted.files().probe(script);
             if wanted.is_template() {
                 continue;
             }
@@ -564,7 +442,7 @@ active: true, restart_on: [gw-env] }";
             active: if gone { Some(false) } else { self.active },
             enabled: if gone { Some(false) } else { self.enabled },
             masked: self.masks(),
-            rewritten: gone || !self.files().is_empty(),
+            rewritten: gone || self.files().iter().next().is_some(),
             origin: foreseen.origin(),
         };
         foreseen.units.insert(self.name.clone(), unit);

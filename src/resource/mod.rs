@@ -22,6 +22,8 @@ mod sandbox;
 mod seen;
 mod step;
 mod systemd;
+mod texts;
+mod unit_files;
 
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
@@ -44,4 +46,8 @@ pub use provision::Provision;
 pub use sandbox::{UserCommand, ask_user_commands, user_command};
 pub use seen::Seen;
 pub use step::{Expect, Reversal, Step, Touch, Undo};
-pub use systemd::{UnitState, ask_clock, clock_us, is_looping, is_newer, show_units, timestamp_us, unit_state};
+pub use systemd::{
+    UnitState, ask_clock, clock_us, is_looping, is_newer, show_units, size_bytes, span_us, timestamp_us, unit_state,
+};
+pub use texts::Texts;
+pub use unit_files::{PROVE_UNIT, UNIT_FOLDER, UnitFiles, unit_uses};

@@ -9,7 +9,8 @@ const SECTION: &str = "systemctl show";
 const COMMAND: &str = "systemctl show --timestamp=us+utc -p Id,Names,LoadState,UnitFileState,ActiveState,SubState,Type,\
 NeedDaemonReload,ActiveEnterTimestamp,InactiveExitTimestamp,StateChangeTimestamp,ExecMainStartTimestamp,\
 ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,StateChangeTimestampMonotonic,\
-ExecMainStartTimestampMonotonic,FragmentPath,DropInPaths,Result,RemainAfterExit,NRestarts --";
+ExecMainStartTimestampMonotonic,FragmentPath,DropInPaths,Result,RemainAfterExit,NRestarts,Unit,TimersCalendar,NextElapseUSecRealtime,\
+Persistent,RandomizedDelayUSec,AccuracyUSec --";
 
 const CLOCK_SECTION: &str = "clock";
 
@@ -24,7 +25,7 @@ const INSTANCES_COMMAND: &str = "rp_enabled() { for rp_u; do printf '%s ' \"$rp_
 // The kernel stamps files with the time of its last tick, which may lie this much behind the clock. In microseconds.
 const TICK: u64 = 5_000;
 
-/// The properties of one unit as `systemctl show` prints them.
+/// The properties of one unit as `systemctl show` prints them; of one that it prints several times, a line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitState {
     properties: BTreeMap<String, String>,
@@ -116,6 +117,52 @@ pub fn timestamp_us(date: &str, time: &str) -> Option<u64> {
     Some(seconds * 1_000_000 + format!("{fraction:0<6.6}").parse::<u64>().ok()?)
 }
 
+/// A span of time as systemd writes and reads it (`1h 30min`, `90`), in microseconds; a number alone is seconds.
+pub fn span_us(text: &str) -> Option<u64> {
+    let mut rest = text.trim();
+    let mut total: u64 = 0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let after = after.trim_start();
+        let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let unit: u64 = match unit {
+            "us" | "usec" | "µs" => 1,
+            "ms" | "msec" => 1_000,
+            "" | "s" | "sec" | "second" | "seconds" => 1_000_000,
+            "m" | "min" | "minute" | "minutes" => 60_000_000,
+            "h" | "hr" | "hour" | "hours" => 3_600_000_000,
+            "d" | "day" | "days" => 86_400_000_000,
+            "w" | "week" | "weeks" => 604_800_000_000,
+            "M" | "month" | "months" => 2_629_800_000_000,
+            "y" | "year" | "years" => 31_557_600_000_000,
+            _ => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        rest = after.trim_start();
+    }
+    Some(total)
+}
+
+/// A size as systemd and logrotate read it (`1G`, `512K`, `4096`), in bytes; K, M, G and T are of 1024.
+pub fn size_bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let power = match unit {
+        "" | "B" => 0,
+        "K" | "k" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1024_u64.pow(power))
+}
+
 /// Asks for a unit's state (name with suffix). All units of a host are asked for by one process.
 pub fn show_units(script: &mut ProbeScript, unit: &str) {
     script.gather(SECTION, COMMAND, unit);
@@ -182,12 +229,13 @@ fn file_state(answer: &Answer, unit: &str) -> Result<String, ProbeError> {
 pub fn unit_state(answer: &Answer, unit: &str) -> Result<UnitState, ProbeError> {
     let section = answer.section(SECTION)?;
     let text = section.text()?;
-    let blocks = text.split("\n\n").map(|block| UnitState {
-        properties: block
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+    let blocks = text.split("\n\n").map(|block| {
+        let mut properties = BTreeMap::<String, String>::new();
+        for (name, value) in block.lines().filter_map(|line| line.split_once('=')) {
+            let known = properties.entry(name.to_owned());
+            known.and_modify(|known| *known = format!("{known}\n{value}")).or_insert_with(|| value.to_owned());
+        }
+        UnitState { properties }
     });
     for mut state in blocks {
         if state.get("Id") == unit || state.get("Names").split(' ').any(|name| name == unit) {
@@ -204,6 +252,17 @@ pub fn unit_state(answer: &Answer, unit: &str) -> Result<UnitState, ProbeError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_read_as_systemd_reads_it_or_not_at_all() {
+        assert_eq!(span_us("1h 30s"), span_us("3630"));
+        assert_eq!(span_us("1h 30min"), Some(5_400_000_000));
+        assert_eq!(span_us("5min20s"), Some(320_000_000));
+        assert_eq!((span_us("0"), span_us("2 h")), (Some(0), Some(7_200_000_000)));
+        for garbled in ["", "h", "1.5h", "-1", "1 fortnight", "infinity", "99999999999999y", "1h;"] {
+            assert_eq!(span_us(garbled), None, "{garbled}");
+        }
+    }
 
     #[test]
     fn a_timestamp_is_read_to_the_microsecond_or_not_at_all() {

@@ -25,7 +25,7 @@ echo == packages
 dpkg -l | awk '/^[a-z]i /{ print $1, $2, $3 }'
 echo == units
 systemctl list-unit-files --no-legend --no-pager | awk '$2 != "transient" { print $1, $2 }' | sort
-for unit in rp-one rp-two rp-env squid cron ufw nftables; do echo "$unit $(systemctl is-active $unit)"; done
+for unit in rp-one rp-two rp-env rp-timer.timer squid cron ufw nftables; do echo "$unit $(systemctl is-active $unit)"; done
 for unit in rp-one rp-two rp-env; do
   pid=$(systemctl show -P MainPID $unit)
   [ "${pid:-0}" = 0 ] || { tr '\0' ' ' < "/proc/$pid/cmdline"; tr '\0' '\n' < "/proc/$pid/environ" | grep '^RP_' || :; echo; }
@@ -286,6 +286,23 @@ const UNITS: &[Case] = &[
         "one is removed with all that it has",
         "systemctl unmask -q systemd-pstore",
         "- systemd_unit: { name: rp-one, state: absent }",
+    ),
+    case(
+        "a timer is made with its service",
+        "",
+        r#"- systemd_timer: { name: rp-timer, on_calendar: hourly, service: "[Service]\nType=oneshot\nExecStart=/bin/true\n" }"#,
+    ),
+    case(
+        "a timer goes by other times, disabled and stopped",
+        "printf '[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n' > /etc/systemd/system/rp-timer.timer
+printf '[Service]\nExecStart=/bin/true\n' > /etc/systemd/system/rp-timer.service
+systemctl daemon-reload; systemctl enable -q --now rp-timer.timer",
+        "- systemd_timer: { name: rp-timer, on_calendar: weekly, enabled: false, active: false }",
+    ),
+    case(
+        "a timer is removed with the service that came with it",
+        "sed -i '1i # Comes with its timer, by rempart.' /etc/systemd/system/rp-timer.service; systemctl daemon-reload",
+        "- systemd_timer: { name: rp-timer, state: absent }",
     ),
     case(
         "a service runs on the old file again, which it only reads at its start",

@@ -1,0 +1,3 @@
+# expect: logrotate:tamper
+# field: content
+sed -i 's/^  compress/  nocompress/' /etc/logrotate.d/tamper

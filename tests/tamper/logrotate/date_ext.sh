@@ -1,0 +1,3 @@
+# expect: logrotate:tamper
+# field: content
+sed -i /dateext/d /etc/logrotate.d/tamper

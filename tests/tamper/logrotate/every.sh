@@ -1,0 +1,3 @@
+# expect: logrotate:tamper
+# field: content
+sed -i s/daily/yearly/ /etc/logrotate.d/tamper

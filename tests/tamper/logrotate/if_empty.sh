@@ -1,0 +1,3 @@
+# expect: logrotate:tamper
+# field: content
+sed -i s/ifempty/notifempty/ /etc/logrotate.d/tamper

@@ -1,0 +1,3 @@
+# expect: logrotate:tamper
+# field: mode
+chmod 0666 /etc/logrotate.d/tamper

@@ -1,0 +1,3 @@
+# expect: logrotate:tamper
+# field: content
+sed -i 's:/var/log/tamper/\*:/var/log/other/*:' /etc/logrotate.d/tamper

@@ -1,0 +1,3 @@
+# expect: logrotate:tamper
+# field: content
+sed -i 's/su root adm/su root root/' /etc/logrotate.d/tamper

@@ -1,0 +1,3 @@
+# expect: systemd_timer:tamper
+# field: active
+systemctl stop tamper.timer
