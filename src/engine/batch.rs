@@ -75,6 +75,29 @@ impl Batch {
         self.steps.iter().any(|step| step.step.risky)
     }
 
+    /// The step after which the host reboots, and how long it may take to be back, in seconds.
+    pub fn reboot(&self) -> Option<(usize, u64)> {
+        self.steps.iter().enumerate().find_map(|(at, step)| Some((at, step.step.reboots?)))
+    }
+
+    /// The script that tells the host's boot, and which steps of the batch the journal knows as done; with `settled`
+    /// once the host has come up as a whole.
+    pub fn after_reboot(&self, settled: bool) -> WriteScript {
+        let mut text = Sh::default();
+        if settled {
+            text.line(sh!("timeout 90 systemctl is-system-running --wait >/dev/null 2>&1"));
+        }
+        text.line(sh!(
+            "cat /proc/sys/kernel/random/boot_id || exit 1
+awk -F '\\t' -v run={} -v batch={} '$4 == run && $5 == batch && $6 == \"done\" { print $7 }' {} 2>/dev/null
+exit 0",
+            self.run,
+            self.number,
+            format!("{HOME}/journal")
+        ));
+        WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: Duration::from_secs(120) }
+    }
+
     /// The script that delivers the batch, starts it, and follows it for a moment.
     pub fn delivery(&self) -> WriteScript {
         let directory = self.directory();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::batch::{Batch, heartbeat};
 use super::follow::{BatchEnd, StepEnd, Told, run_batch};
 use super::guard::{self, GuardEnd};
+use super::reboot::Comeback;
 use super::{Event, Observer, Stop, WriteLinks, memory};
 use crate::history::{self, IntentEvent, Journal, ResultEvent, StepIntent, StepResult};
 use crate::model::HostName;
@@ -78,7 +79,11 @@ pub(super) fn deliver(course: &Course, host: &HostName, batch: &Batch) -> Delive
         // For the confirmation and one more try: the window must not pass while we wait for our turn.
         course.links.make_room(host, 2);
     }
-    let end = run_batch(&course.links, host, batch, &course.stop, &mut |told| match told {
+    let comeback = match Comeback::before(course, host, batch) {
+        Ok(comeback) => comeback,
+        Err(why) => return Delivered::nothing(batch, &why),
+    };
+    let mut end = run_batch(&course.links, host, batch, &course.stop, &mut |told| match told {
         Told::Armed => (course.observer)(Event::GuardArmed(host.clone(), batch.confirm_within)),
         Told::Began(at) => {
             if let Some((step, id)) = batch.steps.get(at).and_then(|step| Some((step, step.ids.first()?))) {
@@ -90,6 +95,9 @@ pub(super) fn deliver(course: &Course, host: &HostName, batch: &Batch) -> Delive
             }
         }
     });
+    if let Some(comeback) = comeback {
+        comeback.wait(course, host, batch, &mut end);
+    }
     let guard = guard_end(course, host, batch, &end);
     // That it could not be written down stops the next batch, which writes its intent first.
     let _ = course.journal.append(&history::Event::Result(result(host, batch, &end, &guard)));

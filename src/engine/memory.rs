@@ -163,6 +163,8 @@ pub(super) fn close(run: &str) -> Sh {
     let mut text = Sh::program_of_the_user(&format!("{}{GUARD}", library()));
     text.line(sh!(
         "cd {} || exit 1
+# A reboot leaves nothing of it.
+mkdir -p -m 0700 /run/rempart
 rp_journal {} 0 close -
 rm -f -- {}
 if [ \"$(head -n 1 /run/rempart/holder)\" = {} ]; then rm -f /run/rempart/holder; fi

@@ -18,6 +18,7 @@ mod outcome;
 mod owned;
 mod pace;
 mod probe;
+mod reboot;
 mod rollback;
 mod segment;
 mod walk;

@@ -9,7 +9,7 @@ use crate::plan::{Graph, Why};
 /// The next resources of a host that can travel as one batch, in order.
 ///
 /// The cut falls where the phase changes, where a check begins or ends, where something on another host is not done
-/// yet, where risky steps begin or end (so that a guard covers them alone), and where a resource must be measured
+/// yet, after a reboot, where risky steps begin or end (so that a guard covers them alone), and where a resource must be measured
 /// again because one before it in the batch touches it.
 pub(super) fn next_segment(
     graph: &Graph,
@@ -66,6 +66,9 @@ pub(super) fn next_segment(
             }
         }
         segment.push(*number);
+        if changes(*number) && kinds::find(kind).is_some_and(|entry| entry.ends_batch) {
+            break;
+        }
     }
     segment
 }
@@ -140,6 +143,18 @@ mod tests {
         ]);
         assert_eq!(cut(&graph, &|_| true), [0]);
         assert_eq!(cut(&graph, &|number| number != 0), [0, 1]);
+    }
+
+    #[test]
+    fn nothing_comes_after_a_reboot_in_a_batch() {
+        let graph = graph(&[
+            ("a", PREPARE, "file: {path: /etc/x}", ""),
+            ("a", PREPARE, "reboot: {}", ""),
+            ("a", PREPARE, "file: {path: /etc/y}", ""),
+        ]);
+        assert_eq!(cut(&graph, &|_| true), [0, 1]);
+        assert_eq!(cut(&graph, &|number| number == 1), [0, 1]);
+        assert_eq!(cut(&graph, &|_| false), [0, 1, 2]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 # What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
 #   path P | tree P | line FILE KEY | member FILE GROUP USER | packages all | unit NAME | kernel PATH | home P
-#   container NAME | network NAME | effect COMMAND
+#   container NAME | network NAME | fstab PATH | mount PATH | effect COMMAND
 # A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
 # `lines/` (what is put back), `after.sh` (what makes it effective).
 
@@ -21,6 +21,8 @@ rp_state() {
     packages) dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sha256sum ;;
     unit) rp_state_unit "$rp_what" ;;
     kernel) tr -s '\t' ' ' < "/proc/sys/$rp_what" 2>/dev/null || echo absent ;;
+    fstab) rp_state_fstab "$rp_what" ;;
+    mount) rp_state_mount "$rp_what" ;;
     *) return 1 ;;
   esac
 }
@@ -66,6 +68,20 @@ rp_state_member() {
     END { print is ? "member" : "absent" }' "$1"
 }
 
+rp_fstab_of() { [ ! -e /etc/fstab ] || awk -v at="$1" '!/^[[:space:]]*#/ && $2 == at' /etc/fstab; }
+
+rp_state_fstab() {
+  rp_line=$(rp_fstab_of "$1")
+  [ -n "$rp_line" ] || { echo absent; return; }
+  printf '%s' "$rp_line" | sha256sum
+}
+
+# What is mounted there last: its root in its file system, its flags, type, source, and the options of the whole.
+rp_state_mount() {
+  awk -v at="$1" '$5 == at { for (i = 7; $i != "-"; i++); is = $4 " " $6 " " $(i + 1) " " $(i + 2) " " $(i + 3) }
+    END { print is == "" ? "absent" : is }' /proc/self/mountinfo
+}
+
 rp_state_unit() {
   # It fails for whatever is not enabled, and a step that runs under `set -e` would end here.
   rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null) || :
@@ -93,6 +109,7 @@ rp_keep() {
       "tree "*) rp_copy "$1" "$rp_what" || return 1 ;;
       "path directory "*) rp_keep_folder "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "line "*) rp_lines_of "${rp_what%% *}" "${rp_what#* }" > "$1/lines/$rp_number" || return 1 ;;
+      "fstab "*) rp_fstab_of "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "packages "*)
         dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort > "$1/packages" || return 1
         ;;
@@ -162,6 +179,8 @@ rp_put_back() {
       tree) rp_back_tree "$1" "$rp_what" "$rp_then" ;;
       line) rp_back_line "$1/lines/$rp_number" "${rp_what%% *}" "${rp_what#* }" ;;
       member) rp_back_member "$rp_then" $rp_what ;;
+      fstab) rp_back_fstab "$1/lines/$rp_number" "$rp_what" ;;
+      mount) rp_back_mount "$rp_what" "$rp_then" ;;
       kernel) [ "${2:-}" = boot ] || [ "$rp_then" = absent ] || printf '%s\n' "$rp_then" > "/proc/sys/$rp_what" ;;
       *) : ;;
     esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
@@ -293,6 +312,48 @@ rp_write_member() {
     }
     { print }' "$2" > "$rp_new" \
     && sync -- "$rp_new" && mv -T -- "$rp_new" "$2" && sync -- "${2%/*}/" || { rm -f -- "$rp_new"; return 1; }
+}
+
+rp_back_fstab() {
+  [ "$(rp_fstab_of "$2")" != "$(cat -- "$1")" ] || return 0
+  rp_new=/etc/.rempart.back.fstab
+  rm -f -- "$rp_new"
+  if [ -e /etc/fstab ]; then cp -a -- /etc/fstab "$rp_new"; else : > /etc/fstab; : > "$rp_new"; chmod 0644 "$rp_new"; fi
+  awk -v at="$2" -v kept="$1" '
+    function keep() { while ((getline line < kept) > 0) print line; done = 1 }
+    !/^[[:space:]]*#/ && $2 == at { if (!done) keep(); next }
+    { print }
+    END { if (!done) keep() }' /etc/fstab > "$rp_new" \
+    && sync -- "$rp_new" && mv -T -- "$rp_new" /etc/fstab && sync -- /etc/ || { rm -f -- "$rp_new"; return 1; }
+}
+
+# rp_back_mount PATH STATE. What stands in /etc/fstab was put back before it. What is busy stays, and is told.
+rp_back_mount() {
+  rp_now=$(rp_state_mount "$1")
+  [ "$rp_now" != "$2" ] || return 0
+  if [ "$2" = absent ]; then umount -- "$1"; return; fi
+  rp_at=$1; set -- $2
+  case $rp_now in
+    absent) ;;
+    "$1 "*" $3 $4 "*)
+      if [ "$1" = / ]; then mount -o "remount,$5,$(rp_all_flags "$2")" -- "$4" "$rp_at"; else false; fi \
+        || mount -o "remount,bind,$(rp_all_flags "$2")" -- "$rp_at"
+      return ;;
+    *) umount -- "$rp_at" || return 1 ;;
+  esac
+  rp_fstab_of "$rp_at" | grep -q . && mount -- "$rp_at" && [ "$(rp_state_mount "$rp_at")" = "$*" ] && return
+  [ "$1" = / ] || { echo "what was mounted at $rp_at is not known by a line" >&2; return 1; }
+  ! awk -v at="$rp_at" '$5 == at { f = 1 } END { exit !f }' /proc/self/mountinfo || umount -- "$rp_at" || return 1
+  mount -t "$3" -o "$5,$2" -- "$4" "$rp_at"
+}
+
+# Each flag that takes something away, or its opposite.
+rp_all_flags() {
+  rp_flags=$1
+  for rp_flag in ro/rw noexec/exec nosuid/suid nodev/dev; do
+    case ",$1," in *",${rp_flag%/*},"*) ;; *) rp_flags="$rp_flags,${rp_flag#*/}" ;; esac
+  done
+  printf %s "$rp_flags"
 }
 
 # rp_back_unit NAME ENABLED ACTIVE

@@ -4,6 +4,7 @@
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
 mod assert;
+mod auditd;
 mod command;
 mod directory;
 mod docker_container;
@@ -13,11 +14,14 @@ mod firewall_ufw;
 mod http_probe;
 mod journald;
 mod logrotate;
+mod mount;
 mod package_apt;
 mod port_scan;
+mod reboot;
 mod squid;
 mod sshd;
 mod sysctl;
+mod systemd_credential;
 mod systemd_timer;
 mod systemd_unit;
 mod template;
@@ -28,6 +32,7 @@ use crate::resource::{Entry, Resource, Reversal, Seen};
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
     Entry::of::<assert::Assert>(),
+    Entry::of::<auditd::Auditd>(),
     Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<docker_container::DockerContainer>(),
@@ -37,11 +42,14 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<http_probe::HttpProbe>(),
     Entry::of::<journald::Journald>(),
     Entry::of::<logrotate::Logrotate>(),
+    Entry::of::<mount::Mount>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
+    Entry::of::<reboot::Reboot>(),
     Entry::of::<squid::Squid>(),
     Entry::of::<sshd::Sshd>(),
     Entry::of::<sysctl::Sysctl>(),
+    Entry::of::<systemd_credential::SystemdCredential>(),
     Entry::of::<systemd_timer::SystemdTimer>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
     Entry::of::<template::Template>(),

@@ -13,7 +13,8 @@ use crate::secret::Rendered;
 use crate::sh;
 
 /// A kernel setting: its value now, and a file of its own in `/etc/sysctl.d` that sets it again after a reboot. Lines
-/// of files that are read later and set another value are found as `overridden_by`, and commented out.
+/// of files that are read later and set another value are found as `overridden_by`, and commented out; where ufw is
+/// switched on, the file that it reads at boot (`IPT_SYSCTL` in /etc/default/ufw) is one of them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sysctl {
@@ -29,14 +30,23 @@ pub struct Sysctl {
 
 const SECTION: &str = "sysctl.d";
 
-// Files of one name hide one another: the first directory wins.
-const LISTING: &str = r#"for f in /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf \
-  /usr/lib/sysctl.d/*.conf /etc/sysctl.conf; do
-  [ -e "$f" ] || continue
-  printf '=%s\n' "$f"
-  rp_o=$(sed -n -e '/^[[:space:]]*[#;]/d' -e '/=/s/^/ /p' "$f") || exit 3
+// Files of one name hide one another: the first directory wins. What ufw sets comes after all of them at boot, by a
+// service of its own, and whatever its name is: it is listed with `+`.
+const LISTING: &str = r#"rp_list() {
+  [ -e "$2" ] || return 0
+  printf '%s%s\n' "$1" "$2"
+  rp_o=$(sed -n -e '/^[[:space:]]*[#;]/d' -e '/=/s/^/ /p' "$2") || exit 3
   [ -z "$rp_o" ] || printf '%s\n' "$rp_o"
-done"#;
+}
+for f in /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf \
+  /usr/lib/sysctl.d/*.conf /etc/sysctl.conf; do
+  rp_list = "$f"
+done
+if grep -qsiE '^[[:space:]]*ENABLED="?yes' /etc/ufw/ufw.conf && [ -e /etc/default/ufw ]; then
+  rp_u=$(sed -n -e 's/^[[:space:]]*IPT_SYSCTL=//p' /etc/default/ufw) || exit 3
+  rp_u=$(printf '%s\n' "$rp_u" | tail -n 1 | tr -d "\"'")
+  [ -z "$rp_u" ] || rp_list + "${rp_u%% *}"
+fi"#;
 
 // As sysctl.d(5) reads names: the first separator of the two is the separator. Here it becomes the dot.
 fn canonical(name: &str) -> String {
@@ -89,8 +99,12 @@ impl Sysctl {
             return Err(ProbeError(why));
         }
         let mut files: Vec<(&str, Vec<(String, String)>)> = Vec::new();
+        let mut ufw = None;
         for line in section.text()?.lines() {
             if let Some(path) = line.strip_prefix('=') {
+                files.push((path, Vec::new()));
+            } else if let Some(path) = line.strip_prefix('+') {
+                ufw = Some(files.len());
                 files.push((path, Vec::new()));
             } else if let (Some(rest), Some((_, lines))) = (line.strip_prefix(' '), files.last_mut()) {
                 let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
@@ -108,9 +122,9 @@ impl Sysctl {
         for (at, (path, lines)) in files.iter().enumerate() {
             let name = stem(path);
             let same = whole.is_some_and(|other| other != at && files[other].1 == *lines && name == "99-sysctl.conf");
-            let hidden = names.contains(&name) || same;
+            let hidden = (names.contains(&name) || same) && Some(at) != ufw;
             names.push(name.clone());
-            if hidden || (name <= own && Some(at) != whole) {
+            if hidden || (name <= own && Some(at) != whole && Some(at) != ufw) {
                 continue;
             }
             let others = lines.iter().filter(|(key, value)| *key == self.name && *value != self.value());
@@ -311,6 +325,15 @@ mod tests {
         assert_eq!(found("net/ipv4/conf/all/log_martians"), ["/etc/sysctl.d/zz-local.conf: 0"]);
         // Set before ours, or to the same value.
         assert!(found("fs.protected_regular").is_empty() && found("net.ipv4.tcp_syncookies").is_empty());
+    }
+
+    #[test]
+    fn what_ufw_sets_at_boot_comes_last() {
+        let found =
+            |name: &str, value: u8| overrides(&format!("{{ name: {name}, value: {value} }}"), "ufw", 0).unwrap();
+        assert_eq!(found("net.ipv4.conf.all.log_martians", 1), ["/etc/ufw/sysctl.conf: 0"]);
+        assert!(found("net.ipv4.conf.all.log_martians", 0).is_empty());
+        assert!(found("net.ipv4.tcp_syncookies", 0).is_empty());
     }
 
     #[test]

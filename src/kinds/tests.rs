@@ -173,6 +173,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
     let context =
         Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
     let keys = [
+        ("auditd", "50-identity"),
         ("directory", "/srv/it's here"),
         ("docker_container", "app"),
         ("file", "/etc/x: y, {z}"),
@@ -181,10 +182,12 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("firewall_rule", "limit route 60000:61000/udp to 192.0.2.7"),
         ("journald", "99-rempart"),
         ("logrotate", "gateway"),
+        ("mount", "/srv/scratch"),
         ("package_apt", "squid:amd64"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
         ("sysctl", "net.ipv4.conf.eth0/1.rp_filter"),
+        ("systemd_credential", "gw-token"),
         ("systemd_timer", "a"),
         ("systemd_unit", "a@.service"),
         ("template", "/etc/x"),
@@ -203,6 +206,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("file", "relative"),
         ("firewall_rule", "nonsense"),
         ("firewall_ufw", "ufw"),
+        ("mount", "/home"),
         ("package_apt", "openssh-server"),
         ("package_apt", "a\tb"),
         ("systemd_unit", "ssh.service"),
@@ -215,5 +219,9 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
     }
     let without: Vec<&str> =
         KINDS.iter().map(|entry| entry.name).filter(|name| !keys.iter().any(|(kind, _)| kind == name)).collect();
-    assert_eq!(without, ["assert", "command", "firewall_ufw", "http_probe", "port_scan"], "told in docs/kinds.md");
+    assert_eq!(
+        without,
+        ["assert", "command", "firewall_ufw", "http_probe", "port_scan", "reboot"],
+        "told in docs/kinds.md"
+    );
 }

@@ -50,6 +50,9 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// so, what depends on it is measured again before its own steps.
     const TOUCHES_OTHERS: bool = true;
 
+    /// Whether nothing else may come after its steps in a batch, as after a reboot.
+    const ENDS_BATCH: bool = false;
+
     /// What a rollback of it puts back, and what not, in a sentence or two; empty for a check alone.
     const UNDO: &'static str = "";
 
@@ -238,6 +241,8 @@ pub struct Entry {
     pub risky: bool,
     /// See [`Kind::TOUCHES_OTHERS`].
     pub touches_others: bool,
+    /// See [`Kind::ENDS_BATCH`].
+    pub ends_batch: bool,
     /// See [`Kind::named`].
     pub named: fn(&str) -> Option<Value>,
     /// See [`Kind::parts`].
@@ -265,6 +270,7 @@ impl Entry {
             undo: K::UNDO,
             risky: K::RISKY,
             touches_others: K::TOUCHES_OTHERS,
+            ends_batch: K::ENDS_BATCH,
             named: K::named,
             parts: K::parts,
             schema: |generator| K::json_schema(generator),

@@ -35,6 +35,8 @@ pub struct Step {
     pub synced: bool,
     /// How long it may take, in seconds.
     pub timeout: u64,
+    /// Whether the host reboots a moment after it, and how long it may take to be back, in seconds.
+    pub reboots: Option<u64>,
 }
 
 impl Step {
@@ -50,6 +52,7 @@ impl Step {
             risky: false,
             synced: false,
             timeout: 300,
+            reboots: None,
         }
     }
 
@@ -99,6 +102,13 @@ impl Step {
     #[must_use]
     pub fn synced(mut self) -> Self {
         self.synced = true;
+        self
+    }
+
+    /// Says that the host reboots once the step has ended, and within how many seconds it must be back.
+    #[must_use]
+    pub fn rebooting(mut self, within: u64) -> Self {
+        self.reboots = Some(within);
         self
     }
 
@@ -211,6 +221,10 @@ pub enum Touch {
     Container(String),
     /// A Docker network: there or not. It goes again while no container is in it.
     Network(String),
+    /// The lines of /etc/fstab for one mount point, whose path holds no space.
+    Fstab(String),
+    /// What is mounted at a path without a space, and with which options. What is busy is not unmounted.
+    Mount(String),
     /// What a command did that nobody can look at: it stands until the way back's own command has run.
     Effect(String),
 }
@@ -230,6 +244,8 @@ impl Touch {
             Touch::Home(path) => format!("home {path}"),
             Touch::Container(name) => format!("container {name}"),
             Touch::Network(name) => format!("network {name}"),
+            Touch::Fstab(path) => format!("fstab {path}"),
+            Touch::Mount(path) => format!("mount {path}"),
             Touch::Effect(name) => format!("effect {name}"),
         }
     }
@@ -253,6 +269,8 @@ impl Touch {
             "home" => Touch::Home(what.to_owned()),
             "container" => Touch::Container(what.to_owned()),
             "network" => Touch::Network(what.to_owned()),
+            "fstab" => Touch::Fstab(what.to_owned()),
+            "mount" => Touch::Mount(what.to_owned()),
             "effect" => Touch::Effect(what.to_owned()),
             _ => return None,
         })
@@ -283,6 +301,8 @@ impl Touch {
             | Touch::Kernel(_)
             | Touch::Container(_)
             | Touch::Network(_)
+            | Touch::Fstab(_)
+            | Touch::Mount(_)
             | Touch::Effect(_) => None,
         }
     }

@@ -193,6 +193,15 @@ impl Rendered {
         self.as_plain().map(|text| hex(&Sha256::digest(text.as_bytes())))
     }
 
+    /// The SHA-256 in hexadecimal of a salt and this text. A salt that was drawn for one question makes it fit to be
+    /// compared with what a host says, and with nothing else; it is not to be kept or shown.
+    pub fn salted_sha256(&self, salt: &str) -> String {
+        let mut digest = Sha256::new();
+        digest.update(salt.as_bytes());
+        digest.update(self.reveal().as_bytes());
+        hex(&digest.finalize())
+    }
+
     /// The lines of an old text from a host and of this one, both fit to be shown.
     ///
     /// Nobody knows where an old secret stands in the old text. So where this text holds a secret, an old line is

@@ -21,6 +21,7 @@ mod lockouts;
 mod one_connection;
 mod orphans;
 mod partial;
+mod reboot;
 mod tamper;
 mod twice;
 mod undo;

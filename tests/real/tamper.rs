@@ -25,8 +25,8 @@ macro_rules! tampered {
 }
 
 tampered! {
-    assert command directory docker_container file firewall_rule firewall_ufw http_probe journald logrotate package_apt port_scan squid sshd sysctl
-    systemd_timer systemd_unit template user
+    assert auditd command directory docker_container file firewall_rule firewall_ufw http_probe journald logrotate mount package_apt port_scan reboot squid sshd sysctl
+    systemd_credential systemd_timer systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.

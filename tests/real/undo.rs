@@ -21,6 +21,8 @@ find $where -xdev -type f \( -name passwd -o -name group -o -name shadow -o -nam
   -exec stat -c '%n %a %U:%G' -- {} + | sort
 for file in passwd group shadow gshadow subuid subgid; do echo "== $file"; sort "/etc/$file"; done
 if command -v getfacl >/dev/null; then getfacl -Rcpn -- /srv 2>/dev/null; find /srv | sort; fi
+echo == mounts
+awk '$5 ~ "^/srv" { print $4, $5, $6, $9, $10, $11 }' /proc/self/mountinfo
 echo == packages
 dpkg -l | awk '/^[a-z]i /{ print $1, $2, $3 }'
 echo == units
@@ -174,6 +176,31 @@ fn the_rest_of_the_run_stands(lab: &Lab) {
     assert_eq!(lab.on("web1", "cat /srv/a; ls /srv/b"), "mine\n/srv/b\n");
     lab.rempart(&["rollback", &number, "--yes", "--force"]).ends(2);
     assert_eq!(lab.try_on("web1", "ls /srv/a /srv/b 2>/dev/null").out, "/srv/b\n");
+}
+
+const MOUNTS: &[Case] = &[
+    case(
+        "something is mounted that was not there",
+        "",
+        "- mount: { path: /srv/rp-new, source: tmpfs, fstype: tmpfs, options: [size=8M, noexec] }",
+    ),
+    case(
+        "mounted with other options",
+        "mkdir -p /srv/rp-old; echo 'tmpfs /srv/rp-old tmpfs size=8M,nosuid 0 0 ' >> /etc/fstab; mount /srv/rp-old; echo kept > /srv/rp-old/x",
+        "- mount: { path: /srv/rp-old, source: tmpfs, fstype: tmpfs, options: [size=16M, noexec, nodev] }",
+    ),
+    case(
+        "a bind mount of others shows something else, read-only",
+        "mkdir -p /srv/rp-a /srv/rp-b /srv/rp-bind; echo '/srv/rp-a /srv/rp-bind none bind 0 0' >> /etc/fstab; mount /srv/rp-bind",
+        "- mount: { path: /srv/rp-bind, source: /srv/rp-b, fstype: none, options: [bind, ro] }",
+    ),
+    case("unmounted", "", "- mount: { path: /srv/rp-bind, state: absent }"),
+];
+
+#[test]
+fn mounts_are_put_back() {
+    let Some(lab) = Lab::boot_one("undo of mounts") else { return };
+    there_and_back(&lab, MOUNTS);
 }
 
 const ACCOUNTS: &[Case] = &[
@@ -338,6 +365,52 @@ sed -i '/^Include/d' /etc/ssh/sshd_config; systemctl reload ssh",
     case("a lifeline's drop-in", "", r#"- systemd_unit: { name: ssh, drop_ins: { rp: "[Service]\nNice=-1\n" }, active: true }"#),
 ];
 
+const LOGS: &[Case] = &[
+    case(
+        "settings of journald are made",
+        "rm -rf /etc/systemd/journald.conf.d",
+        "- journald: { settings: { SystemMaxUse: 64M } }",
+    ),
+    case(
+        "settings of journald are changed, over those of others",
+        "mkdir -p /etc/systemd/journald.conf.d; cd /etc/systemd/journald.conf.d
+printf '[Journal]\nSystemMaxUse=1G\n' > zz.conf; printf '[Journal]\nSeal=no\n' > 99-rempart.conf",
+        "- journald: { settings: { SystemMaxUse: 64M } }",
+    ),
+    case("settings of journald are removed", "", "- journald: { state: absent }"),
+    case("a log is rotated", "", "- logrotate: { name: rp, paths: /var/log/rp.log }"),
+    case(
+        "a log is rotated otherwise",
+        "printf '/var/log/rp.log {\n daily\n}\n' > /etc/logrotate.d/rp; chmod 0600 /etc/logrotate.d/rp",
+        "- logrotate: { name: rp, paths: /var/log/rp.log }",
+    ),
+    case(
+        "a credential is made",
+        "rm -rf /etc/credstore.encrypted",
+        "- systemd_credential: { name: rp, content: no secret }",
+    ),
+    case(
+        "a credential is made anew",
+        "mkdir -p -m 0755 /etc/credstore.encrypted; echo x | systemd-creds encrypt --name=rp - /etc/credstore.encrypted/rp",
+        "- systemd_credential: { name: rp, content: no secret }",
+    ),
+    case("a credential is removed", "", "- systemd_credential: { name: rp, state: absent }"),
+    case("rules of the audit are written", "", "- auditd: { name: rp, live: false, rules: [-w /etc/x -p wa -k x] }"),
+    case(
+        "rules of the audit are changed",
+        "echo '-w /etc/y' > /etc/audit/rules.d/rp.rules; augenrules >/dev/null",
+        "- auditd: { name: rp, live: false, rules: [-w /etc/x -p wa -k x] }",
+    ),
+    case("rules of the audit go", "", "- auditd: { name: rp, state: absent }"),
+    case("a log is rotated no more", "", "- logrotate: { name: rp, state: absent }"),
+];
+
+#[test]
+fn what_is_done_with_logs_is_put_back() {
+    let Some(lab) = booted("undo of logs", "logrotate, auditd") else { return };
+    there_and_back(&lab, LOGS);
+}
+
 const SERVICES: &[Case] = &[
     case(
         "the firewall is switched on with its rules",
@@ -430,10 +503,11 @@ docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' rp
 // A kind that changes something and has no case here would go untested.
 #[test]
 fn every_kind_is_taken_back_on_a_real_host() {
-    let all = [FILES, ACCOUNTS, UNITS, LIFELINES, SERVICES].into_iter().flatten();
+    let all = [FILES, ACCOUNTS, UNITS, LIFELINES, LOGS, MOUNTS, SERVICES].into_iter().flatten();
     let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
     for kind in KINDS.iter().filter(|entry| !entry.check) {
         let known = items.contains(&format!("{}: {{", kind.name)) || items.contains(&format!("{}:\n", kind.name));
-        assert!(known || ["docker_container", "template"].contains(&kind.name), "{} has no case", kind.name);
+        // A reboot cannot be taken back; it has a test of its own.
+        assert!(known || ["docker_container", "reboot", "template"].contains(&kind.name), "{} has no case", kind.name);
     }
 }

@@ -1,0 +1,3 @@
+# expect: auditd:50-tamper
+# field: not_loaded
+sed -i /settimeofday/d /run/rp-rules

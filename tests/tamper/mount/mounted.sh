@@ -1,0 +1,3 @@
+# expect: mount:/srv/tamper
+# field: mounted
+umount /srv/tamper

@@ -1,0 +1,3 @@
+# expect: mount:/srv/bound
+# field: options
+mount -o remount,bind,rw /srv/bound

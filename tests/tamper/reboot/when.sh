@@ -1,0 +1,3 @@
+# expect: reboot:host
+# field: reboot_needed
+touch /run/tamper-boot

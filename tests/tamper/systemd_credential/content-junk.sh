@@ -1,0 +1,3 @@
+# expect: systemd_credential:tamper
+# field: content
+echo junk > /etc/credstore.encrypted/tamper

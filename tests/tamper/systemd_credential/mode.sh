@@ -1,0 +1,3 @@
+# expect: systemd_credential:tamper
+# field: mode
+chmod 0644 /etc/credstore.encrypted/tamper

@@ -1,0 +1,3 @@
+# expect: systemd_credential:tamper-gone
+# field: state
+printf x > /etc/credstore.encrypted/tamper-gone
