@@ -1,23 +1,21 @@
 //! A systemd timer: when something is started, and what it starts if that is a unit of its own.
 
-use std::collections::BTreeSet;
+mod seen;
+mod steps;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::file::State;
-use crate::quote::{Format, Sh, fits};
+use crate::quote::{Format, fits};
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, FileContent, Kind, PROVE_UNIT, ProbeError,
-    ProbeScript, Provision, Seen, Step, Texts, Touch, UNIT_FOLDER, Undo, UnitFiles, UnitState, ask_clock, clock_us,
-    is_lifeline_unit, plain_name, show_units, span_us, timestamp_us, unit_state, unit_uses,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
+    Seen, Step, Texts, UNIT_FOLDER, UnitFiles, ask_clock, is_lifeline_unit, plain_name, show_units, span_us, unit_uses,
 };
 use crate::secret::Rendered;
 use crate::sh;
 use crate::yaml::secret_text_schema;
-
-const CALENDAR: &str = "systemd-analyze calendar";
-const CALENDAR_COMMAND: &str = "systemd-analyze calendar --iterations=1 --";
+use seen::{CALENDAR, CALENDAR_COMMAND};
 
 // In the first line of a service that came with its timer, so that it can go with it.
 const MARK: &str = "# Comes with its timer, by rempart.\n";
@@ -115,191 +113,6 @@ RandomizedDelaySec={}\nAccuracySec={}\n\n[Install]\nWantedBy=timers.target\n",
         }
         files
     }
-
-    fn read(&self, answer: &Answer) -> Result<Seen, ProbeError> {
-        let timer = unit_state(answer, &self.timer())?;
-        if self.state == State::Absent {
-            let idle = !timer.is_active() && !timer.is_enabled();
-            let gone = answer.stat(&self.path(&self.timer()))?.is_none() && !self.has_own_service(answer)?;
-            return Ok(if gone && idle { Seen::Absent } else { Seen::Present(Fields::new()) });
-        }
-        let mut fields = Fields::new();
-        self.files().read(answer, &mut fields)?;
-        // Asked in any case: a time that the host does not take is told before anything is written.
-        let normal = self.normal_times(answer)?;
-        if fields.is_empty() && timer.is_missing() {
-            return Ok(Seen::Absent);
-        }
-        let starts = unit_state(answer, &self.starts())?;
-        if self.service.is_none() && starts.is_missing() {
-            let brought_by = vec![Provision::Unit(self.starts()), Provision::Kind("package_apt")];
-            return Ok(Seen::NotYet { missing: format!("the unit {} does not exist", self.starts()), brought_by });
-        }
-        fields.insert("active".into(), FieldValue::Bool(timer.is_active()));
-        fields.insert("enabled".into(), FieldValue::Bool(timer.is_enabled()));
-        fields.insert("masked".into(), FieldValue::Bool(timer.is_masked()));
-        let pending = timer.get("NeedDaemonReload") == "yes" || starts.get("NeedDaemonReload") == "yes";
-        fields.insert("reload_pending".into(), FieldValue::Bool(pending));
-        if timer.is_missing() || timer.is_masked() {
-            return Ok(Seen::Present(fields));
-        }
-        let told = |property: &str| match timer.get(property) {
-            "" => Err(ProbeError(format!("systemd did not say what {property} of {} is", self.timer()))),
-            text => Ok(text.to_owned()),
-        };
-        let span = |property: &str, wanted: &str| {
-            told(property).map(|text| if span_us(&text) == span_us(wanted) { wanted.to_owned() } else { text })
-        };
-        let times = calendar_of(&timer)?;
-        let as_wanted = times == normal;
-        let times = if as_wanted { self.times.clone() } else { times.into_iter().collect() };
-        fields.insert("on_calendar".into(), FieldValue::List(times));
-        fields.insert("unit".into(), FieldValue::Text(told("Unit")?));
-        fields.insert("persistent".into(), FieldValue::Bool(told("Persistent")? == "yes"));
-        let delay = span("RandomizedDelayUSec", &self.randomized_delay)?;
-        fields.insert("randomized_delay".into(), FieldValue::Text(delay));
-        fields.insert("accuracy".into(), FieldValue::Text(span("AccuracyUSec", &self.accuracy)?));
-        if self.active {
-            let scheduled = timer.is_active() && self.is_scheduled(&timer, answer)?;
-            fields.insert("scheduled".into(), FieldValue::Bool(scheduled));
-        }
-        let others = timer.get("DropInPaths");
-        fields.insert("drop_ins_of_others".into(), FieldValue::list(others.split_whitespace()));
-        Ok(Seen::Present(fields))
-    }
-
-    // Whether there is a next time, and it has not passed.
-    fn is_scheduled(&self, timer: &UnitState, answer: &Answer) -> Result<bool, ProbeError> {
-        if timer.get("SubState") == "running" {
-            return Ok(true);
-        }
-        let next = timer.get("NextElapseUSecRealtime");
-        let at = match next.split(' ').collect::<Vec<_>>()[..] {
-            [_, date, time, "UTC"] => timestamp_us(date, time),
-            [""] | ["n/a"] => return Ok(false),
-            _ => None,
-        };
-        let at = at.ok_or_else(|| ProbeError(format!("the timer's next time `{}` is garbled", next.escape_debug())))?;
-        let late = span_us(timer.get("AccuracyUSec")).unwrap_or_default() + 10_000_000;
-        Ok(at + late > clock_us(answer)?)
-    }
-
-    fn has_own_service(&self, answer: &Answer) -> Result<bool, ProbeError> {
-        Ok(match answer.content(&self.path(&self.service()))? {
-            Some(FileContent::Bytes(bytes)) => bytes.starts_with(MARK.as_bytes()),
-            _ => false,
-        })
-    }
-
-    // The wanted times as systemd writes them.
-    fn normal_times(&self, answer: &Answer) -> Result<BTreeSet<String>, ProbeError> {
-        let section = answer.section(CALENDAR)?;
-        let said = section.text()?;
-        let mut known: Vec<(String, String, bool)> = Vec::new();
-        for block in said.split("\n\n") {
-            let line = |name: &str| {
-                block.lines().find_map(|line| line.trim().strip_prefix(name)).map(|rest| rest.trim().to_owned())
-            };
-            let Some(normal) = line("Normalized form:") else { continue };
-            let comes = line("Next elapse:").is_some_and(|next| next != "never");
-            known.push((line("Original form:").unwrap_or_else(|| normal.clone()), normal, comes));
-        }
-        let mut all = BTreeSet::new();
-        for time in &self.times {
-            let found = known.iter().find(|(original, _, _)| original == time);
-            let Some((_, normal, comes)) = found else {
-                let why = format!("this host's systemd does not take the time `{}`", time.escape_debug());
-                let complaints = String::from_utf8_lossy(&section.stderr).into_owned();
-                let told = complaints.lines().find(|line| line.contains(&format!("'{time}'")));
-                return Err(ProbeError(told.map_or(why.clone(), |told| format!("{why}: {}", told.trim()))));
-            };
-            if !comes {
-                return Err(ProbeError(format!("the time `{}` does not come again", time.escape_debug())));
-            }
-            all.insert(normal.clone());
-        }
-        Ok(all)
-    }
-
-    // Files come first; the units are let go of, or brought back, on what is put back.
-    fn undo(&self, files: impl IntoIterator<Item = String>) -> Undo {
-        let mut touches: Vec<Touch> = files.into_iter().map(Touch::Path).collect();
-        touches.push(Touch::Unit(self.timer()));
-        Undo::of(touches).then(sh!("systemctl try-restart -- {} 2>/dev/null || :", self.timer()))
-    }
-
-    fn state_step(&self, seen: &Seen, changed: &dyn Fn(&str) -> bool) -> Step {
-        let timer = self.timer();
-        let was = |field: &str| matches!(seen, Seen::Present(fields) if matches!(fields.get(field), Some(FieldValue::Bool(true))));
-        let mut script = Sh::program_of_the_user(PROVE_UNIT);
-        script.line(sh!("systemctl daemon-reload"));
-        let mut does = Vec::new();
-        if changed("enabled") && self.enabled != was("enabled") {
-            let (verb, wanted) = if self.enabled { ("enable", "enabled") } else { ("disable", "disabled") };
-            does.push(verb);
-            script.line(sh!("systemctl {} --quiet -- {}\nrp_on_disk {} {}", verb, timer, timer, wanted));
-        }
-        if self.active {
-            does.push(if was("active") { "restart" } else { "start" });
-            script.line(sh!("rp_start {}", timer));
-        } else if was("active") {
-            does.push("stop");
-            script.line(sh!("systemctl stop -- {}", timer));
-        }
-        let own = ["timer", "service", "timer.access", "service.access", "active", "enabled", "masked"];
-        let only_effect = !own.iter().any(|field| changed(field)) && !changed("reload_pending");
-        if let (Seen::Present(fields), true) = (seen, only_effect)
-            && let Some(FieldValue::List(others)) = fields.get("drop_ins_of_others")
-            && !others.is_empty()
-        {
-            let what = format!("{} changes what {timer} says; take that out there", others.join(" or "));
-            script = sh!("echo {} >&2; exit 1", what);
-        }
-        let title = if does.is_empty() {
-            format!("make systemd read {timer} anew")
-        } else {
-            format!("{} {timer}", does.join(" and "))
-        };
-        let command = sh!("systemctl is-active --quiet -- {} && echo active || echo not active", timer);
-        let output = if was("active") { "active" } else { "not active" }.into();
-        Step::new(title, script).expecting(Expect::Prints { command, output }).undone_by(self.undo([]))
-    }
-
-    fn remove_step(&self) -> Step {
-        let (timer, service) = (self.timer(), self.path(&self.service()));
-        let mark = MARK.trim_end();
-        let script = sh!(
-            "if systemctl is-active --quiet -- {}; then systemctl stop -- {}; fi
-systemctl disable --quiet -- {} 2>/dev/null || :
-rm -f -- {}
-if [ -f {} ] && [ \"$(head -n 1 -- {})\" = {} ]; then rm -f -- {}; fi
-systemctl daemon-reload
-systemctl reset-failed -- {} 2>/dev/null || :",
-            timer,
-            timer,
-            timer,
-            self.path(&timer),
-            service,
-            service,
-            mark,
-            service,
-            timer
-        );
-        Step::new(format!("stop, disable and remove {timer}"), script)
-            .undone_by(self.undo([self.path(&timer), service]))
-            .expecting(Expect::Nothing("whatever is left of it goes"))
-    }
-}
-
-// The times by which a timer goes, as systemd writes them: `{ OnCalendar=*-*-* 04:00:00 ; next_elapse=... }` each.
-fn calendar_of(timer: &UnitState) -> Result<BTreeSet<String>, ProbeError> {
-    let lines = timer.get("TimersCalendar").lines().filter(|line| !line.is_empty());
-    let time = |line: &str| Some(line.strip_prefix("{ OnCalendar=")?.split_once(" ; ")?.0.to_owned());
-    lines
-        .map(|line| {
-            time(line).ok_or_else(|| ProbeError(format!("systemd's time `{}` is garbled", line.escape_debug())))
-        })
-        .collect()
 }
 
 impl Kind for SystemdTimer {
@@ -451,6 +264,8 @@ What the service did meanwhile stays.";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
