@@ -9,10 +9,9 @@ use serde::Deserialize;
 use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, FileContent, Kind, ProbeError, ProbeScript,
-    Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder,
+    Answer, Change, Context, Desired, Fault, FieldValue, Fields, FileContent, Kind, ProbeError, ProbeScript, Provision,
+    Seen, Step, absolute_path, is_lifeline_folder,
 };
-use crate::sh;
 
 const FSTAB: &str = "/etc/fstab";
 // Of the host itself, whatever namespace the question runs in.

@@ -94,16 +94,16 @@ impl SystemdCredential {
         let lines = said.lines().map(|line| line.split(' ').collect::<Vec<_>>());
         let line = lines.into_iter().find(|words| words.first() == Some(&self.name.as_str()));
         let garbled = || ProbeError(format!("what systemd-creds says of {} was not understood", self.name));
-        let Some([_, salt, hash, how]) = line.as_deref().map(TryInto::try_into).and_then(Result::ok) else {
+        let Some([_, salt, hash, how]) = line.as_deref().and_then(|words| <&[&str; 4]>::try_from(words).ok()) else {
             return Err(garbled());
         };
         if salt.len() != 36 || hash.len() != 64 {
             return Err(garbled());
         }
-        match how {
+        match *how {
             "fine" => {
                 let wanted = self.content.as_ref().map(|content| content.salted_sha256(salt));
-                Ok(if wanted.as_deref() == Some(hash) { MADE } else { "another content" })
+                Ok(if wanted.as_deref() == Some(*hash) { MADE } else { "another content" })
             }
             "other" => Ok("nothing that this host can decrypt under this name"),
             "no-key" => Ok("nothing that this host can decrypt: it has no key"),
