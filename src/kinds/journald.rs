@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::settings::{Line, Takes, lines, takes};
 use super::file::State;
 use crate::quote::{Format, Sh, fits};
 use crate::resource::{
@@ -15,7 +16,6 @@ use crate::resource::{
 };
 use crate::secret::Rendered;
 use crate::sh;
-use settings::{Line, Takes, lines, takes};
 
 const UNIT: &str = "systemd-journald.service";
 const FOLDER: &str = "/etc/systemd/journald.conf.d";

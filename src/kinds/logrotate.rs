@@ -5,6 +5,7 @@ mod text;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::text::Every;
 use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
@@ -13,7 +14,6 @@ use crate::resource::{
 };
 use crate::secret::Rendered;
 use crate::sh;
-use text::Every;
 
 const FOLDER: &str = "/etc/logrotate.d";
 

@@ -6,6 +6,7 @@ mod steps;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::seen::{CALENDAR, CALENDAR_COMMAND};
 use super::file::State;
 use crate::quote::{Format, fits};
 use crate::resource::{
@@ -15,7 +16,6 @@ use crate::resource::{
 use crate::secret::Rendered;
 use crate::sh;
 use crate::yaml::secret_text_schema;
-use seen::{CALENDAR, CALENDAR_COMMAND};
 
 // In the first line of a service that came with its timer, so that it can go with it.
 const MARK: &str = "# Comes with its timer, by rempart.\n";

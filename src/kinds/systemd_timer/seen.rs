@@ -23,13 +23,13 @@ impl SystemdTimer {
         self.files().read(answer, &mut fields)?;
         // Asked in any case: a time that the host does not take is told before anything is written.
         let normal = self.normal_times(answer)?;
-        if fields.is_empty() && timer.is_missing() {
-            return Ok(Seen::Absent);
-        }
         let starts = unit_state(answer, &self.starts())?;
         if self.service.is_none() && starts.is_missing() {
             let brought_by = vec![Provision::Unit(self.starts()), Provision::Kind("package_apt")];
             return Ok(Seen::NotYet { missing: format!("the unit {} does not exist", self.starts()), brought_by });
+        }
+        if fields.is_empty() && timer.is_missing() {
+            return Ok(Seen::Absent);
         }
         fields.insert("active".into(), FieldValue::Bool(timer.is_active()));
         fields.insert("enabled".into(), FieldValue::Bool(timer.is_enabled()));
