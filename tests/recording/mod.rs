@@ -3,6 +3,8 @@
 //! `recorded/NAME.out` and `.err` are both streams of the host, byte for byte; `recorded/question` tells which script was
 //! asked, since an answer to another one proves nothing.
 
+pub mod table;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
