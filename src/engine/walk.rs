@@ -160,8 +160,7 @@ impl Walk {
 
     // Whether what was seen of it before the plan's changes says nothing about it after them.
     fn asked_again(&self, item: usize) -> bool {
-        self.run.graph.items[item].resource.asks_again()
-            && matches!(self.run.approved.get(&item), Some(Act::React { .. }))
+        self.run.graph.items[item].resource.asks_again() && self.run.approved.get(&item).is_some_and(Act::changes)
     }
 
     async fn measure(&mut self, items: &[usize]) {
