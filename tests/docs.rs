@@ -1,8 +1,10 @@
 //! The documentation, held by tests: what is generated is as the code would write it now (`UPDATE_DOCS=1` writes it
 //! anew), every example loads, and every line of code that a page quotes exists.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+#[allow(dead_code, reason = "what makes recordings is tests/real/tamper.rs")]
+mod recording;
 mod source;
 
 use std::path::Path;
@@ -33,7 +35,9 @@ fn compare(path: &str, now: &str) {
 
 #[test]
 fn docs_kinds_md_is_current() {
-    compare("docs/kinds.md", &report::kinds_markdown(KINDS));
+    let rows: Vec<recording::table::Row> = KINDS.iter().map(recording::table::Row::of).collect();
+    let page = report::kinds_markdown(KINDS) + &recording::table::markdown(&rows);
+    compare("docs/kinds.md", &page);
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) fn next_segment(
     settled: &dyn Fn(usize) -> bool,
     changes: &dyn Fn(usize) -> bool,
     is_risky: &dyn Fn(usize) -> bool,
+    asked_again: &dyn Fn(usize) -> bool,
 ) -> Vec<usize> {
     let mut segment: Vec<usize> = Vec::new();
     let mut kinds_left: HashSet<&str> = HashSet::new();
@@ -42,11 +43,11 @@ pub(super) fn next_segment(
             {
                 break;
             }
-            if changes(*number) || item.resource.reaction().is_some() {
+            if changes(*number) || item.resource.reaction().is_some() || asked_again(*number) {
                 let touched = graph.dependencies(*number).iter().any(|dependency| {
                     segment.contains(&dependency.on)
                         && changes(dependency.on)
-                        && (touches(graph, *number, dependency.on, &dependency.why))
+                        && (asked_again(*number) || touches(graph, *number, dependency.on, &dependency.why))
                 });
                 // A package brings configuration files and a command whatever it likes, which no edge tells of.
                 let unsure = segment.iter().any(|before| {
@@ -120,7 +121,7 @@ mod tests {
     fn cut(graph: &Graph, changes: &dyn Fn(usize) -> bool) -> Vec<usize> {
         let host = HostName::new("a");
         let pending: Vec<usize> = graph.order.iter().copied().filter(|n| graph.items[*n].host == host).collect();
-        next_segment(graph, &host, &pending, &|_| false, changes, &|_| false)
+        next_segment(graph, &host, &pending, &|_| false, changes, &|_| false, &|_| false)
     }
 
     const PREPARE: Phase = Phase::Preparation;

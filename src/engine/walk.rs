@@ -154,7 +154,13 @@ impl Walk {
             &|item| self.run.outcome(item).is_some(),
             &|item| self.run.approved.get(&item).is_some_and(Act::changes),
             &|item| self.run.approved.get(&item).is_some_and(Act::changes) && graph.items[item].resource.is_risky(),
+            &|item| self.asked_again(item),
         )
+    }
+
+    // Whether what was seen of it before the plan's changes says nothing about it after them.
+    fn asked_again(&self, item: usize) -> bool {
+        self.run.graph.items[item].resource.asks_again() && self.run.approved.get(&item).is_some_and(Act::changes)
     }
 
     async fn measure(&mut self, items: &[usize]) {
@@ -314,7 +320,7 @@ impl Walk {
             let changes = self.run.approved.get(item).is_some_and(Act::changes);
             let touched = graph.dependencies(*item).iter().any(|dependency| {
                 ran.iter().any(|(done, _)| *done == dependency.on)
-                    && touches(&graph, *item, dependency.on, &dependency.why)
+                    && (self.asked_again(*item) || touches(&graph, *item, dependency.on, &dependency.why))
             });
             let same_kind =
                 ran.iter().any(|(done, _)| graph.items[*done].resource.kind() == graph.items[*item].resource.kind());

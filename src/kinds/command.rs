@@ -207,6 +207,10 @@ impl Kind for Command {
         paths.chain(self.user.iter().cloned().map(Provision::User)).collect()
     }
 
+    fn asks_again(&self) -> bool {
+        self.unless.is_some() || self.check.is_some()
+    }
+
     fn desired(&self) -> Desired {
         let creates = self.creates.is_some().then(|| ("creates".to_owned(), FieldValue::text("there")));
         let conditions = self.conditions().map(|(field, _)| (field.to_owned(), FieldValue::text("holds")));

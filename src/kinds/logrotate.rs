@@ -336,7 +336,8 @@ error: skipping \"/var/log/rp.log\" because parent directory has insecure permis
                 let head = format!("\"{}\" {{", path.trim());
                 prop_assert_eq!(text.lines().nth(1), Some(head.as_str()));
                 prop_assert_eq!(text.lines().filter(|line| line.trim() == "endscript").count(), 1);
-                prop_assert!(text.ends_with("  endscript\n}\n"));
+                let ends = text.ends_with("  endscript\n}\n");
+                prop_assert!(ends);
             }
         }
     }

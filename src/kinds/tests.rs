@@ -1,5 +1,7 @@
 //! The registry's rules, as tests.
 
+mod hostile;
+
 use std::path::Path;
 
 use super::KINDS;
@@ -120,6 +122,12 @@ fn every_step_of_every_kind_says_how_it_is_undone() {
             }
         }
     }
+}
+
+fn examples_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
+    let host = HostName::new("example");
+    let select = |_: &str| Ok(vec![(HostName::new("other"), "192.0.2.2".to_owned())]);
+    work(&Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select })
 }
 
 /// One item's fields, typed and settled; or why not.

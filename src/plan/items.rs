@@ -96,6 +96,10 @@ impl Resource for Unread {
 
     fn watched(&mut self, _provisions: Vec<Vec<Provision>>) {}
 
+    fn asks_again(&self) -> bool {
+        false
+    }
+
     fn reaction(&self) -> Option<&'static str> {
         None
     }

@@ -223,6 +223,9 @@ impl Outlook {
 pub const NOT_SELECTED: &str =
     "it is not as declared, and not a part of this run; what needs it waits for a run with both";
 
+/// What happens to a condition of the user's when something changes that it may be about.
+pub const ASKED_AGAIN: &str = "ask again whether it must run";
+
 /// When checks are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judge {
@@ -259,10 +262,11 @@ pub fn outlook(
             continue;
         };
         let changing = |on: usize| acts.get(&on).is_some_and(Act::changes);
+        let asks_again = judge == Judge::AfterChanges && item.resource.asks_again();
         let after = graph
             .dependencies(*number)
             .iter()
-            .find(|dependency| !matches!(dependency.why, Why::Needs(_)) && changing(dependency.on));
+            .find(|dependency| (asks_again || !matches!(dependency.why, Why::Needs(_))) && changing(dependency.on));
         let desired = item.resource.desired();
         let act = match delta(&desired, answer) {
             _ if is_check(item.resource.kind()) => {
@@ -294,7 +298,8 @@ pub fn outlook(
                 _ => Act::Unknown { why: "it was not measured".into() },
             },
         };
-        let act = match (&act, item.resource.reaction(), after) {
+        let reaction = item.resource.reaction().or(asks_again.then_some(ASKED_AGAIN));
+        let act = match (&act, reaction, after) {
             _ if graph.is_witness(*number) && act.changes() => Act::Unknown { why: NOT_SELECTED.into() },
             (Act::Same, ..) if graph.is_witness(*number) => Act::Same,
             (Act::Same, Some(reaction), Some(dependency)) => {
@@ -321,7 +326,8 @@ pub fn outlook(
                     let act = acts.remove(&number)?;
                     let names = act.names();
                     let why = |seen: &Seen| permanent(item.resource.as_ref(), seen, &names);
-                    let is_made = judge == Judge::AfterChanges && act.changes() && !matches!(act, Act::React { .. });
+                    let reacts = matches!(act, Act::React { .. }) && !item.resource.asks_again();
+                    let is_made = judge == Judge::AfterChanges && act.changes() && !reacts;
                     Some(Planned {
                         item: number,
                         id: item.id(),

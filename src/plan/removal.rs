@@ -110,6 +110,10 @@ impl Resource for Removed {
 
     fn watched(&mut self, _provisions: Vec<Vec<Provision>>) {}
 
+    fn asks_again(&self) -> bool {
+        false
+    }
+
     fn reaction(&self) -> Option<&'static str> {
         None
     }

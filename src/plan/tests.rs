@@ -227,3 +227,33 @@ fn an_aggregate_is_never_made_of_a_part_of_its_parts_whatever_is_selected() {
     let part = graph.restrict(&|item| item.resource.kind() == "firewall_ufw", true);
     assert_eq!(part.items.iter().map(|item| item.host.as_str()).collect::<Vec<_>>(), ["a", "a", "a"]);
 }
+
+#[test]
+fn a_condition_of_the_users_is_asked_again_after_what_it_needs_changes() {
+    let graph = Graph::build(vec![
+        item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}"),
+        needing(
+            item("a", Phase::Preparation, "command: {name: load, run: load /etc/x, unless: loaded}"),
+            "a",
+            "file:/etc/x",
+        ),
+        needing(
+            item("a", Phase::Preparation, "command: {name: once, run: 'touch /y', creates: /y}"),
+            "a",
+            "file:/etc/x",
+        ),
+    ])
+    .unwrap();
+    let fine = |number: usize| match graph.items[number].resource.desired() {
+        crate::resource::Desired::Present(fields) => Seen::Present(fields),
+        crate::resource::Desired::Absent => Seen::Absent,
+    };
+    let acts = |file: Seen, judge| {
+        let seen = HashMap::from([(0, file), (1, fine(1)), (2, fine(2))]);
+        let outlook = outlook(&graph, &seen, &HashMap::new(), &|_| false, &|_, _, _| None, judge);
+        outlook.hosts[0].resources.iter().map(|planned| planned.act.word()).collect::<Vec<_>>()
+    };
+    assert_eq!(acts(Seen::Absent, Judge::AfterChanges), ["create", "react", "same"]);
+    assert_eq!(acts(Seen::Absent, Judge::Now), ["create", "same", "same"]);
+    assert_eq!(acts(present("1"), Judge::AfterChanges), ["same", "same", "same"]);
+}

@@ -123,6 +123,10 @@ pub(super) mod tests {
             self.watched.clone()
         }
         fn watched(&mut self, _: Vec<Vec<Provision>>) {}
+        fn asks_again(&self) -> bool {
+            false
+        }
+
         fn reaction(&self) -> Option<&'static str> {
             None
         }

@@ -110,6 +110,12 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether a change of anything that it needs may change what it is found to be, as it may with a condition that
+    /// the user wrote. If so, it is asked again after such a change, which the plan shows.
+    fn asks_again(&self) -> bool {
+        false
+    }
+
     /// The aggregate it is a part of (`firewall_rule` of `firewall_ufw`), as the name of that kind.
     fn part_of(&self) -> Option<&'static str> {
         None
@@ -152,6 +158,8 @@ pub trait Resource: Debug + Send + Sync {
     fn watched(&mut self, provisions: Vec<Vec<Provision>>);
     /// See [`Kind::reaction`].
     fn reaction(&self) -> Option<&'static str>;
+    /// See [`Kind::asks_again`].
+    fn asks_again(&self) -> bool;
     /// See [`Kind::part_of`].
     fn part_of(&self) -> Option<&'static str>;
     /// See [`Kind::absorb`].
@@ -195,6 +203,10 @@ impl<K: Kind> Resource for K {
 
     fn reaction(&self) -> Option<&'static str> {
         Kind::reaction(self)
+    }
+
+    fn asks_again(&self) -> bool {
+        Kind::asks_again(self)
     }
 
     fn part_of(&self) -> Option<&'static str> {

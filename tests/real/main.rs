@@ -22,6 +22,9 @@ mod one_connection;
 mod orphans;
 mod partial;
 mod reboot;
+#[path = "../recording/mod.rs"]
+#[allow(dead_code, reason = "what reads recordings is tests/recordings.rs")]
+mod recording;
 mod tamper;
 mod twice;
 mod undo;

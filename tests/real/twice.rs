@@ -66,3 +66,33 @@ fn the_second_apply_changes_nothing_and_two_plans_are_the_same_bytes() {
     assert_eq!(plan.ends(2).differing(), [("file:/srv/twice/b".to_owned(), "change".to_owned())]);
     same(&["drift", "playbook.yaml"]);
 }
+
+#[test]
+fn a_condition_that_a_change_before_it_breaks_is_met_in_the_same_run() {
+    let Some(lab) = Lab::boot_one("a condition asked again") else { return };
+    let items = |word: &str| {
+        format!(
+            "- file: {{ path: /etc/rp-word, content: \"{word}\\n\" }}\n\
+             - command: {{ name: load, run: \"cp /etc/rp-word /run/rp-loaded\", unless: \"cmp -s /etc/rp-word /run/rp-loaded\" }}\n  \
+               needs: [{{ file: /etc/rp-word }}]\n"
+        )
+    };
+    lab.playbook(&items("one"));
+    lab.apply().ends(0);
+    lab.playbook(&items("two"));
+    let plan = lab.plan();
+    assert_eq!(plan.resource("web1", "command:load")["act"], "react", "{plan}");
+    let ran = lab.apply().ends(0);
+    assert_eq!(ran.outcome("web1", "command:load"), "changed", "{ran}");
+    assert_eq!(lab.on("web1", "cat /run/rp-loaded"), "two\n");
+    assert_eq!(lab.plan().differing(), vec![]);
+    // What the change before it made true need not run any more, and what is asked again and still holds does not.
+    lab.on("web1", "echo three >/run/rp-loaded");
+    lab.playbook(&items("three"));
+    assert_eq!(lab.plan().resource("web1", "command:load")["act"], "create");
+    let ran = lab.apply().ends(0);
+    assert_eq!(ran.outcome("web1", "command:load"), "same", "{ran}");
+    lab.playbook(&items("four").replace("cmp -s /etc/rp-word /run/rp-loaded", "test -e /run/rp-loaded"));
+    let ran = lab.apply().ends(0);
+    assert_eq!(ran.outcome("web1", "command:load"), "same", "{ran}");
+}
