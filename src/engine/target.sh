@@ -36,6 +36,21 @@ rp_put() {
 # Refuses a path that leads elsewhere: whoever set the link would have root change what is there.
 rp_real() { [ "$(readlink -f -- "$1")" = "$1" ] || rp_fail "$1 has a symlink on its way; use the real path"; }
 
+# rp_link TARGET PATH OWNER GROUP: a symbolic link, in one rename; what is no link is never replaced.
+rp_link() {
+  rp_dir=${2%/*}; rp_dir=${rp_dir:-/}
+  rp_parent "$rp_dir" "$3"
+  [ -L "$2" ] || [ ! -e "$2" ] || rp_fail "$2 is no link, so it stays"
+  rp_tmp="${rp_dir%/}/.rempart.new.${2##*/}"
+  trap 'rm -f -- "$rp_tmp"' EXIT
+  rm -f -- "$rp_tmp"
+  ln -s -- "$1" "$rp_tmp"
+  chown -h -- "$3:$4" "$rp_tmp"
+  mv -T -- "$rp_tmp" "$2"
+  sync -- "$rp_dir"
+  trap - EXIT
+}
+
 rp_directory() {
   if [ -d "$1" ]; then rp_real "$1"
   else

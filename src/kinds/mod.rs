@@ -10,11 +10,13 @@ mod docker_container;
 mod file;
 mod firewall_rule;
 mod firewall_ufw;
+mod group;
 mod http_probe;
 mod package_apt;
 mod port_scan;
 mod squid;
 mod sshd;
+mod symlink;
 mod sysctl;
 mod systemd_unit;
 mod template;
@@ -31,11 +33,13 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<file::File>(),
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),
+    Entry::of::<group::Group>(),
     Entry::of::<http_probe::HttpProbe>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
     Entry::of::<squid::Squid>(),
     Entry::of::<sshd::Sshd>(),
+    Entry::of::<symlink::Symlink>(),
     Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_unit::SystemdUnit>(),
     Entry::of::<template::Template>(),

@@ -139,7 +139,7 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
     let Connection { from, to, port } = connection;
     let user = scene.login.user.as_str();
     let then_account = scene.account_then(account);
-    let account_origin = scene.foreseen_account().map(|account| account.origin.clone());
+    let account_origin = scene.account_origin();
     let sshd_file = || foreseen.file(|path| path.starts_with("/etc/ssh/")).map(|(_, file)| file.origin.clone());
     let sshd_origin = || foreseen.sole_origin().or_else(sshd_file);
     if let Some((path, file)) = foreseen.hidden().find(|(path, _)| path.starts_with("/etc/ssh/")) {
@@ -301,7 +301,7 @@ fn root(scene: &Scene<'_>, tell: &mut Tell<'_>) {
         return tell(Part::Sudo, found, Some(origin.clone()));
     }
     let file = foreseen.file(|path| path.starts_with("/etc/sudo")).map(|(_, file)| file.origin.clone());
-    let origin = file.or_else(|| scene.foreseen_account().map(|account| account.origin.clone()));
+    let origin = file.or_else(|| scene.account_origin());
     if let Some((path, _)) = foreseen.hidden().find(|(path, _)| path.starts_with("/etc/sudo")) {
         return tell(Part::Sudo, Found::Undecided(format!("{path} will hold a secret")), origin);
     }

@@ -137,6 +137,8 @@ pub struct Foreseen {
     pub ufw: Option<ForeseenUfw>,
     /// Accounts, by name.
     pub accounts: BTreeMap<String, ForeseenAccount>,
+    /// Groups whose change makes the account that rempart logs in with a member (`true`), or takes it out.
+    pub memberships: BTreeMap<String, (bool, Origin)>,
     /// Units, by name with suffix.
     pub units: BTreeMap<String, ForeseenUnit>,
     /// Packages that go.
@@ -160,13 +162,25 @@ impl Foreseen {
 
     /// Whether nothing of the plan touches the way in.
     pub fn is_empty(&self) -> bool {
-        let Self { origin: _, files, sshd_include, socket, ufw, accounts, units, removed, installed: _, sysctls } =
-            self;
+        let Self {
+            origin: _,
+            files,
+            sshd_include,
+            socket,
+            ufw,
+            accounts,
+            memberships,
+            units,
+            removed,
+            installed: _,
+            sysctls,
+        } = self;
         files.is_empty()
             && !sshd_include
             && socket.is_none()
             && ufw.is_none()
             && accounts.is_empty()
+            && memberships.is_empty()
             && units.is_empty()
             && removed.is_empty()
             && sysctls.is_empty()
@@ -174,8 +188,19 @@ impl Foreseen {
 
     /// Whose changes all of these are, if they are of one resource.
     pub fn sole_origin(&self) -> Option<Origin> {
-        let Self { origin: _, files, sshd_include: _, socket, ufw, accounts, units, removed, installed: _, sysctls } =
-            self;
+        let Self {
+            origin: _,
+            files,
+            sshd_include: _,
+            socket,
+            ufw,
+            accounts,
+            memberships,
+            units,
+            removed,
+            installed: _,
+            sysctls,
+        } = self;
         let rules = ufw.iter().flat_map(|ufw| {
             ufw.rules.iter().map(|rule| &rule.origin).chain(ufw.switch.iter().map(|switch| &switch.origin))
         });
@@ -183,6 +208,7 @@ impl Foreseen {
             .chain(files.values().map(|file| &file.origin))
             .chain(socket.iter().map(|(_, origin)| origin))
             .chain(accounts.values().map(|account| &account.origin))
+            .chain(memberships.values().map(|(_, origin)| origin))
             .chain(units.values().map(|unit| &unit.origin))
             .chain(removed.values())
             .chain(sysctls.values().map(|(_, origin)| origin));

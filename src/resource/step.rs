@@ -14,7 +14,8 @@ const UNSAID: &str = "its kind does not say what it touches";
 /// `rp_put SOURCE TARGET MODE OWNER GROUP [VALIDATOR]` replaces a file atomically: a temporary file beside it, owner
 /// and mode before content, fsync, VALIDATOR (a shell function name called with the temporary path), rename, fsync of
 /// the directory. It refuses a parent that is a symlink or belongs to somebody who is not root or OWNER, as does
-/// `rp_parent DIRECTORY OWNER` alone; `rp_real PATH` refuses a path with a symlink on its way.
+/// `rp_parent DIRECTORY OWNER` alone; `rp_real PATH` refuses a path with a symlink on its way; `rp_link TARGET PATH OWNER
+/// GROUP` makes a symbolic link in one rename.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Which resources of the batch it serves, by position.

@@ -25,7 +25,7 @@ macro_rules! tampered {
 }
 
 tampered! {
-    assert command directory docker_container file firewall_rule firewall_ufw http_probe package_apt port_scan squid sshd sysctl
+    assert command directory docker_container file firewall_rule firewall_ufw group http_probe package_apt port_scan squid sshd symlink sysctl
     systemd_unit template user
 }
 

@@ -127,6 +127,15 @@ setfacl -m u:backup:rwx -d -m u:backup:rx /srv/old /srv/empty",
 "#,
     ),
     case(
+        "links come, lead elsewhere and go",
+        "ln -s /etc/motd /srv/link-old; chown -h games:daemon /srv/link-old; ln -s nowhere /srv/link-gone",
+        r#"
+- symlink: { path: "/srv/link $(id) 'new'", target: "../a 'b' c" }
+- symlink: { path: /srv/link-old, target: /etc/hosts }
+- symlink: { path: /srv/link-gone, state: absent }
+"#,
+    ),
+    case(
         "a command says what it touches, and how it is undone",
         "echo old > /srv/touched; rm -f /srv/made",
         r#"
@@ -204,6 +213,15 @@ const ACCOUNTS: &[Case] = &[
 "#,
     ),
     case("an account is removed", "", "- user: { name: berta, state: absent }"),
+    case(
+        "groups are made, changed and removed",
+        "groupadd -g 4801 rp-old; groupadd rp-bye; gpasswd -a games rp-bye; useradd -M -g rp-old rp-prime; gpasswd -a daemon rp-old",
+        r#"
+- group: { name: rp-new, gid: 4800, members: [daemon, games] }
+- group: { name: rp-old, gid: 4802, members: [backup], members_exclusive: true }
+- group: { name: rp-bye, state: absent }
+"#,
+    ),
     case("packages come", "", "- package_apt: { names: [tree, sl], hold: true }"),
     case(
         "packages go",

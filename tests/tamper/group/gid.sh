@@ -1,0 +1,3 @@
+# expect: group:rp-team
+# field: gid
+groupmod -g 4701 rp-team
