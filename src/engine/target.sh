@@ -69,3 +69,24 @@ rp_directory() {
   # chmod keeps a directory's setuid and setgid bits unless the number has more than four digits.
   chmod -- "00$2" "$1"
 }
+
+# rp_part_write FILE WAY TEXT LINES AFTER VALIDATOR [MODE OWNER GROUP]: writes a part of a file (part.sh says which), atomically
+# and with all that the file has: owner, mode and access lists, unless others are given, which a new file needs.
+rp_part_write() {
+  rp_dir=${1%/*}; rp_dir=${rp_dir:-/}
+  [ ! -L "$1" ] || rp_fail "$1 is a symlink; use the real path"
+  if [ -f "$1" ]; then rp_from=$1; else rp_from=/dev/null; fi
+  rp_parent "$rp_dir" "${8:-$(stat -c %U -- "$1")}"
+  rp_tmp="${rp_dir%/}/.rempart.new.${1##*/}"
+  trap 'rm -f -- "$rp_tmp"' EXIT
+  rm -f -- "$rp_tmp"
+  if [ "$rp_from" = "$1" ]; then cp -a -- "$1" "$rp_tmp"; else : > "$rp_tmp"; fi
+  [ -z "${8:-}" ] || chown -- "$8:$9" "$rp_tmp"
+  rp_part_put "$rp_from" "$2" "$3" "$4" "$5" > "$rp_tmp" || rp_fail "the part of $1 cannot be told from the rest"
+  [ -z "${7:-}" ] || chmod -- "$7" "$rp_tmp"
+  sync -- "$rp_tmp"
+  if [ -n "$6" ]; then "$6" "$rp_tmp" || rp_fail "the real tool refuses the new $1; the old one stays"; fi
+  mv -T -- "$rp_tmp" "$1"
+  sync -- "$rp_dir"
+  trap - EXIT
+}

@@ -1,5 +1,6 @@
 # What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
-#   path P | tree P | line FILE KEY | member FILE GROUP USER | packages all | unit NAME | kernel PATH | home P
+#   path P | tree P | line FILE KEY | member FILE GROUP USER | part FILE WAY TEXT | packages all | unit NAME | kernel PATH
+#   home P
 #   container NAME | network NAME | effect COMMAND
 # A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
 # `lines/` (what is put back), `after.sh` (what makes it effective).
@@ -9,7 +10,7 @@ RP_KEEP_BYTES=67108864
 
 # rp_state TOUCH: how it stands, in one line that changes when the thing does. RP_SECRET=1: without a sum of its content.
 rp_state() {
-  rp_word=${1%% *}; rp_what=${1#* }
+  rp_word=${1%% *}; rp_what=$(rp_about "$1")
   case $rp_word in
     path | home) rp_state_path "$rp_what" ;;
     effect) echo done ;;
@@ -18,10 +19,19 @@ rp_state() {
     tree) rp_state_tree "$rp_what" ;;
     line) rp_state_line "${rp_what%% *}" "${rp_what#* }" ;;
     member) rp_state_member $rp_what ;;
+    part) rp_state_part "$rp_what" ;;
     packages) dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sha256sum ;;
     unit) rp_state_unit "$rp_what" ;;
     kernel) tr -s '\t' ' ' < "/proc/sys/$rp_what" 2>/dev/null || echo absent ;;
     *) return 1 ;;
+  esac
+}
+
+# rp_about TOUCH: what it is about; a path that begins with `~NAME/` as it stands for that account, which may have moved.
+rp_about() {
+  case $1 in
+    "path ~"* | "tree ~"* | "part ~"*) rp_home_of "${1#* }" || printf '/%s\n' "${1#* }" ;;
+    *) printf '%s\n' "${1#* }" ;;
   esac
 }
 
@@ -66,6 +76,20 @@ rp_state_member() {
     END { print is ? "member" : "absent" }' "$1"
 }
 
+# rp_part_of "FILE WAY TEXT": sets rp_file, rp_way and rp_text; the text is written with escapes.
+rp_part_of() {
+  rp_file=${1%% *}; rp_text=${1#* }; rp_way=${rp_text%% *}
+  rp_text=$(printf '%b' "${rp_text#* }")
+}
+
+rp_state_part() {
+  rp_part_of "$1"
+  rp_numbers=$(rp_part_at "$rp_file" "$rp_way" "$rp_text") || return 1
+  [ -n "$rp_numbers" ] || { echo absent; return; }
+  rp_sum=$(rp_part_lines "$rp_file" "$rp_way" "$rp_text" | sha256sum) || return 1
+  printf 'lines %s %s\n' "$(stat -c '%a %u:%g' -- "$rp_file")" "${rp_sum%% *}"
+}
+
 rp_state_unit() {
   # It fails for whatever is not enabled, and a step that runs under `set -e` would end here.
   rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null) || :
@@ -86,8 +110,9 @@ rp_keep() {
   while IFS= read -r rp_touch; do
     rp_number=$((rp_number + 1))
     rp_now=$(rp_state "$rp_touch") || { echo "cannot tell how it stands: $rp_touch" >&2; return 1; }
-    rp_what=${rp_touch#* }
+    rp_what=$(rp_about "$rp_touch")
     case "${rp_touch%% *} $rp_now" in
+      "part "*) [ ! -f "${rp_what%% *}" ] || rp_copy "$1" "${rp_what%% *}" || return 1 ;;
       "path file "* | "path symlink "*) [ -n "${RP_SECRET:-}" ] || rp_copy "$1" "$rp_what" || return 1 ;;
       "tree absent") ;;
       "tree "*) rp_copy "$1" "$rp_what" || return 1 ;;
@@ -155,13 +180,14 @@ rp_put_back() {
     esac
   done 6< "$1/touches" 7< "$1/before"
   while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
-    rp_number=$((rp_number + 1)); rp_what=${rp_touch#* }
+    rp_number=$((rp_number + 1)); rp_what=$(rp_about "$rp_touch")
     case ${rp_touch%% *} in
       path) rp_back_path "$1" "$rp_what" "$rp_then" "$1/lines/$rp_number" ;;
       home) rp_back_home "$rp_what" "$rp_then" ;;
       tree) rp_back_tree "$1" "$rp_what" "$rp_then" ;;
       line) rp_back_line "$1/lines/$rp_number" "${rp_what%% *}" "${rp_what#* }" ;;
       member) rp_back_member "$rp_then" $rp_what ;;
+      part) rp_back_part "$1" "$rp_what" "$rp_then" ;;
       kernel) [ "${2:-}" = boot ] || [ "$rp_then" = absent ] || printf '%s\n' "$rp_then" > "/proc/sys/$rp_what" ;;
       *) : ;;
     esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
@@ -208,6 +234,7 @@ rp_back_path() {
 
 # Whoever put a link on the way since would have root write elsewhere.
 rp_leads_there() {
+  case $1 in "/~"*) echo "the account of ${1#/} is not there" >&2; return 1 ;; esac
   rp_way=${1%/*}; rp_way=${rp_way:-/}
   [ ! -e "$rp_way" ] || [ "$(readlink -f -- "$rp_way")" = "$rp_way" ] || { echo "$rp_way has a symlink on its way" >&2; return 1; }
 }
@@ -293,6 +320,37 @@ rp_write_member() {
     }
     { print }' "$2" > "$rp_new" \
     && sync -- "$rp_new" && mv -T -- "$rp_new" "$2" && sync -- "${2%/*}/" || { rm -f -- "$rp_new"; return 1; }
+}
+
+# rp_back_part FOLDER "FILE WAY TEXT" BEFORE: the very file that was kept where nobody else has written in it since; else the
+# lines alone, where they stood.
+rp_back_part() {
+  [ "$(rp_state_part "$2")" != "$3" ] || return 0
+  rp_part_of "$2"
+  rp_leads_there "$rp_file" || return 1
+  rp_kept="$1/copy$rp_file"
+  if [ ! -e "$rp_file" ]; then
+    [ -d "${rp_file%/*}/" ] || ( umask 022; mkdir -p -- "${rp_file%/*}/" ) || return 1
+    rp_swap_in "$rp_kept" "$rp_file"; return
+  fi
+  [ -f "$rp_file" ] && [ ! -L "$rp_file" ] || { echo "$rp_file is no file any more" >&2; return 1; }
+  [ -e "$rp_kept" ] || rp_kept=/dev/null
+  if [ "$(rp_part_rest "$rp_file" "$rp_way" "$rp_text" | sha256sum)" = "$(rp_part_rest "$rp_kept" "$rp_way" "$rp_text" | sha256sum)" ]; then
+    if [ "$rp_kept" = /dev/null ]; then rm -f -- "$rp_file"; else rp_swap_in "$rp_kept" "$rp_file"; fi && sync -- "${rp_file%/*}/"
+    return
+  fi
+  rp_part_lines "$rp_kept" "$rp_way" "$rp_text" > "$1/lines/part" || return 1
+  rp_at=$(rp_part_at "$rp_kept" "$rp_way" "$rp_text" | sed 1q)
+  case $rp_at in
+    '') ;;
+    1) rp_at=0 ;;
+    *) rp_at=$(rp_part_at "$rp_file" line "$(sed -n -e "$((rp_at - 1))p" -- "$rp_kept")" | sed -n '$p') ;;
+  esac
+  rp_new="${rp_file%/*}/.rempart.back.${rp_file##*/}"
+  rm -f -- "$rp_new"
+  if [ "$rp_kept" = /dev/null ]; then cp -a -- "$rp_file" "$rp_new"; else cp -a -- "$rp_kept" "$rp_new"; fi \
+    && rp_part_put "$rp_file" "$rp_way" "$rp_text" "$1/lines/part" "$rp_at" > "$rp_new" \
+    && sync -- "$rp_new" && mv -T -- "$rp_new" "$rp_file" && sync -- "${rp_file%/*}/" || { rm -f -- "$rp_new"; return 1; }
 }
 
 # rp_back_unit NAME ENABLED ACTIVE

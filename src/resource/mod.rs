@@ -16,6 +16,7 @@ mod lifeline;
 mod look;
 mod look_script;
 mod managed_file;
+mod part;
 mod probe;
 mod provision;
 mod sandbox;
@@ -39,6 +40,7 @@ pub use lifeline::{Lifeline, RESTART_SSHD, is_lifeline_folder, is_lifeline_unit,
 pub use look::{Ask, Look, LookAnswer, PortState, Vantage};
 pub use look_script::{look_script, read_looks};
 pub use managed_file::ManagedFile;
+pub use part::{Edit, PART_SHELL, Part, PartWay};
 pub use probe::{ProbeScript, Question};
 pub use provision::Provision;
 pub use sandbox::{UserCommand, ask_user_commands, user_command};
