@@ -3,7 +3,7 @@
 CARGO ?= cargo
 SHELL := /bin/bash
 
-.PHONY: help demo verify test campaign truth lint fmt docs packages
+.PHONY: help demo verify test campaign truth recordings lint fmt docs packages
 
 help:
 	@echo "make demo   the whole way on real hosts that it makes itself (needs root)"
@@ -11,6 +11,7 @@ help:
 	@echo "make test   every test; those on real hosts need root, and say so where they are skipped"
 	@echo "make campaign  every step of a playbook x five faults (needs root, about an hour); writes docs/campaign.md"
 	@echo "make truth  500 drawn rulesets on real hosts against the lock-out simulation; the result is docs/truth.md"
+	@echo "make recordings  what real hosts say to every kind's questions, kept in tests/tamper (KIND=name for one)"
 	@echo "make lint   formatting and clippy, warnings denied"
 	@echo "make fmt    format"
 	@echo "make docs   write docs/kinds.md, docs/cli.md and docs/playbook.schema.json anew"
@@ -39,6 +40,10 @@ campaign: packages
 truth: packages
 	REMPART_LAB=required REMPART_TRUTH_CASES=$${REMPART_TRUTH_CASES:-500} REMPART_TRUTH_REPORT=docs/truth.md \
 	  $(CARGO) test --locked --test truth -- --nocapture the_simulation_agrees
+
+# With KIND=name, that one alone.
+recordings: packages
+	REMPART_LAB=required UPDATE_RECORDINGS=1 $(CARGO) test --locked --test real -- --test-threads 2 tamper::kind::$(KIND)
 
 lint:
 	$(CARGO) fmt --check

@@ -148,7 +148,8 @@ impl Answer {
             let section = sections
                 .remove(&format!("stat/{at}"))
                 .ok_or_else(|| ProbeError("the answer is cut short: no file states".into()))?;
-            answer.read_stats(&section)?;
+            let asked = (question.stats.len() - at * 500).min(500);
+            answer.read_stats(&section, asked)?;
         }
         for (at, path) in question.contents.iter().enumerate() {
             let read = if sections.remove(&format!("same/{at}")).is_some() {
@@ -184,10 +185,10 @@ impl Answer {
         }
     }
 
-    fn read_stats(&mut self, section: &SectionOutput) -> Result<(), ProbeError> {
+    fn read_stats(&mut self, section: &SectionOutput, asked: usize) -> Result<(), ProbeError> {
         let mut parts: Vec<&[u8]> = section.stdout.split(|byte| *byte == 0).collect();
-        parts.pop();
-        if !parts.len().is_multiple_of(11) {
+        let rest = parts.pop().unwrap_or_default();
+        if !rest.is_empty() || !parts.len().is_multiple_of(11) {
             return Err(ProbeError("the answer is cut short: file states".into()));
         }
         for record in parts.chunks(11) {
@@ -214,11 +215,14 @@ impl Answer {
         // stat names what it could not read on its error stream. "It is not there" makes the path absent; any other
         // complaint could be about any missing one, so none of them is believed to be absent.
         let complaints = String::from_utf8_lossy(&section.stderr);
-        let trouble = complaints.lines().map(str::trim).find(|line| {
-            !line.is_empty() && !line.ends_with("No such file or directory") && !line.ends_with("Not a directory")
-        });
+        let is_absence = |line: &str| line.ends_with("No such file or directory") || line.ends_with("Not a directory");
+        let lines: Vec<&str> = complaints.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let trouble = lines.iter().find(|line| !is_absence(line));
         if let Some(trouble) = trouble {
-            self.stat_trouble = Some(trouble.to_owned());
+            self.stat_trouble = Some((*trouble).to_owned());
+        } else if parts.len() / 11 + lines.len() != asked {
+            // One record or one complaint for each path: what stat kept silent about is not known to be absent.
+            self.stat_trouble = Some(format!("stat answered about {} of {asked} paths", parts.len() / 11 + lines.len()));
         } else if section.status != 0 && section.status != 1 {
             self.stat_trouble = Some(format!("stat ended with status {}", section.status));
         }

@@ -21,6 +21,9 @@ mod lockouts;
 mod one_connection;
 mod orphans;
 mod partial;
+#[path = "../recording/mod.rs"]
+#[allow(dead_code, reason = "what reads recordings is tests/recordings.rs")]
+mod recording;
 mod tamper;
 mod twice;
 mod undo;

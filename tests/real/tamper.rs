@@ -2,16 +2,22 @@
 //!
 //! `tests/tamper/KIND/` holds a `playbook.yaml` for a bare Debian 12, one `FIELD.sh` for each field (root runs it on
 //! the host; `# expect: kind:key` and `# field: name` say what drift must name), and `exempt.txt` with the fields that
-//! are no state of a host, each with its reason.
+//! are no state of a host, each with its reason. `failing.sh` and `garbled.sh` make the tool that the kind asks fail, or
+//! print junk, until their `# restore: command`; then nothing is known, which must never pass for anything else.
+//!
+//! `UPDATE_RECORDINGS=1` keeps what the host said each time in `recorded/`, which `tests/recordings.rs` reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rempart::kinds::KINDS;
 use serde_json::Value;
 
 use crate::fixture::{Lab, Machine, Ran};
+use crate::recording;
 
 macro_rules! tampered {
     ($($kind:ident)*) => {
@@ -31,6 +37,9 @@ tampered! {
 
 /// Kinds whose hosts run Docker.
 const WITH_DOCKER: [&str; 1] = ["docker_container"];
+
+/// Scripts after which nothing can be known.
+const UNKNOWN: [&str; 2] = ["failing", "garbled"];
 
 struct Script {
     path: PathBuf,
@@ -85,18 +94,48 @@ fn names(planned: &Value, field: &str) -> bool {
     whole || named.into_iter().any(|known| known == field || known.starts_with(&format!("{field}.")))
 }
 
+// What the host says to the kind's probe now, kept as a recording.
+struct Recorder(Option<recording::Kind>);
+
+impl Recorder {
+    fn new(kind: &str) -> Self {
+        let wanted = std::env::var_os("UPDATE_RECORDINGS").is_some_and(|value| value == "1");
+        if wanted {
+            let _ = fs::remove_dir_all(recording::folder(kind).join("recorded"));
+        }
+        Recorder(wanted.then(|| recording::Kind::load(kind)))
+    }
+
+    fn keep(&self, lab: &Lab, name: &str) {
+        let Some(kind) = &self.0 else { return };
+        // As sudo runs it: a clean environment, and the directories of the administrator first.
+        let asked = format!(
+            "cat >/run/rp-ask <<'rp-end-of-the-question'\n{}\nrp-end-of-the-question\n\
+             env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh /run/rp-ask >/run/rp-out 2>/run/rp-err; \
+             base64 -w0 /run/rp-out; echo; base64 -w0 /run/rp-err; echo; rm -f /run/rp-ask /run/rp-out /run/rp-err",
+            kind.script()
+        );
+        let said = lab.on("web1", &asked);
+        let mut streams = said.lines().map(|line| BASE64_STANDARD.decode(line).unwrap());
+        kind.keep(name, &streams.next().unwrap(), &streams.next().unwrap());
+    }
+}
+
 fn tamper_with(kind: &str) {
     let mut machine = Machine::new("web1");
     machine.docker = WITH_DOCKER.contains(&kind);
     let Some(lab) = Lab::boot(kind, &[machine]) else { return };
     copy(&folder().join(kind), lab.folder.path());
+    let recorder = Recorder::new(kind);
+    recorder.keep(&lab, "bare");
     lab.apply().ends(0);
+    recorder.keep(&lab, "applied");
     let again = lab.plan();
     assert_eq!((again.code, again.differing()), (0, vec![]), "{kind}: the second plan is not empty: {again}");
     lab.drift().ends(0);
     let mut faults = Vec::new();
     for script in scripts(kind) {
-        if let Err(fault) = one(&lab, &script) {
+        if let Err(fault) = one(&lab, &script, &recorder) {
             faults.push(format!("== {kind}/{}.sh: {fault}", script.stem));
             // What one script left must not spoil the next.
             lab.apply();
@@ -105,7 +144,7 @@ fn tamper_with(kind: &str) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-fn one(lab: &Lab, script: &Script) -> Result<(), String> {
+fn one(lab: &Lab, script: &Script, recorder: &Recorder) -> Result<(), String> {
     let check = |good: bool, what: &str, ran: &Ran| if good { Ok(()) } else { Err(format!("{what}\n{ran}")) };
     let tampered = lab.try_on("web1", &script.text);
     check(tampered.code == 0, "the script itself failed", &tampered)?;
@@ -116,7 +155,16 @@ fn one(lab: &Lab, script: &Script) -> Result<(), String> {
         true => lab.rempart(&["drift", "playbook.yaml", "--json", "--phase", "tests"]),
         false => lab.drift(),
     };
+    recorder.keep(lab, &script.stem);
     let id = script.header("expect").ok_or("it has no `# expect:`")?;
+    if UNKNOWN.contains(&script.stem.as_str()) {
+        let told = found.differing().iter().any(|(known, word)| known == id && word == "unknown");
+        let restored = lab.try_on("web1", script.header("restore").ok_or("it has no `# restore:`")?);
+        check(restored.code == 0, "what restores it failed", &restored)?;
+        check(told && found.code == 1, &format!("drift does not call {id} unknown, with exit 1"), &found)?;
+        let clean = lab.drift();
+        return check(clean.code == 0, "drift is not clean after the restoration", &clean);
+    }
     check(found.code == 2, "drift does not exit 2", &found)?;
     check(found.differing().iter().any(|(known, _)| known == id), &format!("drift does not name {id}"), &found)?;
     if let Some(field) = script.header("field") {
@@ -164,15 +212,27 @@ fn gaps(kind: &str, fields: &BTreeSet<String>, scripts: &[Script], exempt: &BTre
         }
     }
     for (field, why) in exempt {
-        if !fields.contains(field) {
+        if !fields.contains(field) && !UNKNOWN.contains(&field.as_str()) {
             gaps.push(format!("{kind}/exempt.txt names `{field}`, which is no field"));
         }
         if why.is_empty() {
             gaps.push(format!("{kind}/exempt.txt gives no reason for `{field}`"));
         }
     }
+    for stem in UNKNOWN {
+        let has_script = scripts.iter().any(|script| script.stem == stem);
+        if has_script == exempt.contains_key(stem) {
+            gaps.push(format!("{kind}/{stem}.sh: either the script, or a reason in exempt.txt"));
+        }
+    }
     for script in scripts {
         let stem = &script.stem;
+        if UNKNOWN.contains(&stem.as_str()) {
+            if script.header("expect").is_none() || script.header("restore").is_none() {
+                gaps.push(format!("{kind}/{stem}.sh wants `# expect: kind:key` and `# restore: command`"));
+            }
+            continue;
+        }
         // A second script of a field is `FIELD-more.sh`; one for what only the host knows is named as drift names it.
         let of_field = fields.contains(stem.split('-').next().unwrap_or(stem));
         let of_host = script
@@ -229,20 +289,26 @@ fn gaps_are_found() {
     let good = "# expect: file:/x\n# field: mode\n";
     let exempt = |lines: &[(&str, &str)]| lines.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
     let whole = exempt(&[("path", "identity")]);
-    let both = || vec![script("mode", good), script("owner", good)];
+    let blind = "# expect: file:/x\n# restore: true\n";
+    let both = || vec![script("mode", good), script("owner", good), script("failing", blind), script("garbled", blind)];
     assert_eq!(gaps("file", &fields, &both(), &whole), Vec::<String>::new());
     let mut more = both();
     more.push(script("owner-two", good));
     more.push(script("seen_late", "# expect: file:/x\n# field: seen.late\n"));
     assert_eq!(gaps("file", &fields, &more, &whole), Vec::<String>::new());
-    assert_eq!(gaps("file", &fields, &both()[..1], &whole).len(), 1, "no script");
+    assert_eq!(gaps("file", &fields, &both()[1..], &whole).len(), 1, "no script");
     assert_eq!(gaps("file", &fields, &both(), &exempt(&[("path", "x"), ("mode", "x")])).len(), 1, "both");
     assert_eq!(gaps("file", &fields, &both(), &exempt(&[("path", "x"), ("gone", "x")])).len(), 1, "stale exemption");
     assert_eq!(gaps("file", &fields, &both(), &exempt(&[("path", "")])).len(), 1, "no reason");
     let mut stale = both();
     stale.push(script("mdoe", good));
     assert_eq!(gaps("file", &fields, &stale, &whole).len(), 1, "stale script");
-    assert_eq!(gaps("file", &fields, &[script("mode", good), script("owner", "true")], &whole).len(), 1, "no expect");
+    let silent = [script("mode", good), script("owner", "true"), script("failing", blind), script("garbled", blind)];
+    assert_eq!(gaps("file", &fields, &silent, &whole).len(), 1, "no expect");
+    assert_eq!(gaps("file", &fields, &both()[..3], &whole).len(), 1, "nothing garbled");
+    let mut bound = both();
+    bound[2] = script("failing", good);
+    assert_eq!(gaps("file", &fields, &bound, &whole).len(), 1, "no restore");
 }
 
 // The lab test's own test: what is not tampered with must not pass.
@@ -253,9 +319,9 @@ fn a_script_that_changes_nothing_is_a_fault() {
     lab.apply().ends(0);
     let text = "# expect: file:/etc/rp-tamper\ntrue\n".to_owned();
     let script = Script { path: PathBuf::new(), stem: "mode".into(), text };
-    let fault = one(&lab, &script).unwrap_err();
+    let fault = one(&lab, &script, &Recorder(None)).unwrap_err();
     assert!(fault.contains("drift does not exit 2"), "{fault}");
     let text = "# expect: file:/etc/rp-tamper\n# field: owner\nchmod 0600 /etc/rp-tamper\n".to_owned();
-    let fault = one(&lab, &Script { path: PathBuf::new(), stem: "mode".into(), text }).unwrap_err();
+    let fault = one(&lab, &Script { path: PathBuf::new(), stem: "mode".into(), text }, &Recorder(None)).unwrap_err();
     assert!(fault.contains("but not its field owner"), "{fault}");
 }

@@ -75,7 +75,9 @@ impl Recording {
             out.extend(format!("\nN e {name} {status}\n").as_bytes());
             complaints.extend([format!("\nN b {name}\n").as_bytes(), complaint].concat());
         };
-        let missing = self.files.iter().any(|(_, content)| content.is_none());
+        let missing = self.files.iter().filter(|(_, content)| content.is_none());
+        let complaint = |(path, _): &(_, _)| format!("stat: cannot statx '{path}': No such file or directory\n");
+        let missing: String = missing.map(complaint).collect();
         let stats: String = self.files.iter().filter_map(|(path, content)| Some((path, content.as_ref()?))).fold(
             String::new(),
             |all, (path, content)| {
@@ -84,7 +86,7 @@ impl Recording {
                 format!("{all}{path}\0{what}\0644\0root\0root\x000\x000\x00{size}\x007\x001.000000000\x001.000000000\0")
             },
         );
-        frame("stat/0".into(), stats.as_bytes(), b"", i32::from(missing));
+        frame("stat/0".into(), stats.as_bytes(), missing.as_bytes(), i32::from(!missing.is_empty()));
         for (at, (_, content)) in self.files.iter().filter(|(path, _)| path.starts_with("/etc")).enumerate() {
             match content {
                 Some(content) => frame(format!("content/{at}"), content.as_bytes(), b"", 0),

@@ -1,0 +1,3 @@
+# expect: systemd_unit:tamper-unit.service
+# restore: rm /usr/local/sbin/systemctl
+printf '#!/bin/sh\necho "<html>bogus: 7"\necho\necho "\\001"\n' >/usr/local/sbin/systemctl && chmod 0755 /usr/local/sbin/systemctl
