@@ -4,6 +4,7 @@
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
 mod assert;
+mod authorized_key;
 mod command;
 mod directory;
 mod docker_container;
@@ -12,6 +13,7 @@ mod firewall_rule;
 mod firewall_ufw;
 mod group;
 mod http_probe;
+mod line;
 mod package_apt;
 mod port_scan;
 mod squid;
@@ -27,6 +29,7 @@ use crate::resource::{Entry, Resource, Reversal, Seen};
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
     Entry::of::<assert::Assert>(),
+    Entry::of::<authorized_key::AuthorizedKey>(),
     Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<docker_container::DockerContainer>(),
@@ -35,6 +38,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<firewall_ufw::FirewallUfw>(),
     Entry::of::<group::Group>(),
     Entry::of::<http_probe::HttpProbe>(),
+    Entry::of::<line::Line>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
     Entry::of::<squid::Squid>(),

@@ -173,6 +173,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
     let context =
         Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
     let keys = [
+        ("authorized_key", "anna SHA256:0123456789012345678901234567890123456789012"),
         ("directory", "/srv/it's here"),
         ("docker_container", "app"),
         ("file", "/etc/x: y, {z}"),
@@ -180,6 +181,9 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
         ("firewall_rule", "limit route 60000:61000/udp to 192.0.2.7"),
         ("group", "models"),
+        ("line", "/etc/x line a: 'b' {c}"),
+        ("line", "/etc/x match ^#?a\\s"),
+        ("line", "/etc/x block ; a"),
         ("package_apt", "squid:amd64"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
@@ -196,6 +200,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         assert!(matches!(gone.resource.desired(), Desired::Absent), "{kind}");
     }
     let kept = [
+        ("authorized_key", "anna keys"),
         ("command", "touch /x"),
         ("directory", "/etc"),
         ("file", "/etc/passwd"),

@@ -5,7 +5,7 @@ use super::scene::{ACCOUNT, CONNECTION, SHELL};
 use super::touched::Touched;
 use super::ufw;
 use crate::quote::Sh;
-use crate::resource::{Foreseen, ForeseenFile, ForeseenText, ProbeScript, show_units};
+use crate::resource::{Foreseen, ForeseenFile, ForeseenText, PART_SHELL, ProbeScript, show_units};
 use crate::sh;
 
 pub(super) const INTERFACE: &str = "lockout: interface";
@@ -118,6 +118,9 @@ grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"),
 // The function `rp_apart OPTION CHANGES COMMAND`, and the variable `rp_changes` with what the plan makes of /etc.
 fn apart(foreseen: &Foreseen, user: &str) -> Sh {
     let mut changes = Sh::default();
+    if foreseen.files.values().any(|file| matches!(file.text, ForeseenText::Edited(_))) {
+        changes.line(Sh::program_of_the_user(PART_SHELL));
+    }
     for (path, file) in foreseen.files.iter().filter(|(path, _)| path.starts_with("/etc/")) {
         changes.line(change(path, file));
     }
@@ -167,6 +170,14 @@ fn change(path: &str, file: &ForeseenFile) -> Sh {
     match text {
         ForeseenText::Plain(text) => sh!("rp_put {} {} {} {} {} || exit 125", path, mode, owner, group, text),
         ForeseenText::Gone => sh!("rm -f -- {} || exit 125", path),
+        ForeseenText::Edited(edits) => Sh::lines(edits.iter().map(|edit| {
+            sh!(
+                "printf '%s' {} >/mnt/lines && { rp_part_put {} /mnt/lines '' >/mnt/part || exit 125; } && cat /mnt/part >{} || exit 125",
+                edit.lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
+                edit.part.words(),
+                path
+            )
+        })),
         ForeseenText::Kept => sh!(
             "[ ! -e {} ] || { chown -- {} {} && chmod -- {} {}; } || exit 125",
             path,

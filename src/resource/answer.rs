@@ -222,7 +222,8 @@ impl Answer {
             self.stat_trouble = Some((*trouble).to_owned());
         } else if parts.len() / 11 + lines.len() != asked {
             // One record or one complaint for each path: what stat kept silent about is not known to be absent.
-            self.stat_trouble = Some(format!("stat answered about {} of {asked} paths", parts.len() / 11 + lines.len()));
+            self.stat_trouble =
+                Some(format!("stat answered about {} of {asked} paths", parts.len() / 11 + lines.len()));
         } else if section.status != 0 && section.status != 1 {
             self.stat_trouble = Some(format!("stat ended with status {}", section.status));
         }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ManagedFile;
+use super::{Edit, ManagedFile};
 use crate::model::ResourceId;
 
 /// The resource that something comes from, and where it is declared.
@@ -25,6 +25,8 @@ pub enum ForeseenText {
     Hidden,
     /// What stands there now; only owner and mode change.
     Kept,
+    /// What stands there now, with parts of it replaced, in this order.
+    Edited(Vec<Edit>),
     /// Nothing: the file goes.
     Gone,
 }
@@ -34,11 +36,11 @@ pub enum ForeseenText {
 pub struct ForeseenFile {
     /// What it will hold.
     pub text: ForeseenText,
-    /// Octal, such as `0644`.
+    /// Octal, such as `0644`; empty = as it is.
     pub mode: String,
-    /// Owner's name.
+    /// Owner's name; empty = as it is.
     pub owner: String,
-    /// Group's name.
+    /// Group's name; empty = as it is.
     pub group: String,
     /// Who says so.
     pub origin: Origin,
@@ -244,6 +246,24 @@ impl Foreseen {
             origin: self.origin(),
         };
         self.files.insert(file.path.clone(), foreseen);
+    }
+
+    /// A part of a file that will stand there, or go, on top of what else becomes of the file. `owned` = its mode, owner
+    /// and group then, where they change.
+    pub fn put_part(&mut self, edit: Edit, owned: Option<[&str; 3]>) {
+        let path = edit.part.file.clone();
+        if !is_way_in(&path) {
+            return;
+        }
+        let [mode, owner, group] = owned.unwrap_or_default().map(str::to_owned);
+        let text = match self.files.get(&path).map(|file| &file.text) {
+            None | Some(ForeseenText::Kept) => ForeseenText::Edited(vec![edit]),
+            Some(ForeseenText::Edited(edits)) => ForeseenText::Edited(edits.iter().cloned().chain([edit]).collect()),
+            Some(ForeseenText::Hidden) => ForeseenText::Hidden,
+            Some(ForeseenText::Gone) => edit.of("").map_or(ForeseenText::Hidden, ForeseenText::Plain),
+            Some(ForeseenText::Plain(text)) => edit.of(text).map_or(ForeseenText::Hidden, ForeseenText::Plain),
+        };
+        self.files.insert(path, ForeseenFile { text, mode, owner, group, origin: self.origin() });
     }
 
     /// What becomes of ufw, to be added to.

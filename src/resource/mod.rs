@@ -4,6 +4,7 @@
 //! looks like is data ([`Seen`]), and so is a change ([`Step`]). Must not know any single kind, plans or connections.
 
 mod answer;
+mod authorized;
 mod context;
 mod dpkg;
 mod field;
@@ -25,6 +26,7 @@ mod step;
 mod systemd;
 
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
+pub use authorized::AuthorizedLine;
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
 pub use dpkg::{PackageState, ask_package, package_state};
 pub use field::{FieldValue, Fields, ReadText};

@@ -54,8 +54,7 @@ impl Part {
 
     /// The words, where the file may be an account's: sets `rp_file`, or ends the shell with status 2.
     pub fn resolved(&self) -> (Sh, Sh) {
-        let set = sh!("rp_file=$(rp_home_of {}) || {{ echo {} >&2; exit 2; }}", self.file, "the account is not there");
-        let set = Sh::program_of_the_user(&set.text().replace("{{", "{").replace("}}", "}"));
+        let set = sh!("rp_file=$(rp_home_of {}) || { echo {} >&2; exit 2; }", self.file, "the account is not there");
         (set, sh!("\"$rp_file\" {} {}", self.way.word(), self.text))
     }
 

@@ -31,7 +31,7 @@ macro_rules! tampered {
 }
 
 tampered! {
-    assert command directory docker_container file firewall_rule firewall_ufw group http_probe package_apt port_scan squid sshd symlink sysctl
+    assert authorized_key command directory docker_container file firewall_rule firewall_ufw group http_probe line package_apt port_scan squid sshd symlink sysctl
     systemd_unit template user
 }
 

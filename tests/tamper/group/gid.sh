@@ -1,3 +1,3 @@
 # expect: group:rp-team
 # field: gid
-groupmod -g 4701 rp-team
+groupmod -g 4777 rp-team
