@@ -6,6 +6,7 @@
 mod assert;
 mod authorized_key;
 mod command;
+mod cron;
 mod directory;
 mod docker_container;
 mod file;
@@ -18,6 +19,7 @@ mod package_apt;
 mod port_scan;
 mod squid;
 mod sshd;
+mod sudoers;
 mod symlink;
 mod sysctl;
 mod systemd_unit;
@@ -31,6 +33,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<assert::Assert>(),
     Entry::of::<authorized_key::AuthorizedKey>(),
     Entry::of::<command::Command>(),
+    Entry::of::<cron::Cron>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<docker_container::DockerContainer>(),
     Entry::of::<file::File>(),
@@ -43,6 +46,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<port_scan::PortScan>(),
     Entry::of::<squid::Squid>(),
     Entry::of::<sshd::Sshd>(),
+    Entry::of::<sudoers::Sudoers>(),
     Entry::of::<symlink::Symlink>(),
     Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_unit::SystemdUnit>(),

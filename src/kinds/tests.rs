@@ -174,6 +174,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
     let keys = [
         ("authorized_key", "anna SHA256:0123456789012345678901234567890123456789012"),
+        ("cron", "models"),
         ("directory", "/srv/it's here"),
         ("docker_container", "app"),
         ("file", "/etc/x: y, {z}"),
@@ -187,6 +188,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("package_apt", "squid:amd64"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
+        ("sudoers", "50-deploy"),
         ("symlink", "/srv/a 'link'"),
         ("sysctl", "net.ipv4.conf.eth0/1.rp_filter"),
         ("systemd_unit", "a@.service"),

@@ -31,8 +31,8 @@ macro_rules! tampered {
 }
 
 tampered! {
-    assert authorized_key command directory docker_container file firewall_rule firewall_ufw group http_probe line package_apt port_scan squid sshd symlink sysctl
-    systemd_unit template user
+    assert authorized_key command cron directory docker_container file firewall_rule firewall_ufw group http_probe
+    line package_apt port_scan squid sshd sudoers symlink sysctl systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.

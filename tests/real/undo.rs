@@ -281,6 +281,24 @@ chown -R rp-anna:rp-anna .; chmod 0775 .; chmod 0664 authorized_keys",
         "- authorized_key: { user: admin, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEr4uqAP9YdMPJ7mCZVjvOpi8c94wJE3djCbVv1OjM12 more }",
     ),
     case(
+        "jobs of cron come, change and go",
+        "apt-get install -qy cron >/dev/null 2>&1; printf '@daily root true\\n' | tee /etc/cron.d/rp-old > /etc/cron.d/rp-gone; chmod 0600 /etc/cron.d/rp-old",
+        r#"
+- cron: { name: rp-new, schedule: "1 2 3 4 5", command: "date +%F", environment: { MAILTO: "" } }
+- cron: { name: rp-old, schedule: "@weekly", user: games, command: "true" }
+- cron: { name: rp-gone, state: absent }
+"#,
+    ),
+    case(
+        "rules of sudo come, change and go",
+        "printf 'games ALL=(ALL) ALL\\n' | tee /etc/sudoers.d/rp-old > /etc/sudoers.d/rp-gone; chmod 0400 /etc/sudoers.d/rp-old; chmod 0440 /etc/sudoers.d/rp-gone",
+        r#"
+- sudoers: { name: rp-new, rules: [{ users: [games], commands: [/bin/true], password: false }] }
+- sudoers: { name: rp-old, content: "games ALL=(daemon) /bin/false" }
+- sudoers: { name: rp-gone, state: absent }
+"#,
+    ),
+    case(
         "lines and blocks in files of others",
         "printf '#K=0\\nx y\\r\\nK=2\\nend' > /srv/shared; chown games:daemon /srv/shared; chmod 0604 /srv/shared
 printf '; BEGIN rempart b\\nold\\n; END rempart b\\nz\\n' > /srv/block",
