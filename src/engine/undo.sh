@@ -1,6 +1,6 @@
 # What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
-#   path P | tree P | line FILE KEY | member FILE GROUP USER | part FILE WAY TEXT | packages all | unit NAME | kernel PATH
-#   home P
+#   path P | tree P | line FILE KEY | member FILE GROUP USER | part FILE WAY TEXT | access P | packages all | unit NAME
+#   kernel PATH | home P
 #   container NAME | network NAME | effect COMMAND
 # A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
 # `lines/` (what is put back), `after.sh` (what makes it effective).
@@ -20,6 +20,7 @@ rp_state() {
     line) rp_state_line "${rp_what%% *}" "${rp_what#* }" ;;
     member) rp_state_member $rp_what ;;
     part) rp_state_part "$rp_what" ;;
+    access) if [ -d "$rp_what" ]; then echo listed; else echo absent; fi ;;
     packages) dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sha256sum ;;
     unit) rp_state_unit "$rp_what" ;;
     kernel) tr -s '\t' ' ' < "/proc/sys/$rp_what" 2>/dev/null || echo absent ;;
@@ -114,6 +115,7 @@ rp_keep() {
     case "${rp_touch%% *} $rp_now" in
       "part "*) [ ! -f "${rp_what%% *}" ] || rp_copy "$1" "${rp_what%% *}" || return 1 ;;
       "path file "* | "path symlink "*) [ -n "${RP_SECRET:-}" ] || rp_copy "$1" "$rp_what" || return 1 ;;
+      "access listed") rp_access "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "tree absent") ;;
       "tree "*) rp_copy "$1" "$rp_what" || return 1 ;;
       "path directory "*) rp_keep_folder "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
@@ -135,9 +137,55 @@ rp_copy() {
 # The directory alone, with its access control lists and attributes.
 rp_keep_folder() { tar -C / --no-recursion --numeric-owner --acls --xattrs -cf - -- ".$1"; }
 
+# rp_access DIRECTORY: mode, owner, type and name of all that is below it and no link, a line each. What has a line's end in
+# its name is passed over, and so is not put back.
+rp_access() {
+  ( cd -- "$1" && find . -ignore_readdir_race -xdev -mindepth 1 ! -type l ! -name '*
+*' -printf '%m %U:%G %y %P\n' )
+}
+
+# rp_access_moved FOLDER NUMBER DIRECTORY: of what was listed before, that which stands otherwise now: `<`, how it stood,
+# and `>`, how it stands.
+rp_access_moved() {
+  rp_access "$3" | awk '
+    { name = $0; for (i = 0; i < 3; i++) sub(/^[^ ]* /, "", name) }
+    FNR == NR { was[name] = $0; next }
+    (name in was) && was[name] != $0 { print "< " was[name]; print "> " $0 }' "$1/lines/$2" -
+}
+
+# rp_access_stands FOLDER NUMBER DIRECTORY before|after: whether all that the step changed, and is still there, stands so.
+rp_access_stands() {
+  [ -d "$3" ] || return 0
+  [ -e "$1/lines/$2" ] || return 0
+  [ -e "$1/access.$2" ] || { [ "$4" = before ] || return 0; [ -z "$(rp_access_moved "$1" "$2" "$3" | sed 1q)" ]; return; }
+  if [ "$4" = before ]; then rp_side='<'; else rp_side='>'; fi
+  rp_access "$3" | awk -v side="$rp_side" '
+    { line = $0; if (FNR == NR) sub(/^[<>] /, "", line); name = line; for (i = 0; i < 3; i++) sub(/^[^ ]* /, "", name) }
+    FNR == NR { if ($1 == side) want[name] = line; next }
+    (name in want) && want[name] != line { bad = 1 }
+    END { exit bad }' "$1/access.$2" -
+}
+
+rp_back_access() {
+  [ -d "$3" ] && [ -s "$1/lines/$2" ] || return 0
+  rp_leads_there "$3/x" || return 1
+  if [ -e "$1/access.$2" ]; then cat -- "$1/access.$2"; else rp_access_moved "$1" "$2" "$3"; fi | ( cd -- "$3" && rp_access_bad=0 &&
+    while read -r rp_side rp_mode rp_owner rp_type rp_name; do
+      [ "$rp_side" = '<' ] && [ -e "$rp_name" ] || continue
+      # Whoever put a link on the way since would have root change what is elsewhere.
+      [ "$(readlink -f -- "$rp_name")" = "${3%/}/$rp_name" ] || { echo "$3/$rp_name is not what it was" >&2; rp_access_bad=1; continue; }
+      chown -h -- "$rp_owner" "$rp_name" && chmod -- "00$rp_mode" "$rp_name" || rp_access_bad=1
+    done; exit "$rp_access_bad" )
+}
+
 # rp_mark FOLDER: writes FOLDER/after, so that what was changed since can be told.
 rp_mark() {
+  rp_number=0
   while IFS= read -r rp_touch; do
+    rp_number=$((rp_number + 1))
+    case $rp_touch in
+      "access "*) [ ! -e "$1/lines/$rp_number" ] || rp_access_moved "$1" "$rp_number" "${rp_touch#* }" > "$1/access.$rp_number" ;;
+    esac
     if [ "$rp_touch" = "packages all" ]; then
       dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort | comm -3 "$1/packages" - > "$1/moved"
     fi
@@ -147,7 +195,12 @@ rp_mark() {
 
 # rp_differs FOLDER before|after: prints each touch that does not stand as it says there, with how it stands.
 rp_differs() {
+  rp_at_touch=0
   while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
+    rp_at_touch=$((rp_at_touch + 1))
+    case $rp_touch in
+      "access "*) rp_access_stands "$1" "$rp_at_touch" "${rp_touch#* }" "$2" || printf '%s\n' "$rp_touch"; continue ;;
+    esac
     if [ "$rp_touch" = "packages all" ] && [ -e "$1/moved" ]; then
       # Only what this step moved counts: other packages are other people's.
       if [ "$2" = before ]; then rp_packages_stand "$1/moved" '' || printf '%s\n' "$rp_touch"
@@ -188,6 +241,7 @@ rp_put_back() {
       line) rp_back_line "$1/lines/$rp_number" "${rp_what%% *}" "${rp_what#* }" ;;
       member) rp_back_member "$rp_then" $rp_what ;;
       part) rp_back_part "$1" "$rp_what" "$rp_then" ;;
+      access) rp_back_access "$1" "$rp_number" "$rp_what" ;;
       kernel) [ "${2:-}" = boot ] || [ "$rp_then" = absent ] || printf '%s\n' "$rp_then" > "/proc/sys/$rp_what" ;;
       *) : ;;
     esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }

@@ -204,6 +204,8 @@ pub enum Touch {
     /// In a text file that others write in too: the lines that are one thing. A file that begins with `~NAME/` is of that
     /// account, as is such a path in `Path`.
     Part(Part),
+    /// Owners and modes of all that is below a directory, on its file system: those that the step changes.
+    Access(String),
     /// Debian packages: which are there, at which version, held or not. Whatever apt brings along is found out.
     Packages,
     /// A systemd unit: enabled or masked, and running or not.
@@ -230,6 +232,7 @@ impl Touch {
             Touch::Line { file, key } => format!("line {file} {key}"),
             Touch::Member { file, group, user } => format!("member {file} {group} {user}"),
             Touch::Part(part) => part.line(),
+            Touch::Access(path) => format!("access {path}"),
             Touch::Packages => "packages all".to_owned(),
             Touch::Unit(name) => format!("unit {name}"),
             Touch::Kernel(path) => format!("kernel {path}"),
@@ -254,6 +257,7 @@ impl Touch {
                 Touch::Member { file, group: group.to_owned(), user: user.to_owned() }
             }
             "part" => Touch::Part(Part::read(what)?),
+            "access" => Touch::Access(what.to_owned()),
             "packages" => Touch::Packages,
             "unit" => Touch::Unit(what.to_owned()),
             "kernel" => Touch::Kernel(what.to_owned()),
@@ -283,7 +287,7 @@ impl Touch {
     // The file or folder that it is about.
     fn path(&self) -> Option<&str> {
         match self {
-            Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) => Some(path),
+            Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) | Touch::Access(path) => Some(path),
             Touch::Line { file, .. } | Touch::Member { file, .. } | Touch::Part(Part { file, .. }) => Some(file),
             Touch::Packages
             | Touch::Unit(_)
