@@ -77,17 +77,17 @@ rp_state_member() {
     END { print is ? "member" : "absent" }' "$1"
 }
 
-# rp_part_of "FILE WAY TEXT": sets rp_file, rp_way and rp_text; the text is written with escapes.
+# rp_part_of "FILE WAY TEXT": sets rp_file, rp_told_by and rp_text; the text is written with escapes.
 rp_part_of() {
-  rp_file=${1%% *}; rp_text=${1#* }; rp_way=${rp_text%% *}
+  rp_file=${1%% *}; rp_text=${1#* }; rp_told_by=${rp_text%% *}
   rp_text=$(printf '%b' "${rp_text#* }")
 }
 
 rp_state_part() {
   rp_part_of "$1"
-  rp_numbers=$(rp_part_at "$rp_file" "$rp_way" "$rp_text") || return 1
+  rp_numbers=$(rp_part_at "$rp_file" "$rp_told_by" "$rp_text") || return 1
   [ -n "$rp_numbers" ] || { echo absent; return; }
-  rp_sum=$(rp_part_lines "$rp_file" "$rp_way" "$rp_text" | sha256sum) || return 1
+  rp_sum=$(rp_part_lines "$rp_file" "$rp_told_by" "$rp_text" | sha256sum) || return 1
   printf 'lines %s %s\n' "$(stat -c '%a %u:%g' -- "$rp_file")" "${rp_sum%% *}"
 }
 
@@ -137,10 +137,10 @@ rp_copy() {
 # The directory alone, with its access control lists and attributes.
 rp_keep_folder() { tar -C / --no-recursion --numeric-owner --acls --xattrs -cf - -- ".$1"; }
 
-# rp_access DIRECTORY: mode, owner, type and name of all that is below it and no link, a line each. What has a line's end in
+# rp_access DIRECTORY: mode, owner, type and name of all that is below it, a line each. What has a line's end in
 # its name is passed over, and so is not put back.
 rp_access() {
-  ( cd -- "$1" && find . -ignore_readdir_race -xdev -mindepth 1 ! -type l ! -name '*
+  ( cd -- "$1" && find . -ignore_readdir_race -xdev -mindepth 1 ! -name '*
 *' -printf '%m %U:%G %y %P\n' )
 }
 
@@ -170,11 +170,16 @@ rp_back_access() {
   [ -d "$3" ] && [ -s "$1/lines/$2" ] || return 0
   rp_leads_there "$3/x" || return 1
   if [ -e "$1/access.$2" ]; then cat -- "$1/access.$2"; else rp_access_moved "$1" "$2" "$3"; fi | ( cd -- "$3" && rp_access_bad=0 &&
-    while read -r rp_side rp_mode rp_owner rp_type rp_name; do
-      [ "$rp_side" = '<' ] && [ -e "$rp_name" ] || continue
-      # Whoever put a link on the way since would have root change what is elsewhere.
-      [ "$(readlink -f -- "$rp_name")" = "${3%/}/$rp_name" ] || { echo "$3/$rp_name is not what it was" >&2; rp_access_bad=1; continue; }
-      chown -h -- "$rp_owner" "$rp_name" && chmod -- "00$rp_mode" "$rp_name" || rp_access_bad=1
+    while IFS= read -r rp_line; do
+      case $rp_line in "< "*) rp_line=${rp_line#< } ;; *) continue ;; esac
+      rp_mode=${rp_line%% *}; rp_line=${rp_line#* }; rp_owner=${rp_line%% *}; rp_line=${rp_line#* }; rp_name=${rp_line#* }
+      [ -e "$rp_name" ] || [ -L "$rp_name" ] || continue
+      # Whoever put a link in a place since would have root change what is elsewhere.
+      rp_real="$3/$rp_name"
+      [ "$(readlink -f -- "${rp_real%/*}")" = "${rp_real%/*}" ] || { echo "$rp_real is not where it was" >&2; rp_access_bad=1; continue; }
+      case $rp_line in "l "*) chown -h -- "$rp_owner" "./$rp_name" || rp_access_bad=1; continue ;; esac
+      [ "$(readlink -f -- "$rp_name")" = "$rp_real" ] || { echo "$rp_real is not what it was" >&2; rp_access_bad=1; continue; }
+      chown -h -- "$rp_owner" "./$rp_name" && chmod -- "00$rp_mode" "./$rp_name" || rp_access_bad=1
     done; exit "$rp_access_bad" )
 }
 
@@ -389,12 +394,13 @@ rp_back_part() {
   fi
   [ -f "$rp_file" ] && [ ! -L "$rp_file" ] || { echo "$rp_file is no file any more" >&2; return 1; }
   [ -e "$rp_kept" ] || rp_kept=/dev/null
-  if [ "$(rp_part_rest "$rp_file" "$rp_way" "$rp_text" | sha256sum)" = "$(rp_part_rest "$rp_kept" "$rp_way" "$rp_text" | sha256sum)" ]; then
+  rp_part_rest "$rp_file" "$rp_told_by" "$rp_text" > "$1/lines/rest" && rp_part_rest "$rp_kept" "$rp_told_by" "$rp_text" > "$1/lines/kept" || return 1
+  if cmp -s -- "$1/lines/rest" "$1/lines/kept"; then
     if [ "$rp_kept" = /dev/null ]; then rm -f -- "$rp_file"; else rp_swap_in "$rp_kept" "$rp_file"; fi && sync -- "${rp_file%/*}/"
     return
   fi
-  rp_part_lines "$rp_kept" "$rp_way" "$rp_text" > "$1/lines/part" || return 1
-  rp_at=$(rp_part_at "$rp_kept" "$rp_way" "$rp_text" | sed 1q)
+  rp_part_lines "$rp_kept" "$rp_told_by" "$rp_text" > "$1/lines/part" || return 1
+  rp_at=$(rp_part_at "$rp_kept" "$rp_told_by" "$rp_text" | sed 1q)
   case $rp_at in
     '') ;;
     1) rp_at=0 ;;
@@ -403,7 +409,7 @@ rp_back_part() {
   rp_new="${rp_file%/*}/.rempart.back.${rp_file##*/}"
   rm -f -- "$rp_new"
   if [ "$rp_kept" = /dev/null ]; then cp -a -- "$rp_file" "$rp_new"; else cp -a -- "$rp_kept" "$rp_new"; fi \
-    && rp_part_put "$rp_file" "$rp_way" "$rp_text" "$1/lines/part" "$rp_at" > "$rp_new" \
+    && rp_part_put "$rp_file" "$rp_told_by" "$rp_text" "$1/lines/part" "$rp_at" > "$rp_new" \
     && sync -- "$rp_new" && mv -T -- "$rp_new" "$rp_file" && sync -- "${rp_file%/*}/" || { rm -f -- "$rp_new"; return 1; }
 }
 

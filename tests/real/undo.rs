@@ -299,6 +299,12 @@ chown -R rp-anna:rp-anna .; chmod 0775 .; chmod 0664 authorized_keys",
 "#,
     ),
     case(
+        "all that is below a directory gets owner and modes",
+        "mkdir -p '/srv/tree/a b/c'; cd /srv/tree; touch 'a b/x' 'a b/ y ' z; chown games:daemon 'a b/x'; chmod 4711 'a b/x'; chmod 0777 'a b/c'
+ln -s /etc/shadow 'a b/link'; chown -h games 'a b/link'",
+        r#"- directory: { path: /srv/tree, owner: daemon, recurse: true, file_mode: "0640", dir_mode: "0750" }"#,
+    ),
+    case(
         "lines and blocks in files of others",
         "printf '#K=0\\nx y\\r\\nK=2\\nend' > /srv/shared; chown games:daemon /srv/shared; chmod 0604 /srv/shared
 printf '; BEGIN rempart b\\nold\\n; END rempart b\\nz\\n' > /srv/block",
