@@ -17,7 +17,7 @@ rp_below_differs() {
 
 # The number of an account (passwd) or group (group); nothing where there is none yet.
 rp_number_of() {
-  rp_entry=$(getent "$1" -- "$2"); rp_got=$?
+  rp_got=0; rp_entry=$(getent "$1" -- "$2") || rp_got=$?
   case $rp_got$rp_entry in
     0*:*:*) rp_entry=${rp_entry#*:*:}; printf '%s\n' "${rp_entry%%:*}" ;;
     2) case $2 in *[!0-9]*) ;; *) printf '%s\n' "$2" ;; esac ;;
