@@ -10,7 +10,7 @@ use super::Origin;
 use crate::model::{HostName, ResourceId};
 use crate::plan::Made;
 use crate::quote::{Sh, quote_sh};
-use crate::resource::{Expect, Reversal, Step};
+use crate::resource::{Expect, PART_SHELL, Reversal, Step};
 use crate::secret::Rendered;
 use crate::sh;
 use crate::transport::WriteScript;
@@ -361,7 +361,7 @@ echo \"$rp_pid\" > {}; : > {}",
 
 /// The functions that stay on the target with the guard.
 pub(super) fn library() -> String {
-    format!("{JOURNAL}\n{OWNED}\n{UNDO}\n")
+    format!("{JOURNAL}\n{OWNED}\n{PART_SHELL}\n{UNDO}\n")
 }
 
 /// A text for a line of the journal: whatever could break it becomes a space.

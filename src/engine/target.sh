@@ -36,6 +36,21 @@ rp_put() {
 # Refuses a path that leads elsewhere: whoever set the link would have root change what is there.
 rp_real() { [ "$(readlink -f -- "$1")" = "$1" ] || rp_fail "$1 has a symlink on its way; use the real path"; }
 
+# rp_link TARGET PATH OWNER GROUP: a symbolic link, in one rename; what is no link is never replaced.
+rp_link() {
+  rp_dir=${2%/*}; rp_dir=${rp_dir:-/}
+  rp_parent "$rp_dir" "$3"
+  [ -L "$2" ] || [ ! -e "$2" ] || rp_fail "$2 is no link, so it stays"
+  rp_tmp="${rp_dir%/}/.rempart.new.${2##*/}"
+  trap 'rm -f -- "$rp_tmp"' EXIT
+  rm -f -- "$rp_tmp"
+  ln -s -- "$1" "$rp_tmp"
+  chown -h -- "$3:$4" "$rp_tmp"
+  mv -T -- "$rp_tmp" "$2"
+  sync -- "$rp_dir"
+  trap - EXIT
+}
+
 rp_directory() {
   if [ -d "$1" ]; then rp_real "$1"
   else
@@ -53,4 +68,25 @@ rp_directory() {
   chown -- "$3" "$1"
   # chmod keeps a directory's setuid and setgid bits unless the number has more than four digits.
   chmod -- "00$2" "$1"
+}
+
+# rp_part_write FILE WAY TEXT LINES AFTER VALIDATOR [MODE OWNER GROUP]: writes a part of a file (part.sh says which), atomically
+# and with all that the file has: owner, mode and access lists, unless others are given, which a new file needs.
+rp_part_write() {
+  rp_dir=${1%/*}; rp_dir=${rp_dir:-/}
+  [ ! -L "$1" ] || rp_fail "$1 is a symlink; use the real path"
+  if [ -f "$1" ]; then rp_from=$1; else rp_from=/dev/null; fi
+  rp_parent "$rp_dir" "${8:-$(stat -c %U -- "$1")}"
+  rp_tmp="${rp_dir%/}/.rempart.new.${1##*/}"
+  trap 'rm -f -- "$rp_tmp"' EXIT
+  rm -f -- "$rp_tmp"
+  if [ "$rp_from" = "$1" ]; then cp -a -- "$1" "$rp_tmp"; else : > "$rp_tmp"; fi
+  [ -z "${8:-}" ] || chown -- "$8:$9" "$rp_tmp"
+  rp_part_put "$rp_from" "$2" "$3" "$4" "$5" > "$rp_tmp" || rp_fail "the part of $1 cannot be told from the rest"
+  [ -z "${7:-}" ] || chmod -- "$7" "$rp_tmp"
+  sync -- "$rp_tmp"
+  if [ -n "$6" ]; then "$6" "$rp_tmp" || rp_fail "the real tool refuses the new $1; the old one stays"; fi
+  mv -T -- "$rp_tmp" "$1"
+  sync -- "$rp_dir"
+  trap - EXIT
 }

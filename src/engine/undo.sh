@@ -1,6 +1,6 @@
 # What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
-#   path P | tree P | line FILE KEY | member FILE GROUP USER | packages all | unit NAME | kernel PATH | home P
-#   container NAME | network NAME | fstab PATH | mount PATH | effect COMMAND
+#   path P | tree P | line FILE KEY | member FILE GROUP USER | part FILE WAY TEXT | access P | packages all | unit NAME
+#   kernel PATH | home P | container NAME | network NAME | fstab PATH | mount PATH | effect COMMAND
 # A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
 # `lines/` (what is put back), `after.sh` (what makes it effective).
 
@@ -9,7 +9,7 @@ RP_KEEP_BYTES=67108864
 
 # rp_state TOUCH: how it stands, in one line that changes when the thing does. RP_SECRET=1: without a sum of its content.
 rp_state() {
-  rp_word=${1%% *}; rp_what=${1#* }
+  rp_word=${1%% *}; rp_what=$(rp_about "$1")
   case $rp_word in
     path | home) rp_state_path "$rp_what" ;;
     effect) echo done ;;
@@ -18,12 +18,22 @@ rp_state() {
     tree) rp_state_tree "$rp_what" ;;
     line) rp_state_line "${rp_what%% *}" "${rp_what#* }" ;;
     member) rp_state_member $rp_what ;;
+    part) rp_state_part "$rp_what" ;;
+    access) if [ -d "$rp_what" ]; then echo listed; else echo absent; fi ;;
     packages) dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sha256sum ;;
     unit) rp_state_unit "$rp_what" ;;
     kernel) tr -s '\t' ' ' < "/proc/sys/$rp_what" 2>/dev/null || echo absent ;;
     fstab) rp_state_fstab "$rp_what" ;;
     mount) rp_state_mount "$rp_what" ;;
     *) return 1 ;;
+  esac
+}
+
+# rp_about TOUCH: what it is about; a path that begins with `~NAME/` as it stands for that account, which may have moved.
+rp_about() {
+  case $1 in
+    "path ~"* | "tree ~"* | "part ~"*) rp_home_of "${1#* }" || printf '/%s\n' "${1#* }" ;;
+    *) printf '%s\n' "${1#* }" ;;
   esac
 }
 
@@ -82,6 +92,20 @@ rp_state_mount() {
     END { print is == "" ? "absent" : is }' /proc/self/mountinfo
 }
 
+# rp_part_of "FILE WAY TEXT": sets rp_file, rp_told_by and rp_text; the text is written with escapes.
+rp_part_of() {
+  rp_file=${1%% *}; rp_text=${1#* }; rp_told_by=${rp_text%% *}
+  rp_text=$(printf '%b' "${rp_text#* }")
+}
+
+rp_state_part() {
+  rp_part_of "$1"
+  rp_numbers=$(rp_part_at "$rp_file" "$rp_told_by" "$rp_text") || return 1
+  [ -n "$rp_numbers" ] || { echo absent; return; }
+  rp_sum=$(rp_part_lines "$rp_file" "$rp_told_by" "$rp_text" | sha256sum) || return 1
+  printf 'lines %s %s\n' "$(stat -c '%a %u:%g' -- "$rp_file")" "${rp_sum%% *}"
+}
+
 rp_state_unit() {
   # It fails for whatever is not enabled, and a step that runs under `set -e` would end here.
   rp_enabled=$(systemctl is-enabled -- "$1" 2>/dev/null) || :
@@ -102,9 +126,11 @@ rp_keep() {
   while IFS= read -r rp_touch; do
     rp_number=$((rp_number + 1))
     rp_now=$(rp_state "$rp_touch") || { echo "cannot tell how it stands: $rp_touch" >&2; return 1; }
-    rp_what=${rp_touch#* }
+    rp_what=$(rp_about "$rp_touch")
     case "${rp_touch%% *} $rp_now" in
+      "part "*) [ ! -f "${rp_what%% *}" ] || rp_copy "$1" "${rp_what%% *}" || return 1 ;;
       "path file "* | "path symlink "*) [ -n "${RP_SECRET:-}" ] || rp_copy "$1" "$rp_what" || return 1 ;;
+      "access listed") rp_access "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "tree absent") ;;
       "tree "*) rp_copy "$1" "$rp_what" || return 1 ;;
       "path directory "*) rp_keep_folder "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
@@ -127,9 +153,60 @@ rp_copy() {
 # The directory alone, with its access control lists and attributes.
 rp_keep_folder() { tar -C / --no-recursion --numeric-owner --acls --xattrs -cf - -- ".$1"; }
 
+# rp_access DIRECTORY: mode, owner, type and name of all that is below it, a line each. What has a line's end in
+# its name is passed over, and so is not put back.
+rp_access() {
+  ( cd -- "$1" && find . -ignore_readdir_race -xdev -mindepth 1 ! -name '*
+*' -printf '%m %U:%G %y %P\n' )
+}
+
+# rp_access_moved FOLDER NUMBER DIRECTORY: of what was listed before, that which stands otherwise now: `<`, how it stood,
+# and `>`, how it stands.
+rp_access_moved() {
+  rp_access "$3" | awk '
+    { name = $0; for (i = 0; i < 3; i++) sub(/^[^ ]* /, "", name) }
+    FNR == NR { was[name] = $0; next }
+    (name in was) && was[name] != $0 { print "< " was[name]; print "> " $0 }' "$1/lines/$2" -
+}
+
+# rp_access_stands FOLDER NUMBER DIRECTORY before|after: whether all that the step changed, and is still there, stands so.
+rp_access_stands() {
+  [ -d "$3" ] || return 0
+  [ -e "$1/lines/$2" ] || return 0
+  [ -e "$1/access.$2" ] || { [ "$4" = before ] || return 0; [ -z "$(rp_access_moved "$1" "$2" "$3" | sed 1q)" ]; return; }
+  if [ "$4" = before ]; then rp_side='<'; else rp_side='>'; fi
+  rp_access "$3" | awk -v side="$rp_side" '
+    { line = $0; if (FNR == NR) sub(/^[<>] /, "", line); name = line; for (i = 0; i < 3; i++) sub(/^[^ ]* /, "", name) }
+    FNR == NR { if ($1 == side) want[name] = line; next }
+    (name in want) && want[name] != line { bad = 1 }
+    END { exit bad }' "$1/access.$2" -
+}
+
+rp_back_access() {
+  [ -d "$3" ] && [ -s "$1/lines/$2" ] || return 0
+  rp_leads_there "$3/x" || return 1
+  if [ -e "$1/access.$2" ]; then cat -- "$1/access.$2"; else rp_access_moved "$1" "$2" "$3"; fi | ( cd -- "$3" && rp_access_bad=0 &&
+    while IFS= read -r rp_line; do
+      case $rp_line in "< "*) rp_line=${rp_line#< } ;; *) continue ;; esac
+      rp_mode=${rp_line%% *}; rp_line=${rp_line#* }; rp_owner=${rp_line%% *}; rp_line=${rp_line#* }; rp_name=${rp_line#* }
+      [ -e "$rp_name" ] || [ -L "$rp_name" ] || continue
+      # Whoever put a link in a place since would have root change what is elsewhere.
+      rp_real="$3/$rp_name"
+      [ "$(readlink -f -- "${rp_real%/*}")" = "${rp_real%/*}" ] || { echo "$rp_real is not where it was" >&2; rp_access_bad=1; continue; }
+      case $rp_line in "l "*) chown -h -- "$rp_owner" "./$rp_name" || rp_access_bad=1; continue ;; esac
+      [ "$(readlink -f -- "$rp_name")" = "$rp_real" ] || { echo "$rp_real is not what it was" >&2; rp_access_bad=1; continue; }
+      chown -h -- "$rp_owner" "./$rp_name" && chmod -- "00$rp_mode" "./$rp_name" || rp_access_bad=1
+    done; exit "$rp_access_bad" )
+}
+
 # rp_mark FOLDER: writes FOLDER/after, so that what was changed since can be told.
 rp_mark() {
+  rp_number=0
   while IFS= read -r rp_touch; do
+    rp_number=$((rp_number + 1))
+    case $rp_touch in
+      "access "*) [ ! -e "$1/lines/$rp_number" ] || rp_access_moved "$1" "$rp_number" "${rp_touch#* }" > "$1/access.$rp_number" ;;
+    esac
     if [ "$rp_touch" = "packages all" ]; then
       dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort | comm -3 "$1/packages" - > "$1/moved"
     fi
@@ -139,7 +216,12 @@ rp_mark() {
 
 # rp_differs FOLDER before|after: prints each touch that does not stand as it says there, with how it stands.
 rp_differs() {
+  rp_at_touch=0
   while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
+    rp_at_touch=$((rp_at_touch + 1))
+    case $rp_touch in
+      "access "*) rp_access_stands "$1" "$rp_at_touch" "${rp_touch#* }" "$2" || printf '%s\n' "$rp_touch"; continue ;;
+    esac
     if [ "$rp_touch" = "packages all" ] && [ -e "$1/moved" ]; then
       # Only what this step moved counts: other packages are other people's.
       if [ "$2" = before ]; then rp_packages_stand "$1/moved" '' || printf '%s\n' "$rp_touch"
@@ -172,7 +254,7 @@ rp_put_back() {
     esac
   done 6< "$1/touches" 7< "$1/before"
   while IFS= read -r rp_touch <&6 && IFS= read -r rp_then <&7; do
-    rp_number=$((rp_number + 1)); rp_what=${rp_touch#* }
+    rp_number=$((rp_number + 1)); rp_what=$(rp_about "$rp_touch")
     case ${rp_touch%% *} in
       path) rp_back_path "$1" "$rp_what" "$rp_then" "$1/lines/$rp_number" ;;
       home) rp_back_home "$rp_what" "$rp_then" ;;
@@ -181,6 +263,8 @@ rp_put_back() {
       member) rp_back_member "$rp_then" $rp_what ;;
       fstab) rp_back_fstab "$1/lines/$rp_number" "$rp_what" ;;
       mount) rp_back_mount "$rp_what" "$rp_then" ;;
+      part) rp_back_part "$1" "$rp_what" "$rp_then" ;;
+      access) rp_back_access "$1" "$rp_number" "$rp_what" ;;
       kernel) [ "${2:-}" = boot ] || [ "$rp_then" = absent ] || printf '%s\n' "$rp_then" > "/proc/sys/$rp_what" ;;
       *) : ;;
     esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
@@ -227,6 +311,7 @@ rp_back_path() {
 
 # Whoever put a link on the way since would have root write elsewhere.
 rp_leads_there() {
+  case $1 in "/~"*) echo "the account of ${1#/} is not there" >&2; return 1 ;; esac
   rp_way=${1%/*}; rp_way=${rp_way:-/}
   [ ! -e "$rp_way" ] || [ "$(readlink -f -- "$rp_way")" = "$rp_way" ] || { echo "$rp_way has a symlink on its way" >&2; return 1; }
 }
@@ -354,6 +439,38 @@ rp_all_flags() {
     case ",$1," in *",${rp_flag%/*},"*) ;; *) rp_flags="$rp_flags,${rp_flag#*/}" ;; esac
   done
   printf %s "$rp_flags"
+}
+
+# rp_back_part FOLDER "FILE WAY TEXT" BEFORE: the very file that was kept where nobody else has written in it since; else the
+# lines alone, where they stood.
+rp_back_part() {
+  [ "$(rp_state_part "$2")" != "$3" ] || return 0
+  rp_part_of "$2"
+  rp_leads_there "$rp_file" || return 1
+  rp_kept="$1/copy$rp_file"
+  if [ ! -e "$rp_file" ]; then
+    [ -d "${rp_file%/*}/" ] || ( umask 022; mkdir -p -- "${rp_file%/*}/" ) || return 1
+    rp_swap_in "$rp_kept" "$rp_file"; return
+  fi
+  [ -f "$rp_file" ] && [ ! -L "$rp_file" ] || { echo "$rp_file is no file any more" >&2; return 1; }
+  [ -e "$rp_kept" ] || rp_kept=/dev/null
+  rp_part_rest "$rp_file" "$rp_told_by" "$rp_text" > "$1/lines/rest" && rp_part_rest "$rp_kept" "$rp_told_by" "$rp_text" > "$1/lines/kept" || return 1
+  if cmp -s -- "$1/lines/rest" "$1/lines/kept"; then
+    if [ "$rp_kept" = /dev/null ]; then rm -f -- "$rp_file"; else rp_swap_in "$rp_kept" "$rp_file"; fi && sync -- "${rp_file%/*}/"
+    return
+  fi
+  rp_part_lines "$rp_kept" "$rp_told_by" "$rp_text" > "$1/lines/part" || return 1
+  rp_at=$(rp_part_at "$rp_kept" "$rp_told_by" "$rp_text" | sed 1q)
+  case $rp_at in
+    '') ;;
+    1) rp_at=0 ;;
+    *) rp_at=$(rp_part_at "$rp_file" line "$(sed -n -e "$((rp_at - 1))p" -- "$rp_kept")" | sed -n '$p') ;;
+  esac
+  rp_new="${rp_file%/*}/.rempart.back.${rp_file##*/}"
+  rm -f -- "$rp_new"
+  if [ "$rp_kept" = /dev/null ]; then cp -a -- "$rp_file" "$rp_new"; else cp -a -- "$rp_kept" "$rp_new"; fi \
+    && rp_part_put "$rp_file" "$rp_told_by" "$rp_text" "$1/lines/part" "$rp_at" > "$rp_new" \
+    && sync -- "$rp_new" && mv -T -- "$rp_new" "$rp_file" && sync -- "${rp_file%/*}/" || { rm -f -- "$rp_new"; return 1; }
 }
 
 # rp_back_unit NAME ENABLED ACTIVE

@@ -10,6 +10,9 @@ use crate::resource::{
     plain_name,
 };
 use crate::sh;
+use below::Below;
+
+mod below;
 
 /// A directory with its owner and mode.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,6 +29,16 @@ pub struct Directory {
     /// Group's name; the owner's name unless said.
     #[serde(default)]
     group: Option<String>,
+    /// Whether owner and group hold for all that is below it, too. Links are not followed, and what is mounted below is
+    /// left alone. Default: false.
+    #[serde(default)]
+    recurse: bool,
+    /// With `recurse`: permissions of every file below it, in octal, between quotes; as they are unless said.
+    #[serde(default)]
+    file_mode: Option<String>,
+    /// With `recurse`: permissions of every directory below it, likewise.
+    #[serde(default)]
+    dir_mode: Option<String>,
     /// Whether it should be there. Only an empty directory is ever removed.
     #[serde(default)]
     state: State,
@@ -44,17 +57,28 @@ impl Directory {
         self.group.as_deref().unwrap_or(&self.owner)
     }
 
+    // All that is below it, where that is managed.
+    fn below(&self) -> Option<Below<'_>> {
+        let (file_mode, dir_mode) = (self.file_mode.as_deref(), self.dir_mode.as_deref());
+        let below = Below { path: &self.path, owner: &self.owner, group: self.group(), file_mode, dir_mode };
+        (self.recurse && self.state == State::Present).then_some(below)
+    }
+
     fn read(&self, answer: &Answer) -> Result<Seen, ProbeError> {
         let Some(stat) = answer.stat(&self.path)? else { return Ok(Seen::Absent) };
         if !stat.is_directory() {
             return Err(ProbeError(format!("{} is a {}, not a directory", self.path, stat.file_type)));
         }
         let text = |value: &str| FieldValue::text(value);
-        Ok(Seen::Present(Fields::from([
+        let mut fields = Fields::from([
             ("mode".to_owned(), text(&stat.mode)),
             ("owner".to_owned(), text(&stat.owner)),
             ("group".to_owned(), text(&stat.group)),
-        ])))
+        ]);
+        if let Some(below) = self.below() {
+            fields.extend(below.seen(answer)?);
+        }
+        Ok(Seen::Present(fields))
     }
 }
 
@@ -63,7 +87,7 @@ impl Kind for Directory {
     const NAMED_BY: Option<&'static str> = Some("path");
     const SUMMARY: &'static str = "A directory with its owner and mode.";
     const EXAMPLE: &'static str = r#"directory: { path: /srv/models, owner: ollama, group: ollama, mode: "0750" }"#;
-    const UNDO: &'static str = "a new one goes while it is empty; one that was changed or removed comes back with owner, mode and access lists.";
+    const UNDO: &'static str = "a new one goes while it is empty; one that was changed or removed comes back with owner, mode and access lists. With `recurse`, owner and mode of all below it that were changed.";
 
     const TOUCHES_OTHERS: bool = false;
 
@@ -82,7 +106,29 @@ impl Kind for Directory {
         }
         mode_text("mode", &self.mode)?;
         plain_name("owner", &self.owner)?;
-        self.group.as_deref().map_or(Ok(()), |group| plain_name("group", group))
+        self.group.as_deref().map_or(Ok(()), |group| plain_name("group", group))?;
+        for (field, mode) in [("file_mode", &self.file_mode), ("dir_mode", &self.dir_mode)] {
+            let Some(mode) = mode else { continue };
+            mode_text(field, mode)?;
+            if !self.recurse {
+                return Err(Fault::new(field, "it is about what is below the directory").fix("add `recurse: true`"));
+            }
+            // Whoever may write a program there would get its owner's rights.
+            if field == "file_mode" && u32::from_str_radix(mode, 8).unwrap_or(0o7000) & 0o6000 != 0 {
+                return Err(Fault::new(field, "it would let every file run with its owner's rights"));
+            }
+        }
+        if !self.recurse {
+            return Ok(());
+        }
+        if self.state == State::Absent {
+            return Err(Fault::new("recurse", "only an empty directory is ever removed"));
+        }
+        if is_of_the_system(&self.path) && !self.path.starts_with("/srv") || is_lifeline_folder(&self.path) {
+            let why = format!("what is below {} is the system's, or people's way in", self.path);
+            return Err(Fault::new("recurse", why).fix("name the directories below it that are meant"));
+        }
+        Ok(())
     }
 
     fn provides(&self) -> Vec<Provision> {
@@ -101,16 +147,21 @@ impl Kind for Directory {
         if self.state == State::Absent {
             return Desired::Absent;
         }
-        Desired::Present(Fields::from([
+        let mut fields = Fields::from([
             ("mode".to_owned(), FieldValue::text(format!("{:0>4}", self.mode))),
             ("owner".to_owned(), FieldValue::text(&self.owner)),
             ("group".to_owned(), FieldValue::text(self.group())),
-        ]))
+        ]);
+        fields.extend(self.below().iter().flat_map(Below::desired));
+        Desired::Present(fields)
     }
 
     fn probe(batch: &[&Self], script: &mut ProbeScript) {
         for wanted in batch {
             script.stat(&wanted.path);
+            if let Some(below) = wanted.below() {
+                below.ask(script);
+            }
         }
     }
 
@@ -146,7 +197,13 @@ impl Kind for Directory {
                         sh!("rp_directory {} {} {}", path, wanted.mode, owner),
                     )
                 };
-                let undo = Undo::of([Touch::Path(path.clone())]);
+                let mut step = step;
+                let mut undo = Undo::of([Touch::Path(path.clone())]);
+                if let Some(below) = wanted.below() {
+                    step.script.line(below.script());
+                    undo.touches.push(Touch::Access(path.clone()));
+                    step = step.within(1800);
+                }
                 let after = lifeline(path).map(|line| line.after()).unwrap_or_default();
                 let step = step.undone_by(undo.then(after)).expecting(expect).serving([*position]);
                 if wanted.is_risky() { step.risky() } else { step }

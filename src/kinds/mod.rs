@@ -5,14 +5,18 @@
 
 mod assert;
 mod auditd;
+mod authorized_key;
 mod command;
+mod cron;
 mod directory;
 mod docker_container;
 mod file;
 mod firewall_rule;
 mod firewall_ufw;
+mod group;
 mod http_probe;
 mod journald;
+mod line;
 mod logrotate;
 mod mount;
 mod package_apt;
@@ -20,6 +24,8 @@ mod port_scan;
 mod reboot;
 mod squid;
 mod sshd;
+mod sudoers;
+mod symlink;
 mod sysctl;
 mod systemd_credential;
 mod systemd_timer;
@@ -33,14 +39,18 @@ use crate::resource::{Entry, Resource, Reversal, Seen};
 pub const KINDS: &[Entry] = &[
     Entry::of::<assert::Assert>(),
     Entry::of::<auditd::Auditd>(),
+    Entry::of::<authorized_key::AuthorizedKey>(),
     Entry::of::<command::Command>(),
+    Entry::of::<cron::Cron>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<docker_container::DockerContainer>(),
     Entry::of::<file::File>(),
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),
+    Entry::of::<group::Group>(),
     Entry::of::<http_probe::HttpProbe>(),
     Entry::of::<journald::Journald>(),
+    Entry::of::<line::Line>(),
     Entry::of::<logrotate::Logrotate>(),
     Entry::of::<mount::Mount>(),
     Entry::of::<package_apt::PackageApt>(),
@@ -48,6 +58,8 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<reboot::Reboot>(),
     Entry::of::<squid::Squid>(),
     Entry::of::<sshd::Sshd>(),
+    Entry::of::<sudoers::Sudoers>(),
+    Entry::of::<symlink::Symlink>(),
     Entry::of::<sysctl::Sysctl>(),
     Entry::of::<systemd_credential::SystemdCredential>(),
     Entry::of::<systemd_timer::SystemdTimer>(),

@@ -375,7 +375,7 @@ active: true, restart_on: [gw-env] }";
     fn watched(&mut self, provisions: Vec<Vec<Provision>>) {
         for provision in provisions.into_iter().flatten() {
             match provision {
-                Provision::Path(path) => self.watched.push(path),
+                Provision::Path(path) | Provision::Part(path) => self.watched.push(path),
                 // dpkg writes the list of a package's files whenever it unpacks it.
                 Provision::Package(name) => self.watched.push(format!("/var/lib/dpkg/info/{name}.list")),
                 _ => {}

@@ -182,6 +182,8 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
     let keys = [
         ("auditd", "50-identity"),
+        ("authorized_key", "anna SHA256:0123456789012345678901234567890123456789012"),
+        ("cron", "models"),
         ("directory", "/srv/it's here"),
         ("docker_container", "app"),
         ("file", "/etc/x: y, {z}"),
@@ -191,9 +193,15 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("journald", "99-rempart"),
         ("logrotate", "gateway"),
         ("mount", "/srv/scratch"),
+        ("group", "models"),
+        ("line", "/etc/x line a: 'b' {c}"),
+        ("line", "/etc/x match ^#?a\\s"),
+        ("line", "/etc/x block ; a"),
         ("package_apt", "squid:amd64"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
+        ("sudoers", "50-deploy"),
+        ("symlink", "/srv/a 'link'"),
         ("sysctl", "net.ipv4.conf.eth0/1.rp_filter"),
         ("systemd_credential", "gw-token"),
         ("systemd_timer", "a"),
@@ -208,6 +216,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         assert!(matches!(gone.resource.desired(), Desired::Absent), "{kind}");
     }
     let kept = [
+        ("authorized_key", "anna keys"),
         ("command", "touch /x"),
         ("directory", "/etc"),
         ("file", "/etc/passwd"),
@@ -215,6 +224,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("firewall_rule", "nonsense"),
         ("firewall_ufw", "ufw"),
         ("mount", "/home"),
+        ("group", "sudo"),
         ("package_apt", "openssh-server"),
         ("package_apt", "a\tb"),
         ("systemd_unit", "ssh.service"),

@@ -55,12 +55,12 @@ pub struct User {
 // A password hash in the second place, as on very old systems, does not travel.
 const HIDE: &str = r"s/^\([^:]*\):[^:]*:/\1:x:/";
 const PASSWD: &str = "user passwd";
-const GROUP: &str = "user group";
+pub(super) const GROUP: &str = "user group";
 const SHADOW: &str = "user shadow";
 
 impl User {
-    // `root` stands in every one of these files: an answer without it is no answer.
-    fn lines<'a>(answer: &'a Answer, name: &str, fields: usize) -> Result<Vec<Vec<&'a str>>, ProbeError> {
+    /// The lines of such an answer. `root` stands in every one of these files: an answer without it is no answer.
+    pub(super) fn lines<'a>(answer: &'a Answer, name: &str, fields: usize) -> Result<Vec<Vec<&'a str>>, ProbeError> {
         let section = answer.section(name)?;
         let text = section.text()?;
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(':').collect()).collect();
@@ -353,7 +353,7 @@ impl Kind for User {
         let passwd =
             sh!("rp_o=$(getent passwd -- {}); rp_s=$?; printf '%s\\n' \"$rp_o\" | {}; exit $rp_s", names, hide);
         script.section(PASSWD, Sh::lines([tool, passwd]));
-        script.section(GROUP, sh!("rp_o=$(getent group); rp_s=$?; printf '%s\\n' \"$rp_o\" | {}; exit $rp_s", hide));
+        ask_groups(script);
         if batch.iter().any(|wanted| wanted.password_locked.is_some()) {
             script.section(
                 SHADOW,
@@ -407,7 +407,13 @@ impl Kind for User {
     }
 }
 
-fn account_name(field: &'static str, name: &str) -> Result<(), Fault> {
+/// Asks for all groups; whatever else asks so, they are read once.
+pub(super) fn ask_groups(script: &mut ProbeScript) {
+    let hide = sh!("sed -e {}", HIDE);
+    script.section(GROUP, sh!("rp_o=$(getent group); rp_s=$?; printf '%s\\n' \"$rp_o\" | {}; exit $rp_s", hide));
+}
+
+pub(super) fn account_name(field: &'static str, name: &str) -> Result<(), Fault> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if first && name.len() <= 32 && name.chars().all(fine) {

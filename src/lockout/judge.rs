@@ -1,5 +1,7 @@
 //! Owns the judgement of a host: each part of the way in that the plan touches, now and then.
 
+use std::collections::BTreeMap;
+
 use super::question::{KEYS, SOCKET, SSHD, SUDO, WRAPPED, WRAPPERS};
 use super::scene::{Account, Connection, Scene};
 use super::sshd::Settings;
@@ -7,7 +9,7 @@ use super::touched::Touched;
 use super::ufw::standing;
 use super::verdict::{Found, Part, PartVerdict, WayIn};
 use super::{access, firewall, keys, sudo};
-use crate::resource::{ForeseenText, Origin, unit_state};
+use crate::resource::{ForeseenFile, ForeseenText, Origin, unit_state};
 use crate::transport::{Login, Method};
 
 /// Judges the way into a host as the plan will leave it.
@@ -139,7 +141,7 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
     let Connection { from, to, port } = connection;
     let user = scene.login.user.as_str();
     let then_account = scene.account_then(account);
-    let account_origin = scene.foreseen_account().map(|account| account.origin.clone());
+    let account_origin = scene.account_origin();
     let sshd_file = || foreseen.file(|path| path.starts_with("/etc/ssh/")).map(|(_, file)| file.origin.clone());
     let sshd_origin = || foreseen.sole_origin().or_else(sshd_file);
     if let Some((path, file)) = foreseen.hidden().find(|(path, _)| path.starts_with("/etc/ssh/")) {
@@ -178,15 +180,20 @@ fn login(scene: &Scene<'_>, connection: Connection, account: &Account, touched: 
         tell(Part::Admission, found, sshd_origin().filter(|_| touched.sshd).or(account_origin.clone()));
     }
     if let Method::Key(key) = &scene.login.method {
-        let judged = |settings: &Settings, account: &Account, files: &_| match key_files(scene) {
-            Ok(there) => keys::judge(&keys::paths(settings, user, account), &there, files, (user, account), key, from),
-            Err(why) => Found::Undecided(why),
-        };
+        let judged =
+            |settings: &Settings, account: &Account, files: &BTreeMap<String, ForeseenFile>| match key_files(scene) {
+                Ok(there) => {
+                    let files = keys::at_home(files, user, account);
+                    keys::judge(&keys::paths(settings, user, account), &there, &files, (user, account), key, from)
+                }
+                Err(why) => Found::Undecided(why),
+            };
         let found = by_command(&then, judged(&then, &then_account, &foreseen.files));
         let found = found.checked_by(&by_command(&now, judged(&now, account, &Default::default())));
         let paths = keys::paths(&then, user, &then_account);
         let of_keys = |path: &String| paths.iter().any(|keys| keys == path || keys.starts_with(&format!("{path}/")));
-        let owner = foreseen.files.iter().find(|(path, _)| of_keys(path)).map(|(_, file)| file.origin.clone());
+        let files = keys::at_home(&foreseen.files, user, &then_account);
+        let owner = files.iter().find(|(path, _)| of_keys(path)).map(|(_, file)| file.origin.clone());
         // Where nothing of it changes there is nothing to tell.
         if owner.is_some() || !matches!(found, Found::Open(_)) {
             tell(Part::Key, found, owner.or_else(sshd_origin).or(account_origin.clone()));
@@ -281,6 +288,11 @@ fn before_the_account(scene: &Scene<'_>, connection: Option<&Connection>, touche
     let then = |path: &str| match scene.foreseen.files.get(path).map(|file| &file.text) {
         Some(ForeseenText::Plain(text)) => Ok(text.clone()),
         Some(ForeseenText::Hidden) => Err(format!("{path} will hold a secret")),
+        Some(ForeseenText::Edited(edits)) => {
+            let text = now(path)?;
+            let edited = edits.iter().try_fold(text, |text, edit| edit.of(&text));
+            edited.ok_or_else(|| format!("what parts of {path} become is not simulated"))
+        }
         Some(ForeseenText::Gone) => Ok(String::new()),
         Some(ForeseenText::Kept) | None => now(path),
     };
@@ -301,7 +313,7 @@ fn root(scene: &Scene<'_>, tell: &mut Tell<'_>) {
         return tell(Part::Sudo, found, Some(origin.clone()));
     }
     let file = foreseen.file(|path| path.starts_with("/etc/sudo")).map(|(_, file)| file.origin.clone());
-    let origin = file.or_else(|| scene.foreseen_account().map(|account| account.origin.clone()));
+    let origin = file.or_else(|| scene.account_origin());
     if let Some((path, _)) = foreseen.hidden().find(|(path, _)| path.starts_with("/etc/sudo")) {
         return tell(Part::Sudo, Found::Undecided(format!("{path} will hold a secret")), origin);
     }

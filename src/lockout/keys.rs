@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-
 use super::patterns::takes_address;
 use super::scene::Account;
 use super::sshd::Settings;
 use super::verdict::Found;
-use crate::resource::{ForeseenFile, ForeseenText};
+use crate::resource::{AuthorizedLine, ForeseenFile, ForeseenText};
 
 /// A file of keys as it stands on the host; `None` = it is not there.
 pub(super) type KeyFiles = BTreeMap<String, Option<KeyFile>>;
@@ -85,6 +82,7 @@ pub(super) fn judge(
     let mut findings = Vec::new();
     for path in paths {
         let kept = there.get(path);
+        let edited;
         let above = foreseen.iter().find(|(above, file)| is_above(above, path) && !is_safe(file, user));
         if let Some((above, file)) = above {
             let by =
@@ -104,6 +102,19 @@ pub(super) fn judge(
                 continue;
             }
             Some((ForeseenText::Plain(text), _)) => text.as_str(),
+            Some((ForeseenText::Edited(edits), _)) => {
+                let Some(kept) = kept else {
+                    findings.push(Found::Undecided(format!("{path} was not read")));
+                    continue;
+                };
+                let text = kept.as_ref().map_or(String::new(), |file| file.text.clone());
+                let Some(text) = edits.iter().try_fold(text, |text, edit| edit.of(&text)) else {
+                    findings.push(Found::Undecided(format!("what parts of {path} become is not simulated")));
+                    continue;
+                };
+                edited = text;
+                edited.as_str()
+            }
             Some((ForeseenText::Kept, _)) | None => match kept {
                 Some(Some(file)) if file.uid != 0 && file.uid != account.uid => {
                     findings.push(Found::Undecided(format!("{path} belongs to somebody else")));
@@ -134,6 +145,20 @@ pub(super) fn judge(
     })
 }
 
+/// The files of the plan, those of the account (`~NAME/...`) under the path that they have.
+pub(super) fn at_home(
+    foreseen: &BTreeMap<String, ForeseenFile>,
+    user: &str,
+    account: &Account,
+) -> BTreeMap<String, ForeseenFile> {
+    let own = format!("~{user}/");
+    let named = |path: &String| match path.strip_prefix(&own) {
+        Some(rest) => format!("{}/{rest}", account.home.trim_end_matches('/')),
+        None => path.clone(),
+    };
+    foreseen.iter().map(|(path, file)| (named(path), file.clone())).collect()
+}
+
 fn is_above(above: &str, path: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }
@@ -143,14 +168,16 @@ fn is_safe(file: &ForeseenFile, user: &str) -> bool {
     let mode = u32::from_str_radix(&file.mode, 8).unwrap_or(0);
     // What goes takes the keys below it along.
     let gone = file.text == ForeseenText::Gone;
-    !gone && mode & 0o022 == 0 && (file.owner == "root" || file.owner == user)
+    !gone
+        && mode & 0o022 == 0
+        && matches!(file.owner.as_str(), owner if owner.is_empty() || owner == "root" || owner == user)
 }
 
 // What the lines with our key say, the first that lets us in if one does; nothing where there is no such line.
 fn in_text(path: &str, text: &str, key: &[u8], from: IpAddr) -> Option<Found> {
     let mut worst: Option<Found> = None;
     for (at, line) in text.lines().enumerate() {
-        let Some((options, blob)) = key_of(line) else { continue };
+        let Some(AuthorizedLine { options, blob, .. }) = AuthorizedLine::read(line) else { continue };
         if blob != key {
             continue;
         }
@@ -192,68 +219,10 @@ fn by_options(place: &str, options: &[(String, String)], from: IpAddr) -> Found 
     Found::Open(place.to_owned())
 }
 
-/// Names of options with their values.
-type Options = Vec<(String, String)>;
-
-// The options and the key of a line, as on the wire.
-fn key_of(line: &str) -> Option<(Options, Vec<u8>)> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return None;
-    }
-    let blob = |rest: &str| {
-        let mut words = rest.split_ascii_whitespace();
-        let kind = words.next()?;
-        let blob = BASE64_STANDARD.decode(words.next()?).ok()?;
-        // The blob names its type itself.
-        let named = blob.get(4..4 + kind.len())? == kind.as_bytes();
-        named.then_some(blob)
-    };
-    if let Some(blob) = blob(line) {
-        return Some((Vec::new(), blob));
-    }
-    let (mut quoted, mut escaped, mut end) = (false, false, None);
-    for (at, c) in line.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            c if c.is_ascii_whitespace() && !quoted => {
-                end = Some(at);
-                break;
-            }
-            _ => {}
-        }
-    }
-    let (options, rest) = line.split_at(end?);
-    Some((split_options(options), blob(rest)?))
-}
-
-fn split_options(text: &str) -> Options {
-    let mut parts = vec![String::new()];
-    let (mut quoted, mut escaped) = (false, false);
-    for c in text.chars() {
-        let last = parts.len() - 1;
-        match c {
-            _ if escaped => {
-                parts[last].push(c);
-                escaped = false;
-            }
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            ',' if !quoted => parts.push(String::new()),
-            c => parts[last].push(c),
-        }
-    }
-    let pair = |part: String| {
-        let (name, value) = part.split_once('=').unwrap_or((&part, ""));
-        (name.to_ascii_lowercase(), value.to_owned())
-    };
-    parts.into_iter().map(pair).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
     use proptest::prelude::*;
 
     use super::*;

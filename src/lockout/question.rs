@@ -5,7 +5,7 @@ use super::scene::{ACCOUNT, CONNECTION, SHELL};
 use super::touched::Touched;
 use super::ufw;
 use crate::quote::Sh;
-use crate::resource::{Foreseen, ForeseenFile, ForeseenText, ProbeScript, show_units};
+use crate::resource::{Foreseen, ForeseenFile, ForeseenText, PART_SHELL, ProbeScript, show_units};
 use crate::sh;
 
 pub(super) const INTERFACE: &str = "lockout: interface";
@@ -118,6 +118,9 @@ grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"),
 // The function `rp_apart OPTION CHANGES COMMAND`, and the variable `rp_changes` with what the plan makes of /etc.
 fn apart(foreseen: &Foreseen, user: &str) -> Sh {
     let mut changes = Sh::default();
+    if foreseen.files.values().any(|file| matches!(file.text, ForeseenText::Edited(_))) {
+        changes.line(Sh::program_of_the_user(PART_SHELL));
+    }
     for (path, file) in foreseen.files.iter().filter(|(path, _)| path.starts_with("/etc/")) {
         changes.line(change(path, file));
     }
@@ -125,21 +128,30 @@ fn apart(foreseen: &Foreseen, user: &str) -> Sh {
         changes.line(sh!("{ echo 'Include /etc/ssh/sshd_config.d/*.conf'; cat /etc/ssh/sshd_config; } >/mnt/main && \
 cat /mnt/main >/etc/ssh/sshd_config || exit 125"));
     }
-    if let Some(account) = foreseen.accounts.get(user) {
-        let groups = account.groups.join(",");
-        let only = u16::from(account.groups_only);
+    let account = foreseen.accounts.get(user);
+    let joined = foreseen.memberships.iter().filter(|(_, (is_member, _))| *is_member).map(|(group, _)| group);
+    let left = foreseen.memberships.iter().filter(|(_, (is_member, _))| !is_member).map(|(group, _)| group);
+    let groups: Vec<&String> = account.iter().flat_map(|account| &account.groups).chain(joined).collect();
+    let left: Vec<&String> = left.collect();
+    if account.is_some() || !foreseen.memberships.is_empty() {
+        let list = |groups: &[&String]| groups.iter().map(|group| group.as_str()).collect::<Vec<_>>().join(",");
+        let only = u16::from(account.is_some_and(|account| account.groups_only));
         changes.line(sh!(
-            "awk -F: -v OFS=: -v u={} -v add={} -v only={} '
-  BEGIN { n = split(add, names, \",\"); for (i = 1; i <= n; i++) want[names[i]] }
+            "awk -F: -v OFS=: -v u={} -v add={} -v leave={} -v only={} '
+  BEGIN {
+    n = split(add, names, \",\"); for (i = 1; i <= n; i++) want[names[i]]
+    n = split(leave, names, \",\"); for (i = 1; i <= n; i++) drop[names[i]]
+  }
   {
     n = split($4, members, \",\"); list = \"\"
     for (i = 1; i <= n; i++) if (members[i] != u) list = list (list == \"\" ? \"\" : \",\") members[i]
     was = (\",\" $4 \",\" ~ \",\" u \",\")
-    if (($1 in want) || (was && !only)) list = list (list == \"\" ? \"\" : \",\") u
+    if (!($1 in drop) && (($1 in want) || (was && !only))) list = list (list == \"\" ? \"\" : \",\") u
     $4 = list; print
   }' /etc/group >/mnt/group && cat /mnt/group >/etc/group || exit 125",
             user,
-            groups,
+            list(&groups),
+            list(&left),
             only
         ));
     }
@@ -158,6 +170,14 @@ fn change(path: &str, file: &ForeseenFile) -> Sh {
     match text {
         ForeseenText::Plain(text) => sh!("rp_put {} {} {} {} {} || exit 125", path, mode, owner, group, text),
         ForeseenText::Gone => sh!("rm -f -- {} || exit 125", path),
+        ForeseenText::Edited(edits) => Sh::lines(edits.iter().map(|edit| {
+            sh!(
+                "printf '%s' {} >/mnt/lines && { rp_part_put {} /mnt/lines '' >/mnt/part || exit 125; } && cat /mnt/part >{} || exit 125",
+                edit.lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
+                edit.part.words(),
+                path
+            )
+        })),
         ForeseenText::Kept => sh!(
             "[ ! -e {} ] || { chown -- {} {} && chmod -- {} {}; } || exit 125",
             path,

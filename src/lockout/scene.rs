@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::resource::{Answer, Foreseen, ForeseenAccount};
+use crate::resource::{Answer, Foreseen, ForeseenAccount, Origin};
 use crate::transport::Login;
 
 /// Our login, the host's answer to the questions of this module, and what the plan will change.
@@ -105,7 +105,7 @@ impl Scene<'_> {
     /// The account as it will stand.
     pub(super) fn account_then(&self, now: &Account) -> Account {
         let mut then = now.clone();
-        let Some(foreseen) = self.foreseen_account() else { return then };
+        let Some(foreseen) = self.foreseen_account() else { return self.with_memberships(then) };
         if let Some(shell) = &foreseen.shell {
             then.shell.clone_from(shell);
             let refuses = matches!(shell.rsplit('/').next(), Some("nologin" | "false"));
@@ -129,6 +129,22 @@ impl Scene<'_> {
                 None => then.groups.push(group.clone()),
             }
         }
-        then
+        self.with_memberships(then)
+    }
+
+    fn with_memberships(&self, mut account: Account) -> Account {
+        for (group, (is_member, _)) in &self.foreseen.memberships {
+            account.groups.retain(|known| known != group);
+            if *is_member {
+                account.groups.push(group.clone());
+            }
+        }
+        account
+    }
+
+    /// Who changes the account that we log in with.
+    pub(super) fn account_origin(&self) -> Option<Origin> {
+        let account = self.foreseen_account().map(|account| &account.origin);
+        account.or_else(|| self.foreseen.memberships.values().next().map(|(_, origin)| origin)).cloned()
     }
 }

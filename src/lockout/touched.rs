@@ -31,9 +31,10 @@ impl Touched {
                 || foreseen.socket.is_some()
                 || any(&|path| path.starts_with("/etc/ssh/") && !path.contains("authorized_keys")),
             keys: any(&|path| path.contains("/.ssh/") || path.contains("authorized_keys") || is_before_keys(path)),
-            account: account.is_some(),
+            account: account.is_some() || !foreseen.memberships.is_empty(),
             sudo: account
                 .is_some_and(|account| account.groups_only || !account.groups.is_empty() || account.uid.is_some())
+                || !foreseen.memberships.is_empty()
                 || foreseen.removed.contains_key("sudo")
                 || any(&|path| path.starts_with("/etc/sudo")),
             wrappers: any(&|path| path.starts_with("/etc/hosts.")),

@@ -179,6 +179,7 @@ fn text(scene: &Scene<'_>, path: &str) -> Result<Option<String>, String> {
     match scene.foreseen.files.get(path).map(|file| &file.text) {
         Some(ForeseenText::Plain(text)) => return Ok(Some(text.clone())),
         Some(ForeseenText::Hidden) => return Err(format!("{path} will hold a secret, so nobody looked into it")),
+        Some(ForeseenText::Edited(_)) => return Err(format!("what parts of {path} become is not simulated")),
         Some(ForeseenText::Gone) => return Ok(None),
         Some(ForeseenText::Kept) | None => {}
     }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ManagedFile;
+use super::{Edit, ManagedFile};
 use crate::model::ResourceId;
 
 /// The resource that something comes from, and where it is declared.
@@ -25,6 +25,8 @@ pub enum ForeseenText {
     Hidden,
     /// What stands there now; only owner and mode change.
     Kept,
+    /// What stands there now, with parts of it replaced, in this order.
+    Edited(Vec<Edit>),
     /// Nothing: the file goes.
     Gone,
 }
@@ -34,11 +36,11 @@ pub enum ForeseenText {
 pub struct ForeseenFile {
     /// What it will hold.
     pub text: ForeseenText,
-    /// Octal, such as `0644`.
+    /// Octal, such as `0644`; empty = as it is.
     pub mode: String,
-    /// Owner's name.
+    /// Owner's name; empty = as it is.
     pub owner: String,
-    /// Group's name.
+    /// Group's name; empty = as it is.
     pub group: String,
     /// Who says so.
     pub origin: Origin,
@@ -137,6 +139,8 @@ pub struct Foreseen {
     pub ufw: Option<ForeseenUfw>,
     /// Accounts, by name.
     pub accounts: BTreeMap<String, ForeseenAccount>,
+    /// Groups whose change makes the account that rempart logs in with a member (`true`), or takes it out.
+    pub memberships: BTreeMap<String, (bool, Origin)>,
     /// Units, by name with suffix.
     pub units: BTreeMap<String, ForeseenUnit>,
     /// Packages that go.
@@ -160,13 +164,25 @@ impl Foreseen {
 
     /// Whether nothing of the plan touches the way in.
     pub fn is_empty(&self) -> bool {
-        let Self { origin: _, files, sshd_include, socket, ufw, accounts, units, removed, installed: _, sysctls } =
-            self;
+        let Self {
+            origin: _,
+            files,
+            sshd_include,
+            socket,
+            ufw,
+            accounts,
+            memberships,
+            units,
+            removed,
+            installed: _,
+            sysctls,
+        } = self;
         files.is_empty()
             && !sshd_include
             && socket.is_none()
             && ufw.is_none()
             && accounts.is_empty()
+            && memberships.is_empty()
             && units.is_empty()
             && removed.is_empty()
             && sysctls.is_empty()
@@ -174,8 +190,19 @@ impl Foreseen {
 
     /// Whose changes all of these are, if they are of one resource.
     pub fn sole_origin(&self) -> Option<Origin> {
-        let Self { origin: _, files, sshd_include: _, socket, ufw, accounts, units, removed, installed: _, sysctls } =
-            self;
+        let Self {
+            origin: _,
+            files,
+            sshd_include: _,
+            socket,
+            ufw,
+            accounts,
+            memberships,
+            units,
+            removed,
+            installed: _,
+            sysctls,
+        } = self;
         let rules = ufw.iter().flat_map(|ufw| {
             ufw.rules.iter().map(|rule| &rule.origin).chain(ufw.switch.iter().map(|switch| &switch.origin))
         });
@@ -183,6 +210,7 @@ impl Foreseen {
             .chain(files.values().map(|file| &file.origin))
             .chain(socket.iter().map(|(_, origin)| origin))
             .chain(accounts.values().map(|account| &account.origin))
+            .chain(memberships.values().map(|(_, origin)| origin))
             .chain(units.values().map(|unit| &unit.origin))
             .chain(removed.values())
             .chain(sysctls.values().map(|(_, origin)| origin));
@@ -218,6 +246,24 @@ impl Foreseen {
             origin: self.origin(),
         };
         self.files.insert(file.path.clone(), foreseen);
+    }
+
+    /// A part of a file that will stand there, or go, on top of what else becomes of the file. `owned` = its mode, owner
+    /// and group then, where they change.
+    pub fn put_part(&mut self, edit: Edit, owned: Option<[&str; 3]>) {
+        let path = edit.part.file.clone();
+        if !is_way_in(&path) {
+            return;
+        }
+        let [mode, owner, group] = owned.unwrap_or_default().map(str::to_owned);
+        let text = match self.files.get(&path).map(|file| &file.text) {
+            None | Some(ForeseenText::Kept) => ForeseenText::Edited(vec![edit]),
+            Some(ForeseenText::Edited(edits)) => ForeseenText::Edited(edits.iter().cloned().chain([edit]).collect()),
+            Some(ForeseenText::Hidden) => ForeseenText::Hidden,
+            Some(ForeseenText::Gone) => edit.of("").map_or(ForeseenText::Hidden, ForeseenText::Plain),
+            Some(ForeseenText::Plain(text)) => edit.of(text).map_or(ForeseenText::Hidden, ForeseenText::Plain),
+        };
+        self.files.insert(path, ForeseenFile { text, mode, owner, group, origin: self.origin() });
     }
 
     /// What becomes of ufw, to be added to.

@@ -35,7 +35,7 @@ pub struct Gone {
 impl Entry {
     /// Whether there are things of this kind that can be removed by their key alone.
     pub fn has_removable(&self) -> bool {
-        ["a", "allow 22/tcp"].into_iter().any(|key| (self.named)(key).is_some())
+        ["a", "allow 22/tcp", "a SHA256:a", "/a line a"].into_iter().any(|key| (self.named)(key).is_some())
     }
 
     /// What removes the resource of a key.

@@ -4,6 +4,7 @@
 //! looks like is data ([`Seen`]), and so is a change ([`Step`]). Must not know any single kind, plans or connections.
 
 mod answer;
+mod authorized;
 mod context;
 mod dpkg;
 mod field;
@@ -16,6 +17,7 @@ mod lifeline;
 mod look;
 mod look_script;
 mod managed_file;
+mod part;
 mod probe;
 mod provision;
 mod sandbox;
@@ -26,6 +28,7 @@ mod texts;
 mod unit_files;
 
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
+pub use authorized::AuthorizedLine;
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
 pub use dpkg::{PackageState, ask_package, package_state};
 pub use field::{FieldValue, Fields, ReadText};
@@ -41,6 +44,7 @@ pub use lifeline::{Lifeline, RESTART_SSHD, is_lifeline_folder, is_lifeline_unit,
 pub use look::{Ask, Look, LookAnswer, PortState, Vantage};
 pub use look_script::{look_script, read_looks};
 pub use managed_file::ManagedFile;
+pub use part::{Edit, PART_SHELL, Part, PartWay};
 pub use probe::{ProbeScript, Question};
 pub use provision::Provision;
 pub use sandbox::{UserCommand, ask_user_commands, user_command};

@@ -84,9 +84,11 @@ impl ProbeScript {
     }
 
     /// Adds read-only commands that run before everything else, in the script's own shell: variables and functions that
-    /// several sections share. They must print nothing.
+    /// several sections share. They must print nothing. Adding the same twice adds it once.
     pub fn prelude(&mut self, commands: Sh) {
-        self.prelude.line(commands);
+        if !self.prelude.text().contains(commands.text()) {
+            self.prelude.line(commands);
+        }
     }
 
     /// Adds one operand to a command that takes many (`dpkg-query -W a b c`); it runs once with all of them, sorted.

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Provision {
     /// A file or directory. A wanted path is also met by its nearest declared ancestor directory.
     Path(String),
+    /// Some lines of a file that others write in too: no reason to wait for one another, but something to watch.
+    Part(String),
     /// A user account.
     User(String),
     /// A group.
@@ -22,7 +24,7 @@ pub enum Provision {
 impl fmt::Display for Provision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Provision::Path(path) => write!(f, "{path}"),
+            Provision::Path(path) | Provision::Part(path) => write!(f, "{path}"),
             Provision::User(name) => write!(f, "user {name}"),
             Provision::Group(name) => write!(f, "group {name}"),
             Provision::Package(name) => write!(f, "package {name}"),

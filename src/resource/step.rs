@@ -1,6 +1,6 @@
 //! Owns a change as data: one step on one host.
 
-use super::Stat;
+use super::{Part, Stat};
 use crate::quote::Sh;
 use crate::secret::Rendered;
 
@@ -14,7 +14,9 @@ const UNSAID: &str = "its kind does not say what it touches";
 /// `rp_put SOURCE TARGET MODE OWNER GROUP [VALIDATOR]` replaces a file atomically: a temporary file beside it, owner
 /// and mode before content, fsync, VALIDATOR (a shell function name called with the temporary path), rename, fsync of
 /// the directory. It refuses a parent that is a symlink or belongs to somebody who is not root or OWNER, as does
-/// `rp_parent DIRECTORY OWNER` alone; `rp_real PATH` refuses a path with a symlink on its way.
+/// `rp_parent DIRECTORY OWNER` alone; `rp_real PATH` refuses a path with a symlink on its way; `rp_link TARGET PATH OWNER
+/// GROUP` makes a symbolic link in one rename; `rp_part_write FILE WAY TEXT LINES AFTER VALIDATOR [MODE OWNER GROUP]`
+/// replaces a [`Part`] of a file by the lines in the file LINES.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Which resources of the batch it serves, by position.
@@ -209,6 +211,11 @@ pub enum Touch {
         /// The user.
         user: String,
     },
+    /// In a text file that others write in too: the lines that are one thing. A file that begins with `~NAME/` is of that
+    /// account, as is such a path in `Path`.
+    Part(Part),
+    /// Owners and modes of all that is below a directory, on its file system: those that the step changes.
+    Access(String),
     /// Debian packages: which are there, at which version, held or not. Whatever apt brings along is found out.
     Packages,
     /// A systemd unit: enabled or masked, and running or not.
@@ -238,6 +245,8 @@ impl Touch {
             Touch::Tree(path) => format!("tree {path}"),
             Touch::Line { file, key } => format!("line {file} {key}"),
             Touch::Member { file, group, user } => format!("member {file} {group} {user}"),
+            Touch::Part(part) => part.line(),
+            Touch::Access(path) => format!("access {path}"),
             Touch::Packages => "packages all".to_owned(),
             Touch::Unit(name) => format!("unit {name}"),
             Touch::Kernel(path) => format!("kernel {path}"),
@@ -263,6 +272,8 @@ impl Touch {
                 let (group, user) = rest.split_once(' ')?;
                 Touch::Member { file, group: group.to_owned(), user: user.to_owned() }
             }
+            "part" => Touch::Part(Part::read(what)?),
+            "access" => Touch::Access(what.to_owned()),
             "packages" => Touch::Packages,
             "unit" => Touch::Unit(what.to_owned()),
             "kernel" => Touch::Kernel(what.to_owned()),
@@ -282,9 +293,9 @@ impl Touch {
             |tree: &str, path: &str| path == tree || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
         match (self.path(), other.path()) {
             (Some(a), Some(b)) => match (self, other) {
-                (Touch::Line { .. }, Touch::Line { .. }) | (Touch::Member { .. }, Touch::Member { .. }) => {
-                    self == other
-                }
+                (Touch::Line { .. }, Touch::Line { .. })
+                | (Touch::Member { .. }, Touch::Member { .. })
+                | (Touch::Part(_), Touch::Part(_)) => self == other,
                 _ => inside(a, b) || inside(b, a),
             },
             _ => self == other,
@@ -294,8 +305,8 @@ impl Touch {
     // The file or folder that it is about.
     fn path(&self) -> Option<&str> {
         match self {
-            Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) => Some(path),
-            Touch::Line { file, .. } | Touch::Member { file, .. } => Some(file),
+            Touch::Path(path) | Touch::Tree(path) | Touch::Home(path) | Touch::Access(path) => Some(path),
+            Touch::Line { file, .. } | Touch::Member { file, .. } | Touch::Part(Part { file, .. }) => Some(file),
             Touch::Packages
             | Touch::Unit(_)
             | Touch::Kernel(_)

@@ -31,8 +31,9 @@ macro_rules! tampered {
 }
 
 tampered! {
-    assert auditd command directory docker_container file firewall_rule firewall_ufw http_probe journald logrotate mount package_apt port_scan reboot squid sshd sysctl
-    systemd_credential systemd_timer systemd_unit template user
+    assert auditd authorized_key command cron directory docker_container file firewall_rule firewall_ufw group http_probe
+    journald line logrotate mount package_apt port_scan reboot squid sshd sudoers symlink sysctl systemd_credential
+    systemd_timer systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.

@@ -260,6 +260,116 @@ fn accounts_and_packages_are_put_back_and_others_work_is_not_trampled_on() {
     lab.on("web1", "getent passwd dora; grep -c ^dora: /etc/shadow /etc/subuid; ls -A /home/dora; pwck -rq; grpck -r");
 }
 
+const SHARED: &[Case] = &[
+    case(
+        "links come, lead elsewhere and go",
+        "ln -s /etc/motd /srv/link-old; chown -h games:daemon /srv/link-old; ln -s nowhere /srv/link-gone",
+        r#"
+- symlink: { path: "/srv/link $(id) 'new'", target: "../a 'b' c" }
+- symlink: { path: /srv/link-old, target: /etc/hosts }
+- symlink: { path: /srv/link-gone, state: absent }
+"#,
+    ),
+    case(
+        "groups are made, changed and removed",
+        "groupadd -g 4801 rp-old; groupadd rp-bye; gpasswd -a games rp-bye; useradd -M -g rp-old rp-prime; gpasswd -a daemon rp-old",
+        r#"
+- group: { name: rp-new, gid: 4900, members: [daemon, games] }
+- group: { name: rp-old, gid: 4902, members: [backup], members_exclusive: true }
+- group: { name: rp-bye, state: absent }
+"#,
+    ),
+    case(
+        "keys of an account that has none yet",
+        "useradd -m rp-anna",
+        r#"
+- authorized_key: { user: rp-anna, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEr4uqAP9YdMPJ7mCZVjvOpi8c94wJE3djCbVv1OjM12 anna, options: [restrict] }
+- authorized_key: { user: rp-anna, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPKdLFBbihU6f2Wsfa08BP/IDYhTPXITWPFOHxGzhW98 }
+"#,
+    ),
+    case(
+        "keys are changed and removed among others, with a mode that sshd refuses",
+        "mkdir -p /home/rp-anna/.ssh; cd /home/rp-anna/.ssh
+printf '# mine\\n\\nno-pty ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEr4uqAP9YdMPJ7mCZVjvOpi8c94wJE3djCbVv1OjM12 old\\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJtVHLxA0EYCQ2S1Wn2V4xQ7EZ5nV0o3aP4T3P5oJ0d b\\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPKdLFBbihU6f2Wsfa08BP/IDYhTPXITWPFOHxGzhW98' > authorized_keys
+chown -R rp-anna:rp-anna .; chmod 0775 .; chmod 0664 authorized_keys",
+        r#"
+- authorized_key: { user: rp-anna, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEr4uqAP9YdMPJ7mCZVjvOpi8c94wJE3djCbVv1OjM12 new }
+- authorized_key: { user: rp-anna, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPKdLFBbihU6f2Wsfa08BP/IDYhTPXITWPFOHxGzhW98, state: absent }
+"#,
+    ),
+    case(
+        "an account gets exactly these keys",
+        "",
+        "- authorized_key: { user: rp-anna, keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEr4uqAP9YdMPJ7mCZVjvOpi8c94wJE3djCbVv1OjM12 only], exclusive: true }",
+    ),
+    case(
+        "the login gets a key beside its own",
+        "",
+        "- authorized_key: { user: admin, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEr4uqAP9YdMPJ7mCZVjvOpi8c94wJE3djCbVv1OjM12 more }",
+    ),
+    case(
+        "jobs of cron come, change and go",
+        "apt-get install -qy cron >/dev/null 2>&1; printf '@daily root true\\n' | tee /etc/cron.d/rp-old > /etc/cron.d/rp-gone; chmod 0600 /etc/cron.d/rp-old",
+        r#"
+- cron: { name: rp-new, schedule: "1 2 3 4 5", command: "date +%F", environment: { MAILTO: "" } }
+- cron: { name: rp-old, schedule: "@weekly", user: games, command: "true" }
+- cron: { name: rp-gone, state: absent }
+"#,
+    ),
+    case(
+        "rules of sudo come, change and go",
+        "printf 'games ALL=(ALL) ALL\\n' | tee /etc/sudoers.d/rp-old > /etc/sudoers.d/rp-gone; chmod 0400 /etc/sudoers.d/rp-old; chmod 0440 /etc/sudoers.d/rp-gone",
+        r#"
+- sudoers: { name: rp-new, rules: [{ users: [games], commands: [/bin/true], password: false }] }
+- sudoers: { name: rp-old, content: "games ALL=(daemon) /bin/false" }
+- sudoers: { name: rp-gone, state: absent }
+"#,
+    ),
+    case(
+        "all that is below a directory gets owner and modes",
+        "mkdir -p '/srv/tree/a b/c'; cd /srv/tree; touch 'a b/x' 'a b/ y ' z; chown games:daemon 'a b/x'; chmod 4711 'a b/x'; chmod 0777 'a b/c'
+ln -s /etc/shadow 'a b/link'; chown -h games 'a b/link'",
+        r#"- directory: { path: /srv/tree, owner: daemon, recurse: true, file_mode: "0640", dir_mode: "0750" }"#,
+    ),
+    case(
+        "lines and blocks in files of others",
+        "printf '#K=0\\nx y\\r\\nK=2\\nend' > /srv/shared; chown games:daemon /srv/shared; chmod 0604 /srv/shared
+printf '; BEGIN rempart b\\nold\\n; END rempart b\\nz\\n' > /srv/block",
+        r#"
+- line: { path: /srv/shared, match: "^#?K=", line: "K=\ttab 'q' $(id)" }
+- line: { path: /srv/shared, line: "end", state: absent }
+- line: { path: /srv/shared, line: "after x", after: "^x" }
+- line: { path: /srv/block, block: b, content: "new\nlines\n", comment: ";" }
+- line: { path: /srv/made, line: "one", create: true }
+- line: { path: /srv/made, line: "two" }
+"#,
+    ),
+];
+
+#[test]
+fn what_stands_in_files_of_others_is_put_back_and_the_rest_stays() {
+    let Some(lab) = Lab::boot_one("undo in files of others") else { return };
+    there_and_back(&lab, SHARED);
+    // Others have written since, before it, after it and into a file that came with it.
+    lab.on("web1", "printf 'a\\nb\\nK=1\\nc\\n' > /srv/others");
+    lab.playbook(
+        r#"
+- line: { path: /srv/others, match: "^K=", line: K=2 }
+- line: { path: /srv/others, line: b, state: absent }
+- line: { path: /srv/made, line: mine, create: true }
+"#,
+    );
+    let number = lab.apply().ends(0).json()["run"].as_str().unwrap().to_owned();
+    lab.on("web1", "sed -i -e '1i first' -e '$a last' /srv/others; echo theirs >> /srv/made");
+    lab.rempart(&["rollback", &number, "--yes"]).ends(0);
+    assert_eq!(lab.on("web1", "cat /srv/others /srv/made"), "first\na\nb\nK=1\nc\nlast\ntheirs\n");
+    // What rempart itself wrote, and somebody changed since, is not trampled on.
+    lab.playbook("- line: { path: /srv/others, match: '^K=', line: K=3 }");
+    let number = lab.apply().ends(0).json()["run"].as_str().unwrap().to_owned();
+    lab.on("web1", "sed -i s/K=3/K=4/ /srv/others");
+    lab.rempart(&["rollback", &number, "--yes"]).ends(5);
+}
+
 const UNIT: &str = "cat > /etc/systemd/system/rp-one.service <<'END'
 [Service]
 ExecStart=/bin/sleep 1111
@@ -503,7 +613,7 @@ docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' rp
 // A kind that changes something and has no case here would go untested.
 #[test]
 fn every_kind_is_taken_back_on_a_real_host() {
-    let all = [FILES, ACCOUNTS, UNITS, LIFELINES, LOGS, MOUNTS, SERVICES].into_iter().flatten();
+    let all = [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, SERVICES].into_iter().flatten();
     let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
     for kind in KINDS.iter().filter(|entry| !entry.check) {
         let known = items.contains(&format!("{}: {{", kind.name)) || items.contains(&format!("{}:\n", kind.name));

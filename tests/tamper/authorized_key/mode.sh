@@ -1,0 +1,3 @@
+# expect: authorized_key:rp-anna SHA256:C4nW7NfuqPNmsT9SeEdBk3BUs1ODWSYS+FHF3ObajAg /etc/ssh/rp_keys/anna
+# field: mode
+chmod 0666 /etc/ssh/rp_keys/anna

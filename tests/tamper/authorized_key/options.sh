@@ -1,0 +1,3 @@
+# expect: authorized_key:rp-anna SHA256:Gsd1A8UfPBZj4DbM6Xaq6ww6AJHpSaL5gpOlIW9y9Ls
+# field: options
+sed -i 's#restrict,##' /home/rp-anna/.ssh/authorized_keys

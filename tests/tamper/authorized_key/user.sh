@@ -1,0 +1,3 @@
+# expect: authorized_key:rp-anna SHA256:C4nW7NfuqPNmsT9SeEdBk3BUs1ODWSYS+FHF3ObajAg
+# field: user
+rm -r /home/rp-anna/.ssh

@@ -1,0 +1,3 @@
+# expect: cron:rp-tamper
+# field: content
+sed -i 's#^PATH=.*#PATH="/tmp"#' /etc/cron.d/rp-tamper

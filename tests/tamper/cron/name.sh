@@ -1,0 +1,3 @@
+# expect: cron:rp-plain
+# field: name
+rm /etc/cron.d/rp-plain

@@ -1,0 +1,3 @@
+# expect: directory:/srv/rp-tree
+# field: dir_mode
+chmod 0777 /srv/rp-tree/a/b

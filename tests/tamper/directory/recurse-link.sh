@@ -1,0 +1,3 @@
+# expect: directory:/srv/rp-tree
+# field: recurse
+chown -h root /srv/rp-tree/a/link

@@ -1,0 +1,3 @@
+# expect: group:rp-team
+# field: gid
+groupmod -g 4777 rp-team

@@ -1,0 +1,3 @@
+# expect: group:rp-more
+# field: members.backup
+gpasswd -d backup rp-more

@@ -1,0 +1,3 @@
+# expect: group:rp-team
+# field: members
+sed -i "/^rp-team:/s/games/games,root/" /etc/group

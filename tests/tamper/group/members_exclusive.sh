@@ -1,0 +1,3 @@
+# expect: group:rp-team
+# field: members
+gpasswd -a nobody rp-team

@@ -1,0 +1,3 @@
+# expect: group:rp-more
+# field: name
+groupdel rp-more

@@ -1,0 +1,3 @@
+# expect: group:rp-gone
+# field: state
+groupadd rp-gone

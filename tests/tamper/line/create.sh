@@ -1,0 +1,3 @@
+# expect: line:/etc/rp-made block ; users
+# field: create
+rm /etc/rp-made

@@ -1,0 +1,3 @@
+# expect: line:/etc/rp-shared line a	b 'c' \ "$HOME"
+# field: line
+sed -i "/^a/d" /etc/rp-shared

@@ -1,0 +1,3 @@
+# expect: sudoers:rp-tamper
+# field: mode
+chmod 0640 /etc/sudoers.d/rp-tamper

@@ -1,0 +1,3 @@
+# expect: symlink:/srv/rp-link
+# field: path
+rm /srv/rp-link
