@@ -3,10 +3,12 @@
 //! A kind reads and proposes; it must not know the transport, plans, the engine, other kinds' insides, the clock, or
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
+mod archive;
 mod assert;
 mod command;
 mod directory;
 mod docker_container;
+mod download;
 mod file;
 mod firewall_rule;
 mod firewall_ufw;
@@ -24,10 +26,12 @@ use crate::resource::{Entry, Resource, Reversal, Seen};
 
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
+    Entry::of::<archive::Archive>(),
     Entry::of::<assert::Assert>(),
     Entry::of::<command::Command>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<docker_container::DockerContainer>(),
+    Entry::of::<download::Download>(),
     Entry::of::<file::File>(),
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),

@@ -173,8 +173,10 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
     let context =
         Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
     let keys = [
+        ("archive", "/opt/it's here"),
         ("directory", "/srv/it's here"),
         ("docker_container", "app"),
+        ("download", "/srv/it's here"),
         ("file", "/etc/x: y, {z}"),
         ("firewall_rule", "allow 22/tcp"),
         ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
@@ -194,6 +196,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         assert!(matches!(gone.resource.desired(), Desired::Absent), "{kind}");
     }
     let kept = [
+        ("archive", "/opt"),
         ("command", "touch /x"),
         ("directory", "/etc"),
         ("file", "/etc/passwd"),

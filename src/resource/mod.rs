@@ -22,6 +22,7 @@ mod sandbox;
 mod seen;
 mod step;
 mod systemd;
+mod verified;
 
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};
@@ -45,3 +46,4 @@ pub use sandbox::{UserCommand, ask_user_commands, user_command};
 pub use seen::Seen;
 pub use step::{Expect, Reversal, Step, Touch, Undo};
 pub use systemd::{UnitState, ask_clock, clock_us, is_looping, is_newer, show_units, timestamp_us, unit_state};
+pub use verified::{Sum, ask_sum, is_sha256, sum};

@@ -25,8 +25,8 @@ macro_rules! tampered {
 }
 
 tampered! {
-    assert command directory docker_container file firewall_rule firewall_ufw http_probe package_apt port_scan squid sshd sysctl
-    systemd_unit template user
+    archive assert command directory docker_container download file firewall_rule firewall_ufw http_probe package_apt port_scan squid
+    sshd sysctl systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.

@@ -127,6 +127,26 @@ setfacl -m u:backup:rwx -d -m u:backup:rx /srv/old /srv/empty",
 "#,
     ),
     case(
+        "a download comes, one is changed, one goes",
+        "printf old > /srv/changed; chown games /srv/changed; setfacl -m u:backup:r /srv/changed; echo x > /srv/unwanted",
+        r#"
+- download: { path: /srv/brought, source: brought, sha256: da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170 }
+- download: { path: /srv/changed, source: brought, sha256: da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170 }
+- download: { path: /srv/unwanted, state: absent }
+"#,
+    ),
+    case(
+        "an archive is unpacked, over another one too, and one goes",
+        "mkdir -p /srv/old/d /srv/unpacked; printf 'sha256 %064d\\nstrip 0\\n' 0 | tee /srv/old/.rempart.archive > /srv/unpacked/.rempart.archive
+echo mine > /srv/old/d/mine; chown -R games /srv/old; chmod 0700 /srv/old",
+        r#"
+- download: { path: /opt/tool.tar.gz, source: tool.tar.gz, sha256: 5f49d8a28cbbaf8232347177e85eb283e987dd7a70daaeaa5b0a3f60730ac202 }
+- archive: { path: /srv/new, from: /opt/tool.tar.gz, sha256: 5f49d8a28cbbaf8232347177e85eb283e987dd7a70daaeaa5b0a3f60730ac202, strip: 1 }
+- archive: { path: /srv/old, from: /opt/tool.tar.gz, sha256: 5f49d8a28cbbaf8232347177e85eb283e987dd7a70daaeaa5b0a3f60730ac202 }
+- archive: { path: /srv/unpacked, state: absent }
+"#,
+    ),
+    case(
         "a command says what it touches, and how it is undone",
         "echo old > /srv/touched; rm -f /srv/made",
         r#"
@@ -153,6 +173,9 @@ echo 'net.ipv4.tcp_syncookies = 1' > /etc/sysctl.d/99-rempart-net.ipv4.tcp_synco
 #[test]
 fn files_directories_commands_and_settings_are_put_back() {
     let Some(lab) = booted("undo of files", "acl") else { return };
+    lab.write("files/brought", "brought\n");
+    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tamper/archive/files/tool.tar.gz");
+    std::fs::copy(archive, lab.folder.path().join("files/tool.tar.gz")).unwrap();
     there_and_back(&lab, FILES);
     // Written from a template, checked before.
     lab.write("templates/x.j2", "x {{ host }}\n");
