@@ -83,7 +83,7 @@ fn default_timeout() -> u64 {
     3600
 }
 
-const FETCH: &str = include_str!("download/fetch.sh");
+pub(super) const FETCH: &str = include_str!("download/fetch.sh");
 
 impl Download {
     // Its owner and mode; its content is told by its sum.

@@ -3,6 +3,8 @@
 //! A kind reads and proposes; it must not know the transport, plans, the engine, other kinds' insides, the clock, or
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
+mod apt_repository;
+mod apt_unattended_upgrades;
 mod archive;
 mod assert;
 mod command;
@@ -13,6 +15,7 @@ mod file;
 mod firewall_rule;
 mod firewall_ufw;
 mod http_probe;
+mod ollama_model;
 mod package_apt;
 mod port_scan;
 mod squid;
@@ -26,6 +29,8 @@ use crate::resource::{Entry, Resource, Reversal, Seen};
 
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
+    Entry::of::<apt_repository::AptRepository>(),
+    Entry::of::<apt_unattended_upgrades::AptUnattendedUpgrades>(),
     Entry::of::<archive::Archive>(),
     Entry::of::<assert::Assert>(),
     Entry::of::<command::Command>(),
@@ -36,6 +41,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),
     Entry::of::<http_probe::HttpProbe>(),
+    Entry::of::<ollama_model::OllamaModel>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
     Entry::of::<squid::Squid>(),

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::KINDS;
 use crate::model::{HostName, Source};
 use crate::resource::{
@@ -77,7 +80,13 @@ fn examples(entry: &Entry) -> Vec<Box<dyn Resource>> {
     };
     // What the playbook loader makes of `from`.
     let rendered = ("content", "rendered\n");
-    let written: &[(&str, &str)] = if entry.name == "template" { &[rendered] } else { &[] };
+    let manifest = r#"{"config":{"digest":"sha256:00","size":1},"layers":[]}"#.replace("00", &"0".repeat(64));
+    let manifest = BASE64_STANDARD.encode(manifest);
+    let written: &[(&str, &str)] = match entry.name {
+        "template" => &[rendered],
+        "ollama_model" => &[("source_base64", &manifest)],
+        _ => &[],
+    };
     let present = with(written).unwrap_or_else(|told| panic!("{}: {told:?}", entry.name));
     [present].into_iter().chain(with(&[("state", "absent")]).ok()).collect()
 }
@@ -173,6 +182,8 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
     let context =
         Context { host: &host, address: "192.0.2.1", login_user: Some("admin"), ssh_port: 22, select: &select };
     let keys = [
+        ("apt_repository", "pgdg-main"),
+        ("apt_unattended_upgrades", "unattended-upgrades"),
         ("archive", "/opt/it's here"),
         ("directory", "/srv/it's here"),
         ("docker_container", "app"),
@@ -181,6 +192,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("firewall_rule", "allow 22/tcp"),
         ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
         ("firewall_rule", "limit route 60000:61000/udp to 192.0.2.7"),
+        ("ollama_model", "qwen2.5:0.5b in /srv/it's here"),
         ("package_apt", "squid:amd64"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),

@@ -25,7 +25,7 @@ macro_rules! tampered {
 }
 
 tampered! {
-    archive assert command directory docker_container download file firewall_rule firewall_ufw http_probe package_apt port_scan squid
+    apt_repository apt_unattended_upgrades archive assert command directory docker_container download file firewall_rule firewall_ufw http_probe ollama_model package_apt port_scan squid
     sshd sysctl systemd_unit template user
 }
 

@@ -147,6 +147,28 @@ echo mine > /srv/old/d/mine; chown -R games /srv/old; chmod 0700 /srv/old",
 "#,
     ),
     case(
+        "repositories come, are changed and go",
+        "printf 'Types: deb\\nURIs: file:/srv/elsewhere\\nSuites: ./\\n' > /etc/apt/sources.list.d/rp-ours.sources
+install -m 0600 /dev/null /etc/apt/sources.list.d/rp-gone.sources; echo x > /etc/apt/keyrings/rp-gone.asc",
+        r#"
+- directory: { path: /srv/repo }
+- download: { path: /srv/repo/InRelease, source: InRelease, sha256: 58f3ffc5b104cef8e49be00352d334f995d2fd5ddb5b4f1d29c0c8d079d885f5 }
+- download: { path: /srv/repo/Packages, source: Packages, sha256: 4af6eb1406a360af77b6f80c8e179e02e1d23acf0095d3df3193a72e195db0db }
+- apt_repository: { name: rp-gone, state: absent }
+- apt_repository: { name: rp-ours, uris: ["file:/srv/repo"], suites: [./], source: key.gpg, fingerprints: [C17F8E51F5BD5E9225E416B606EFF7917CFB36FD] }
+"#,
+    ),
+    case(
+        "a model that is there in part becomes another one, and one goes",
+        "mkdir -p /srv/store/blobs /srv/store/manifests/registry.ollama.ai/library/tiny /srv/store/manifests/registry.ollama.ai/library/gone
+cd /srv/store; printf 'brought\\n' > blobs/sha256-da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170; chmod 0600 blobs/*
+echo old > manifests/registry.ollama.ai/library/tiny/latest; echo x > manifests/registry.ollama.ai/library/gone/latest",
+        r#"
+- ollama_model: { name: tiny, models_dir: /srv/store, source: tiny.json }
+- ollama_model: { name: gone, models_dir: /srv/store, state: absent }
+"#,
+    ),
+    case(
         "a command says what it touches, and how it is undone",
         "echo old > /srv/touched; rm -f /srv/made",
         r#"
@@ -174,8 +196,18 @@ echo 'net.ipv4.tcp_syncookies = 1' > /etc/sysctl.d/99-rempart-net.ipv4.tcp_synco
 fn files_directories_commands_and_settings_are_put_back() {
     let Some(lab) = booted("undo of files", "acl") else { return };
     lab.write("files/brought", "brought\n");
-    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tamper/archive/files/tool.tar.gz");
-    std::fs::copy(archive, lab.folder.path().join("files/tool.tar.gz")).unwrap();
+    let layer = "da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170";
+    lab.write("files/tiny.json", &format!(r#"{{"layers":[],"config":{{"digest":"sha256:{layer}","size":8}}}}"#));
+    for file in [
+        "archive/files/tool.tar.gz",
+        "apt_repository/files/InRelease",
+        "apt_repository/files/Packages",
+        "apt_repository/files/key.gpg",
+    ] {
+        let from = format!("{}/tests/tamper/{file}", env!("CARGO_MANIFEST_DIR"));
+        let name = file.rsplit('/').next().unwrap();
+        std::fs::copy(from, lab.folder.path().join("files").join(name)).unwrap();
+    }
     there_and_back(&lab, FILES);
     // Written from a template, checked before.
     lab.write("templates/x.j2", "x {{ host }}\n");
@@ -304,6 +336,15 @@ const UNITS: &[Case] = &[
         "one is unmasked",
         "systemctl mask -q systemd-pstore",
         "- systemd_unit: { name: systemd-pstore, masked: false, enabled: true }",
+    ),
+    case(
+        "upgrades install themselves, at another time",
+        "mkdir -p /etc/systemd/system/apt-daily.timer.d; printf '[Timer]\\nRandomizedDelaySec=1h\\n' > /etc/systemd/system/apt-daily.timer.d/rempart.conf
+systemctl daemon-reload; systemctl disable -q --now apt-daily-upgrade.timer",
+        r#"
+- package_apt: { name: unattended-upgrades }
+- apt_unattended_upgrades: { reboot: true, update_at: ["02:00"], upgrade_at: ["Sun 03:00"], spread_minutes: 30 }
+"#,
     ),
     case(
         "one is removed with all that it has",
