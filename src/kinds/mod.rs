@@ -18,6 +18,10 @@ mod http_probe;
 mod ollama_model;
 mod package_apt;
 mod port_scan;
+mod postgres;
+mod postgres_database;
+mod postgres_role;
+mod postgres_setting;
 mod squid;
 mod sshd;
 mod sysctl;
@@ -44,6 +48,9 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<ollama_model::OllamaModel>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
+    Entry::of::<postgres_database::PostgresDatabase>(),
+    Entry::of::<postgres_role::PostgresRole>(),
+    Entry::of::<postgres_setting::PostgresSetting>(),
     Entry::of::<squid::Squid>(),
     Entry::of::<sshd::Sshd>(),
     Entry::of::<sysctl::Sysctl>(),

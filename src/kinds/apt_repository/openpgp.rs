@@ -94,7 +94,7 @@ fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         }
         _ => return None,
     };
-    let end = start.checked_add(length)?;
+    let end = usize::checked_add(start, length)?;
     Some((tag, bytes.get(start..end)?, bytes.get(end..)?))
 }
 
