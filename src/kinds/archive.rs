@@ -172,8 +172,6 @@ impl Kind for Archive {
                                    sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 }";
     const UNDO: &'static str = "the directory as it was, with all that it held, or nothing where nothing was.";
 
-    const TOUCHES_OTHERS: bool = false;
-
     fn key(&self) -> String {
         self.path.clone()
     }

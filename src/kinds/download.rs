@@ -173,8 +173,6 @@ impl Kind for Download {
     const UNDO: &'static str =
         "the old content, owner, mode and access lists, or nothing where nothing was. Not an old file over 64 MiB.";
 
-    const TOUCHES_OTHERS: bool = false;
-
     fn key(&self) -> String {
         self.path.clone()
     }

@@ -266,3 +266,58 @@ impl Kind for PostgresDatabase {
         steps.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kinds::tests::load;
+    use crate::resource::SectionOutput;
+
+    fn seen(item: &str, status: i32, stdout: &str, stderr: &str) -> Seen {
+        let wanted = load::<PostgresDatabase>(item).unwrap();
+        let section = SectionOutput { status, stdout: stdout.into(), stderr: stderr.into() };
+        let name = format!("{} 5432", PostgresDatabase::NAME);
+        PostgresDatabase::parse(&[&wanted], &Answer::of_sections([(name.as_str(), section)])).remove(0)
+    }
+
+    #[test]
+    fn silence_is_told_apart_from_absence() {
+        let down = "psql: error: connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: \
+                    No such file or directory\n";
+        assert!(matches!(seen(ITEM, 127, "", "psql is not installed\n"), Seen::NotYet { .. }));
+        assert!(matches!(seen(ITEM, 2, "", down), Seen::NotYet { .. }));
+        for (status, stdout) in [(3, ""), (0, ""), (0, "all is well\n"), (0, "begin\0end\0"), (0, "begin\0x\0end\0")] {
+            assert!(matches!(seen(ITEM, status, stdout, "psql: error\n"), Seen::Unknown(_)), "{stdout:?}");
+        }
+    }
+
+    const ITEM: &str = "{ name: app, owner: o, public: false }";
+
+    #[test]
+    fn what_cannot_be_changed_is_told_and_the_rest_is_changed() {
+        let told = "begin|template1|p|UTF8|C|C|-1|true|x|app|p|UTF8|C|C|-1|true|x|end|".replace('|', "\0");
+        let Seen::Present(fields) = seen(ITEM, 0, &told, "") else { panic!() };
+        let wanted = load::<PostgresDatabase>("{ name: app, owner: o, public: false, encoding: LATIN1 }").unwrap();
+        let differs = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let step = wanted.alter(&fields, &differs(&["owner", "public"]));
+        assert_eq!(
+            step.payloads[0].as_plain().unwrap(),
+            "ALTER DATABASE \"app\" OWNER TO \"o\";\nREVOKE CONNECT, TEMPORARY ON DATABASE \"app\" FROM PUBLIC;\n"
+        );
+        assert!(wanted.alter(&fields, &differs(&["encoding"])).script.text().starts_with("rp_fail "));
+    }
+
+    proptest! {
+        #[test]
+        fn a_hostile_name_is_refused_or_one_word(text in "[^\0]{1,30}") {
+            let quoted = serde_json::to_string(&text).unwrap();
+            if let Ok(wanted) = load::<PostgresDatabase>(&format!("{{ name: {quoted}, owner: {quoted} }}")) {
+                let name = format!("\"{}\"", text.replace('"', "\"\""));
+                let sql = wanted.create().payloads[0].as_plain().unwrap();
+                prop_assert_eq!(sql, format!("CREATE DATABASE {name} OWNER {name};\n"));
+            }
+        }
+    }
+}

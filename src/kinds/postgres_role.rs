@@ -332,3 +332,84 @@ impl Kind for PostgresRole {
         steps.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kinds::tests::load;
+    use crate::resource::SectionOutput;
+
+    fn seen(item: &str, status: i32, stdout: &str, stderr: &str) -> Seen {
+        let wanted = load::<PostgresRole>(item).unwrap();
+        let section = SectionOutput { status, stdout: stdout.into(), stderr: stderr.into() };
+        let name = format!("{} 5432", PostgresRole::NAME);
+        PostgresRole::parse(&[&wanted], &Answer::of_sections([(name.as_str(), section)])).remove(0)
+    }
+
+    #[test]
+    fn silence_is_told_apart_from_absence() {
+        let down = "psql: error: connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: \
+                    No such file or directory\n";
+        assert!(matches!(seen(ITEM, 127, "", "psql is not installed\n"), Seen::NotYet { .. }));
+        assert!(matches!(seen(ITEM, 2, "", down), Seen::NotYet { .. }));
+        for (status, stdout) in [(3, ""), (0, ""), (0, "all is well\n"), (0, "begin\0end\0"), (0, "begin\0x\0end\0")] {
+            assert!(matches!(seen(ITEM, status, stdout, "psql: error\n"), Seen::Unknown(_)), "{stdout:?}");
+        }
+    }
+
+    const ITEM: &str = "{ name: app, login: true, member_of: [a], member_of_exclusive: true }";
+
+    fn told(row: &str) -> String {
+        let postgres = "postgres|true|true|true|true|true|true|true|-1|||x";
+        format!("begin|{postgres}|{row}|end|").replace('|', "\0")
+    }
+
+    #[test]
+    fn a_role_is_read_and_only_what_differs_is_changed() {
+        let row = "app|false|true|false|false|false|false|true|-1||b\nc|line";
+        let Seen::Present(fields) = seen(ITEM, 0, &told(row), "") else { panic!() };
+        let wanted = load::<PostgresRole>(ITEM).unwrap();
+        let Desired::Present(desired) = wanted.desired() else { panic!() };
+        let differs: Vec<String> = desired
+            .iter()
+            .filter(|(name, value)| !value.agrees_with(&fields[*name]))
+            .map(|(name, _)| name.clone())
+            .collect();
+        assert_eq!(differs, ["login", "member_of.a", "member_of.others", "superuser"]);
+        let steps = wanted.alter(&fields, &differs);
+        assert_eq!(
+            steps[0].payloads[0].as_plain().unwrap(),
+            "BEGIN;\nALTER ROLE \"app\" LOGIN NOSUPERUSER;\nGRANT \"a\" TO \"app\";\nREVOKE \"b\" FROM \"app\";\n\
+             REVOKE \"c\" FROM \"app\";\nCOMMIT;\n"
+        );
+        assert!(matches!(seen(ITEM, 0, &told("other|true|true|true|true|true|true|true|-1|||x"), ""), Seen::Absent));
+    }
+
+    #[test]
+    fn a_password_stands_in_no_script_and_only_its_verifier_is_sent() {
+        let wanted = load::<PostgresRole>("{ name: app, password: hunter2hunter2 }").unwrap();
+        let step = wanted.create();
+        assert!(!step.script.text().contains("hunter2") && !format!("{step:?}").contains("hunter2"));
+        assert!(
+            step.payloads[0].is_secret() && step.payloads[0].masked().contains("ALTER ROLE \"app\" PASSWORD '(secret")
+        );
+        for bad in ["pass\\tword", "pässword", ""] {
+            assert!(load::<PostgresRole>(&format!("{{ name: app, password: \"{bad}\" }}")).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_hostile_name_is_refused_or_one_word(text in "[^\0]{1,30}") {
+            let quoted = serde_json::to_string(&text).unwrap();
+            if let Ok(wanted) = load::<PostgresRole>(&format!("{{ name: {quoted} }}")) {
+                let sql = wanted.create().payloads[0].as_plain().unwrap();
+                let name = format!("\"{}\"", text.replace('"', "\"\""));
+                prop_assert!(sql.starts_with(&format!("BEGIN;\nCREATE ROLE {name} NOLOGIN ")));
+                prop_assert_eq!(sql.lines().count(), 3);
+            }
+        }
+    }
+}

@@ -250,3 +250,79 @@ impl Kind for PostgresSetting {
         steps.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kinds::tests::load;
+    use crate::resource::SectionOutput;
+
+    fn seen(item: &str, status: i32, stdout: &str, stderr: &str) -> Seen {
+        let wanted = load::<PostgresSetting>(item).unwrap();
+        let section = SectionOutput { status, stdout: stdout.into(), stderr: stderr.into() };
+        let name = format!("{} 5432", PostgresSetting::NAME);
+        PostgresSetting::parse(&[&wanted], &Answer::of_sections([(name.as_str(), section)])).remove(0)
+    }
+
+    #[test]
+    fn silence_is_told_apart_from_absence() {
+        let down = "psql: error: connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: \
+                    No such file or directory\n";
+        assert!(matches!(seen(ITEM, 127, "", "psql is not installed\n"), Seen::NotYet { .. }));
+        assert!(matches!(seen(ITEM, 2, "", down), Seen::NotYet { .. }));
+        for (status, stdout) in [(3, ""), (0, ""), (0, "all is well\n"), (0, "begin\0end\0"), (0, "begin\0x\0end\0")] {
+            assert!(matches!(seen(ITEM, status, stdout, "psql: error\n"), Seen::Unknown(_)), "{stdout:?}");
+        }
+    }
+
+    const ITEM: &str = "{ name: work_mem, value: 16MB }";
+
+    #[test]
+    fn a_setting_is_in_force_or_it_is_told_why_not() {
+        let of = |row: &str| {
+            let known = "max_connections|100||integer|postmaster|false|default||false|";
+            let told = format!("begin|{known}|work_mem|{row}|end|").replace('|', "\0");
+            match seen(ITEM, 0, &told, "") {
+                Seen::Present(fields) => format!("{:?} {:?}", fields["value"], fields["effective"]),
+                other => format!("{other:?}"),
+            }
+        };
+        let auto = "/x/postgresql.auto.conf";
+        let text = |value: &str, effective: &str| format!("Text({value:?}) Text({effective:?})");
+        assert_eq!(
+            of(&format!("16384|kB|integer|user|false|configuration file|{auto}|true|16384")),
+            text("16MB", IN_FORCE)
+        );
+        assert_eq!(
+            of(&format!("4096|kB|integer|user|false|configuration file|{auto}|true|16MB")),
+            text("16MB", "waits for a reload")
+        );
+        assert_eq!(
+            of(&format!("4096|kB|integer|user|true|configuration file|{auto}|true|8MB")),
+            text("8MB", "waits for a restart")
+        );
+        assert_eq!(
+            of("4096|kB|integer|user|false|command line||true|16MB"),
+            text("16MB", "overridden by: command line")
+        );
+        assert_eq!(of("4096|kB|integer|user|false|default||false|"), "Absent");
+    }
+
+    proptest! {
+        #[test]
+        fn a_hostile_value_is_refused_or_one_text(text in "[^\0]{1,30}") {
+            let quoted = serde_json::to_string(&text).unwrap();
+            prop_assert!(load::<PostgresSetting>(&format!("{{ name: {quoted}, value: x }}")).is_err() || text.is_ascii());
+            for name in ["log_line_prefix", "search_path"] {
+                if let Ok(wanted) = load::<PostgresSetting>(&format!("{{ name: {name}, value: {quoted} }}")) {
+                    let set = wanted.set(wanted.value());
+                    let inner = set.replace("\\\\", "").replace("''", "");
+                    prop_assert_eq!(set.lines().count(), 1);
+                    prop_assert!(!inner.contains('\\') && inner.matches('\'').count() % 2 == 0, "{}", set);
+                }
+            }
+        }
+    }
+}

@@ -25,8 +25,9 @@ macro_rules! tampered {
 }
 
 tampered! {
-    apt_repository apt_unattended_upgrades archive assert command directory docker_container download file firewall_rule firewall_ufw http_probe ollama_model package_apt port_scan squid
-    sshd sysctl systemd_unit template user
+    apt_repository apt_unattended_upgrades archive assert command directory docker_container download file firewall_rule
+    firewall_ufw http_probe ollama_model package_apt port_scan postgres_database postgres_role postgres_setting squid sshd
+    sysctl systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.

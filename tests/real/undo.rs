@@ -370,6 +370,60 @@ fn units_are_put_back_and_run_on_what_is_put_back() {
     there_and_back(&lab, UNITS);
 }
 
+const SQL: &str = "cd /; rp_sql() { setpriv --reuid=postgres --regid=postgres --init-groups -- psql -XAtq -v ON_ERROR_STOP=1 \"$@\"; }";
+
+const POSTGRES: &[Case] = &[
+    case(
+        "roles and databases come",
+        "true",
+        r#"
+- postgres_role: { name: rp_group }
+- postgres_role: { name: rp app, login: true, member_of: [rp_group], password: "not so secret" }
+- postgres_database: { name: rp app, owner: rp app, public: false }
+"#,
+    ),
+    case(
+        "they are changed",
+        "rp_sql -c 'CREATE ROLE rp_old SUPERUSER CONNECTION LIMIT 3' -c 'CREATE ROLE rp_one' -c 'GRANT rp_one TO rp_old' -c 'CREATE DATABASE rp_old'",
+        r#"
+- postgres_role: { name: rp_old, login: true, createdb: true, member_of: [pg_monitor], member_of_exclusive: true }
+- postgres_database: { name: rp_old, owner: rp_old, connection_limit: 5, public: false }
+"#,
+    ),
+    case(
+        "settings are made, changed and let go",
+        "rp_sql -c \"ALTER SYSTEM SET work_mem = '8MB'\" -c \"ALTER SYSTEM SET statement_timeout = '1h'\" -c 'SELECT pg_reload_conf()'; sleep 1",
+        r#"
+- postgres_setting: { name: work_mem, value: 16MB }
+- postgres_setting: { name: log_connections, value: "on" }
+- postgres_setting: { name: max_connections, value: 55, restart: true }
+- postgres_setting: { name: statement_timeout, state: absent }
+"#,
+    ),
+];
+
+#[test]
+fn roles_databases_and_settings_are_put_back() {
+    let Some(lab) = booted("undo of postgres", "postgresql") else { return };
+    lab.on("web1", "systemctl enable -q --now postgresql postgresql@15-main");
+    let stand = "cat /var/lib/postgresql/15/main/postgresql.auto.conf; rp_sql -c \"SELECT rolname, rolcanlogin, rolsuper, \
+                 rolcreatedb, rolconnlimit FROM pg_roles ORDER BY 1\" -c 'SELECT roleid::regrole, member::regrole FROM \
+                 pg_auth_members ORDER BY 1, 2' -c \"SELECT datname, datdba::regrole, datconnlimit, \
+                 has_database_privilege('public', oid, 'CONNECT') FROM pg_database ORDER BY 1\" \
+                 -c \"SELECT name, setting FROM pg_settings WHERE name IN ('work_mem', 'max_connections')\"";
+    for Case { what, before, items } in POSTGRES {
+        lab.on("web1", &format!("set -e; {SQL}\n{before}"));
+        let was = lab.on("web1", &format!("{SQL}\n{stand}"));
+        lab.playbook(items);
+        let ran = lab.apply().ends(0);
+        let number = ran.json()["run"].as_str().unwrap().to_owned();
+        assert_ne!(lab.on("web1", &format!("{SQL}\n{stand}")), was, "{what}: {ran}");
+        let ran = lab.rempart(&["rollback", &number, "--yes"]);
+        let now = lab.on("web1", &format!("{SQL}\n{stand}"));
+        assert!(ran.code == 0 && now == was, "{what}:\n{}\n{ran}", differing(&was, &now));
+    }
+}
+
 const LIFELINES: &[Case] = &[
     case("sshd's settings are made", "", "- sshd: { settings: { MaxAuthTries: 4, LogLevel: VERBOSE } }"),
     case(
@@ -477,7 +531,7 @@ docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' rp
 // A kind that changes something and has no case here would go untested.
 #[test]
 fn every_kind_is_taken_back_on_a_real_host() {
-    let all = [FILES, ACCOUNTS, UNITS, LIFELINES, SERVICES].into_iter().flatten();
+    let all = [FILES, ACCOUNTS, UNITS, POSTGRES, LIFELINES, SERVICES].into_iter().flatten();
     let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
     for kind in KINDS.iter().filter(|entry| !entry.check) {
         let known = items.contains(&format!("{}: {{", kind.name)) || items.contains(&format!("{}:\n", kind.name));
