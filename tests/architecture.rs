@@ -23,12 +23,20 @@ const LONGEST_KIND: usize = 300;
 /// Files that may be longer, how long, and why.
 const LONGER: &[(&str, usize, &str)] = &[
     ("src/kinds/authorized_key.rs", 440, "one key and a whole file of them, each read, written and foreseen; to be cut"),
+    ("src/kinds/apt_repository.rs", 340, "every field of a deb822 entry, and the three ways of naming a key"),
+    ("src/kinds/apt_unattended_upgrades.rs", 410, "apt's settings, two timers and their files are one schedule"),
     ("src/kinds/docker_container.rs", 590, "every flag of a hardened container, wanted and as inspected; to be cut"),
     ("src/kinds/firewall_rule.rs", 500, "every way of writing a rule, and why some are refused"),
     ("src/kinds/firewall_ufw/host.rs", 320, "ufw's files and the kernel's tables, read together"),
     ("src/kinds/firewall_ufw/tuple.rs", 330, "ufw's own notation of a rule, read and written"),
     ("src/kinds/line.rs", 330, "a line, a pattern and a block are three ways of naming one thing"),
+    (
+        "src/kinds/ollama_model.rs",
+        400,
+        "a manifest, its layers and the folders between them, seen, fetched and taken back",
+    ),
     ("src/kinds/package_apt.rs", 360, "versions, holds and dpkg's half-done states"),
+    ("src/kinds/postgres_role.rs", 340, "every right of a role, its groups and its password, there and back"),
     ("src/kinds/squid.rs", 480, "the fields, the configuration made of them, and how a port is looked at"),
     ("src/kinds/sshd.rs", 620, "asks sshd itself, and tries a change on a copy; to be cut"),
     ("src/kinds/sysctl.rs", 320, "the kernel, its own file, and all files that are read after it"),

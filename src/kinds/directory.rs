@@ -213,7 +213,7 @@ impl Kind for Directory {
 }
 
 // Directories of the system itself, two deep below /usr and /var; what is mounted, rmdir refuses.
-fn is_of_the_system(path: &str) -> bool {
+pub(super) fn is_of_the_system(path: &str) -> bool {
     let inside = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| !rest.contains('/'));
     inside("/") || inside("/usr/") || inside("/var/") || inside("/etc/systemd/")
 }

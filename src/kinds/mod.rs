@@ -3,6 +3,9 @@
 //! A kind reads and proposes; it must not know the transport, plans, the engine, other kinds' insides, the clock, or
 //! this machine's files and network. To add one: its file, and its two sorted lines here.
 
+mod apt_repository;
+mod apt_unattended_upgrades;
+mod archive;
 mod assert;
 mod auditd;
 mod authorized_key;
@@ -10,6 +13,7 @@ mod command;
 mod cron;
 mod directory;
 mod docker_container;
+mod download;
 mod file;
 mod firewall_rule;
 mod firewall_ufw;
@@ -19,8 +23,13 @@ mod journald;
 mod line;
 mod logrotate;
 mod mount;
+mod ollama_model;
 mod package_apt;
 mod port_scan;
+mod postgres;
+mod postgres_database;
+mod postgres_role;
+mod postgres_setting;
 mod reboot;
 mod squid;
 mod sshd;
@@ -37,6 +46,9 @@ use crate::resource::{Entry, Resource, Reversal, Seen};
 
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
+    Entry::of::<apt_repository::AptRepository>(),
+    Entry::of::<apt_unattended_upgrades::AptUnattendedUpgrades>(),
+    Entry::of::<archive::Archive>(),
     Entry::of::<assert::Assert>(),
     Entry::of::<auditd::Auditd>(),
     Entry::of::<authorized_key::AuthorizedKey>(),
@@ -44,6 +56,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<cron::Cron>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<docker_container::DockerContainer>(),
+    Entry::of::<download::Download>(),
     Entry::of::<file::File>(),
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),
@@ -53,8 +66,12 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<line::Line>(),
     Entry::of::<logrotate::Logrotate>(),
     Entry::of::<mount::Mount>(),
+    Entry::of::<ollama_model::OllamaModel>(),
     Entry::of::<package_apt::PackageApt>(),
     Entry::of::<port_scan::PortScan>(),
+    Entry::of::<postgres_database::PostgresDatabase>(),
+    Entry::of::<postgres_role::PostgresRole>(),
+    Entry::of::<postgres_setting::PostgresSetting>(),
     Entry::of::<reboot::Reboot>(),
     Entry::of::<squid::Squid>(),
     Entry::of::<sshd::Sshd>(),

@@ -4,6 +4,9 @@ mod hostile;
 
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::KINDS;
 use crate::model::{HostName, Source};
 use crate::resource::{
@@ -79,7 +82,13 @@ fn examples(entry: &Entry) -> Vec<Box<dyn Resource>> {
     };
     // What the playbook loader makes of `from`.
     let rendered = ("content", "rendered\n");
-    let written: &[(&str, &str)] = if entry.name == "template" { &[rendered] } else { &[] };
+    let manifest = r#"{"config":{"digest":"sha256:00","size":1},"layers":[]}"#.replace("00", &"0".repeat(64));
+    let manifest = BASE64_STANDARD.encode(manifest);
+    let written: &[(&str, &str)] = match entry.name {
+        "template" => &[rendered],
+        "ollama_model" => &[("source_base64", &manifest)],
+        _ => &[],
+    };
     let present = with(written).unwrap_or_else(|told| panic!("{}: {told:?}", entry.name));
     [present].into_iter().chain(with(&[("state", "absent")]).ok()).collect()
 }
@@ -184,8 +193,12 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("auditd", "50-identity"),
         ("authorized_key", "anna SHA256:0123456789012345678901234567890123456789012"),
         ("cron", "models"),
+        ("apt_repository", "pgdg-main"),
+        ("apt_unattended_upgrades", "unattended-upgrades"),
+        ("archive", "/opt/it's here"),
         ("directory", "/srv/it's here"),
         ("docker_container", "app"),
+        ("download", "/srv/it's here"),
         ("file", "/etc/x: y, {z}"),
         ("firewall_rule", "allow 22/tcp"),
         ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
@@ -197,7 +210,11 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("line", "/etc/x line a: 'b' {c}"),
         ("line", "/etc/x match ^#?a\\s"),
         ("line", "/etc/x block ; a"),
+        ("ollama_model", "qwen2.5:0.5b in /srv/it's here"),
         ("package_apt", "squid:amd64"),
+        ("postgres_database", "it's \"app\""),
+        ("postgres_role", "app $(id)"),
+        ("postgres_setting", "work_mem"),
         ("squid", "/etc/squid/squid.conf"),
         ("sshd", "/etc/ssh/sshd_config.d/10-a.conf"),
         ("sudoers", "50-deploy"),
@@ -217,6 +234,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
     }
     let kept = [
         ("authorized_key", "anna keys"),
+        ("archive", "/opt"),
         ("command", "touch /x"),
         ("directory", "/etc"),
         ("file", "/etc/passwd"),
@@ -227,6 +245,8 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("group", "sudo"),
         ("package_apt", "openssh-server"),
         ("package_apt", "a\tb"),
+        ("postgres_database", "template1"),
+        ("postgres_role", "postgres"),
         ("systemd_unit", "ssh.service"),
         ("template", "/home/admin/.ssh/authorized_keys"),
         ("user", "admin"),

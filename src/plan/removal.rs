@@ -65,7 +65,7 @@ fn rank(brings: &[Provision]) -> u8 {
         Provision::Package(_) => 3,
         Provision::User(_) | Provision::Group(_) => 2,
         Provision::Path(_) | Provision::Part(_) => 1,
-        Provision::Unit(_) | Provision::Kind(_) => 0,
+        Provision::Unit(_) | Provision::Role(_) | Provision::Kind(_) => 0,
     };
     // A unit brings its file, too.
     let unit = brings.iter().any(|provision| matches!(provision, Provision::Unit(_)));

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::convert::{of_text, to_node};
 use super::item::marked;
 use super::render::Stop;
@@ -18,6 +21,8 @@ pub(super) struct Shape {
     from: bool,
     /// `source` names a file that becomes `content`, unrendered.
     source: bool,
+    /// `source` names a file of any bytes, which become `source_base64`.
+    bytes: bool,
     /// `format` says what lines the content is made of.
     format: bool,
 }
@@ -27,7 +32,12 @@ impl Shape {
         let schema = (kind.schema)(&mut schemars::SchemaGenerator::default()).to_value();
         let has = |name: &str| schema.get("properties").and_then(|all| all.get(name)).is_some();
         let content = has("content");
-        Self { from: content && has("from"), source: content && has("source"), format: content && has("format") }
+        Self {
+            from: content && has("from"),
+            source: content && has("source"),
+            bytes: !content && has("source"),
+            format: content && has("format"),
+        }
     }
 }
 
@@ -138,6 +148,13 @@ impl Filler<'_> {
         let Value::Map(mut done) = fields.value else { return None };
         if let Some((place, node)) = text {
             done.push(Entry { key: "content".into(), place, node });
+        }
+        if let Some(source) = given("source", shape.bytes) {
+            let fields = Node::new(fields.place.clone(), Value::Map(done.clone()));
+            done.retain(|entry| entry.key != "source_base64");
+            if let Some(node) = self.bytes(&fields, folder) {
+                done.push(Entry { key: "source_base64".into(), place: source.place.clone(), node });
+            }
         }
         Some(Node::new(fields.place, Value::Map(done)))
     }
@@ -271,6 +288,18 @@ impl Filler<'_> {
         let path = self.find(source, folder, "files", "a file is missing")?;
         match yaml::read(&path) {
             Ok(file) => Some(Node::new(source.place.clone(), Value::Text(file.text.clone()))),
+            Err(told) => {
+                self.faults.push(told.see(&source.place, "named here"));
+                None
+            }
+        }
+    }
+
+    fn bytes(&mut self, fields: &Node, folder: &Path) -> Option<Node> {
+        let source = fields.get("source")?;
+        let path = self.find(source, folder, "files", "a file is missing")?;
+        match yaml::read_bytes(&path) {
+            Ok(bytes) => Some(Node::new(source.place.clone(), Value::Text(BASE64_STANDARD.encode(bytes)))),
             Err(told) => {
                 self.faults.push(told.see(&source.place, "named here"));
                 None

@@ -6,12 +6,14 @@ mod dot;
 mod line;
 mod mermaid;
 mod shell;
+mod sql;
 mod xml;
 
 pub use dot::quote_dot;
 pub use line::{Format, fits};
 pub use mermaid::quote_mermaid;
 pub use shell::{Sh, ShArg, quote_sh};
+pub use sql::{quote_sql_name, quote_sql_text};
 pub use xml::quote_xml;
 
 /// Writes POSIX sh from a template whose `{}` are replaced by quoted values.

@@ -73,6 +73,33 @@ impl ManagedFile {
         Ok(Some(fields))
     }
 
+    /// The fields of a file that is one of several: the content as `name`, the others as `name.mode` and so on.
+    pub fn desired_as(&self, name: &str) -> Fields {
+        match self.desired() {
+            Desired::Present(fields) => fields.into_iter().map(|(field, value)| (part(name, &field), value)).collect(),
+            Desired::Absent => Fields::new(),
+        }
+    }
+
+    /// As [`ManagedFile::read`], with the names of [`ManagedFile::desired_as`].
+    ///
+    /// # Errors
+    /// Something else than a regular file stands there, or it could not be read.
+    pub fn read_as(&self, answer: &Answer, name: &str) -> Result<Option<Fields>, ProbeError> {
+        let fields = self.read(answer)?;
+        Ok(fields.map(|fields| fields.into_iter().map(|(field, value)| (part(name, &field), value)).collect()))
+    }
+
+    /// The precondition that the file is as fields of [`ManagedFile::read_as`] say, or absent where they say nothing.
+    pub fn expect_as(&self, seen: &Seen, name: &str) -> Expect {
+        let signature = match seen {
+            Seen::Present(fields) => fields.get(&part(name, "signature")),
+            _ => None,
+        };
+        let was = signature.map(|value| Fields::from([("signature".to_owned(), value.clone())]));
+        self.expect(&was.map_or(Seen::Absent, Seen::Present))
+    }
+
     /// The precondition that the file is as `seen` says.
     pub fn expect(&self, seen: &Seen) -> Expect {
         expect_signature(&self.path, seen)
@@ -159,6 +186,10 @@ impl ManagedFile {
         let hidden = format!("{} is refused; why is hidden, since the text holds a secret", self.path);
         sh!("(\nrp_check() {\n{}\n}\nrp_check \"$1\"\n) >/dev/null 2>&1 || { echo {} >&2; return 1; }", check, hidden)
     }
+}
+
+fn part(name: &str, field: &str) -> String {
+    if field == "content" { name.to_owned() } else { format!("{name}.{field}") }
 }
 
 fn expect_signature(path: &str, seen: &Seen) -> Expect {

@@ -26,6 +26,7 @@ mod step;
 mod systemd;
 mod texts;
 mod unit_files;
+mod verified;
 
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
 pub use authorized::AuthorizedLine;
@@ -55,3 +56,4 @@ pub use systemd::{
 };
 pub use texts::Texts;
 pub use unit_files::{PROVE_UNIT, UNIT_FOLDER, UnitFiles, unit_uses};
+pub use verified::{Sum, ask_sum, is_sha256, sum};

@@ -38,6 +38,7 @@ pub struct ProbeScript {
     sections: BTreeMap<String, Sh>,
     gathers: BTreeMap<&'static str, (&'static str, BTreeSet<String>)>,
     looks: BTreeMap<String, Look>,
+    shared: BTreeMap<&'static str, Sh>,
     prelude: Sh,
 }
 
@@ -91,6 +92,11 @@ impl ProbeScript {
         }
     }
 
+    /// Adds a shell function that a section calls, under a name of its own; asking twice defines it once.
+    pub fn shared(&mut self, name: &'static str, function: Sh) {
+        self.shared.insert(name, function);
+    }
+
     /// Adds one operand to a command that takes many (`dpkg-query -W a b c`); it runs once with all of them, sorted.
     /// The section's name is the command's name here.
     pub fn gather(&mut self, name: &'static str, command: &'static str, operand: &str) {
@@ -118,6 +124,9 @@ impl ProbeScript {
         let mut text = Sh::default();
         text.line(Sh::program_of_the_user(&PROLOGUE.replace("@NONCE@", &quote_sh(nonce))));
         text.line(self.prelude);
+        for function in self.shared.into_values() {
+            text.line(function);
+        }
         let stats: Vec<String> = self.stats.into_iter().collect();
         for (at, chunk) in stats.chunks(500).enumerate() {
             text.line(sh!(

@@ -17,6 +17,8 @@ pub enum Provision {
     Package(String),
     /// A systemd unit, with its suffix.
     Unit(String),
+    /// A role of PostgreSQL.
+    Role(String),
     /// All resources of a kind on the host, such as every `firewall_rule` for the firewall.
     Kind(&'static str),
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Provision {
             Provision::Group(name) => write!(f, "group {name}"),
             Provision::Package(name) => write!(f, "package {name}"),
             Provision::Unit(name) => write!(f, "unit {name}"),
+            Provision::Role(name) => write!(f, "role {name}"),
             Provision::Kind(name) => write!(f, "every {name}"),
         }
     }

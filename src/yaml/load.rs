@@ -16,6 +16,25 @@ pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The file is missing, unreadable, no regular file, over [`MAX_BYTES`], or not UTF-8 text.
 pub fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let shown = path.display().to_string();
+    let fail = |detail: String, fix: &str| {
+        Err(Diagnostic::error("not a text file").at(&Place::outside(&shown), "").because(detail).fix(fix))
+    };
+    match String::from_utf8(read_bytes(path)?) {
+        Ok(text) if text.contains('\0') => fail("it holds NUL bytes".into(), "name a text file in UTF-8"),
+        Ok(text) => Ok(Source::new(shown, text)),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            fail(format!("byte {at} is not UTF-8"), "save it in UTF-8, or name the right file")
+        }
+    }
+}
+
+/// Reads a file of any content, or says what is wrong with it.
+///
+/// # Errors
+/// The file is missing, unreadable, no regular file, or over [`MAX_BYTES`].
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let shown = path.display().to_string();
     let fail = |summary: &str, detail: String, fix: &str| {
         Err(Diagnostic::error(summary).at(&Place::outside(&shown), "").because(detail).fix(fix))
     };
@@ -35,14 +54,5 @@ pub fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
         let detail = format!("{} bytes; the limit is {MAX_BYTES}", about.len().max(bytes.len() as u64));
         return fail("the file is too large", detail, "split it, or name the right file");
     }
-    match String::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => {
-            fail("not a text file", "it holds NUL bytes".into(), "name a text file in UTF-8")
-        }
-        Ok(text) => Ok(Source::new(shown, text)),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            fail("not a text file", format!("byte {at} is not UTF-8"), "save it in UTF-8, or name the right file")
-        }
-    }
+    Ok(bytes)
 }

@@ -10,7 +10,7 @@ mod parse;
 mod scalar;
 
 pub use decode::{decode, secret_text_schema};
-pub use load::{MAX_BYTES, read};
+pub use load::{MAX_BYTES, read, read_bytes};
 pub use node::{Entry, Node, Value};
 pub use parse::parse;
 pub use scalar::Dialect;

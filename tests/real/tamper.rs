@@ -31,9 +31,10 @@ macro_rules! tampered {
 }
 
 tampered! {
-    assert auditd authorized_key command cron directory docker_container file firewall_rule firewall_ufw group http_probe
-    journald line logrotate mount package_apt port_scan reboot squid sshd sudoers symlink sysctl systemd_credential
-    systemd_timer systemd_unit template user
+    apt_repository apt_unattended_upgrades archive assert auditd authorized_key command cron directory
+    docker_container download file firewall_rule firewall_ufw group http_probe journald line logrotate mount
+    ollama_model package_apt port_scan postgres_database postgres_role postgres_setting reboot squid sshd sudoers
+    symlink sysctl systemd_credential systemd_timer systemd_unit template user
 }
 
 /// Kinds whose hosts run Docker.

@@ -129,6 +129,48 @@ setfacl -m u:backup:rwx -d -m u:backup:rx /srv/old /srv/empty",
 "#,
     ),
     case(
+        "a download comes, one is changed, one goes",
+        "printf old > /srv/changed; chown games /srv/changed; setfacl -m u:backup:r /srv/changed; echo x > /srv/unwanted",
+        r#"
+- download: { path: /srv/brought, source: brought, sha256: da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170 }
+- download: { path: /srv/changed, source: brought, sha256: da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170 }
+- download: { path: /srv/unwanted, state: absent }
+"#,
+    ),
+    case(
+        "an archive is unpacked, over another one too, and one goes",
+        "mkdir -p /srv/old/d /srv/unpacked; printf 'sha256 %064d\\nstrip 0\\n' 0 | tee /srv/old/.rempart.archive > /srv/unpacked/.rempart.archive
+echo mine > /srv/old/d/mine; chown -R games /srv/old; chmod 0700 /srv/old",
+        r#"
+- download: { path: /opt/tool.tar.gz, source: tool.tar.gz, sha256: 5f49d8a28cbbaf8232347177e85eb283e987dd7a70daaeaa5b0a3f60730ac202 }
+- archive: { path: /srv/new, from: /opt/tool.tar.gz, sha256: 5f49d8a28cbbaf8232347177e85eb283e987dd7a70daaeaa5b0a3f60730ac202, strip: 1 }
+- archive: { path: /srv/old, from: /opt/tool.tar.gz, sha256: 5f49d8a28cbbaf8232347177e85eb283e987dd7a70daaeaa5b0a3f60730ac202 }
+- archive: { path: /srv/unpacked, state: absent }
+"#,
+    ),
+    case(
+        "repositories come, are changed and go",
+        "printf 'Types: deb\\nURIs: file:/srv/elsewhere\\nSuites: ./\\n' > /etc/apt/sources.list.d/rp-ours.sources
+install -m 0600 /dev/null /etc/apt/sources.list.d/rp-gone.sources; echo x > /etc/apt/keyrings/rp-gone.asc",
+        r#"
+- directory: { path: /srv/repo }
+- download: { path: /srv/repo/InRelease, source: InRelease, sha256: 58f3ffc5b104cef8e49be00352d334f995d2fd5ddb5b4f1d29c0c8d079d885f5 }
+- download: { path: /srv/repo/Packages, source: Packages, sha256: 4af6eb1406a360af77b6f80c8e179e02e1d23acf0095d3df3193a72e195db0db }
+- apt_repository: { name: rp-gone, state: absent }
+- apt_repository: { name: rp-ours, uris: ["file:/srv/repo"], suites: [./], source: key.gpg, fingerprints: [C17F8E51F5BD5E9225E416B606EFF7917CFB36FD] }
+"#,
+    ),
+    case(
+        "a model that is there in part becomes another one, and one goes",
+        "mkdir -p /srv/store/blobs /srv/store/manifests/registry.ollama.ai/library/tiny /srv/store/manifests/registry.ollama.ai/library/gone
+cd /srv/store; printf 'brought\\n' > blobs/sha256-da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170; chmod 0600 blobs/*
+echo old > manifests/registry.ollama.ai/library/tiny/latest; echo x > manifests/registry.ollama.ai/library/gone/latest",
+        r#"
+- ollama_model: { name: tiny, models_dir: /srv/store, source: tiny.json }
+- ollama_model: { name: gone, models_dir: /srv/store, state: absent }
+"#,
+    ),
+    case(
         "a command says what it touches, and how it is undone",
         "echo old > /srv/touched; rm -f /srv/made",
         r#"
@@ -155,6 +197,19 @@ echo 'net.ipv4.tcp_syncookies = 1' > /etc/sysctl.d/99-rempart-net.ipv4.tcp_synco
 #[test]
 fn files_directories_commands_and_settings_are_put_back() {
     let Some(lab) = booted("undo of files", "acl") else { return };
+    lab.write("files/brought", "brought\n");
+    let layer = "da6f88aefe2430b84be2620eaf1be89f39776d5ce32b272f9c73642c19b95170";
+    lab.write("files/tiny.json", &format!(r#"{{"layers":[],"config":{{"digest":"sha256:{layer}","size":8}}}}"#));
+    for file in [
+        "archive/files/tool.tar.gz",
+        "apt_repository/files/InRelease",
+        "apt_repository/files/Packages",
+        "apt_repository/files/key.gpg",
+    ] {
+        let from = format!("{}/tests/tamper/{file}", env!("CARGO_MANIFEST_DIR"));
+        let name = file.rsplit('/').next().unwrap();
+        std::fs::copy(from, lab.folder.path().join("files").join(name)).unwrap();
+    }
     there_and_back(&lab, FILES);
     // Written from a template, checked before.
     lab.write("templates/x.j2", "x {{ host }}\n");
@@ -420,6 +475,15 @@ const UNITS: &[Case] = &[
         "- systemd_unit: { name: systemd-pstore, masked: false, enabled: true }",
     ),
     case(
+        "upgrades install themselves, at another time",
+        "mkdir -p /etc/systemd/system/apt-daily.timer.d; printf '[Timer]\\nRandomizedDelaySec=1h\\n' > /etc/systemd/system/apt-daily.timer.d/rempart.conf
+systemctl daemon-reload; systemctl disable -q --now apt-daily-upgrade.timer",
+        r#"
+- package_apt: { name: unattended-upgrades }
+- apt_unattended_upgrades: { reboot: true, update_at: ["02:00"], upgrade_at: ["Sun 03:00"], spread_minutes: 30 }
+"#,
+    ),
+    case(
         "one is removed with all that it has",
         "systemctl unmask -q systemd-pstore",
         "- systemd_unit: { name: rp-one, state: absent }",
@@ -458,6 +522,60 @@ systemctl daemon-reload; systemctl start rp-env",
 fn units_are_put_back_and_run_on_what_is_put_back() {
     let Some(lab) = Lab::boot_one("undo of units") else { return };
     there_and_back(&lab, UNITS);
+}
+
+const SQL: &str = "cd /; rp_sql() { setpriv --reuid=postgres --regid=postgres --init-groups -- psql -XAtq -v ON_ERROR_STOP=1 \"$@\"; }";
+
+const POSTGRES: &[Case] = &[
+    case(
+        "roles and databases come",
+        "true",
+        r#"
+- postgres_role: { name: rp_group }
+- postgres_role: { name: rp app, login: true, member_of: [rp_group], password: "not so secret" }
+- postgres_database: { name: rp app, owner: rp app, public: false }
+"#,
+    ),
+    case(
+        "they are changed",
+        "rp_sql -c 'CREATE ROLE rp_old SUPERUSER CONNECTION LIMIT 3' -c 'CREATE ROLE rp_one' -c 'GRANT rp_one TO rp_old' -c 'CREATE DATABASE rp_old'",
+        r#"
+- postgres_role: { name: rp_old, login: true, createdb: true, member_of: [pg_monitor], member_of_exclusive: true }
+- postgres_database: { name: rp_old, owner: rp_old, connection_limit: 5, public: false }
+"#,
+    ),
+    case(
+        "settings are made, changed and let go",
+        "rp_sql -c \"ALTER SYSTEM SET work_mem = '8MB'\" -c \"ALTER SYSTEM SET statement_timeout = '1h'\" -c 'SELECT pg_reload_conf()'; sleep 1",
+        r#"
+- postgres_setting: { name: work_mem, value: 16MB }
+- postgres_setting: { name: log_connections, value: "on" }
+- postgres_setting: { name: max_connections, value: 55, restart: true }
+- postgres_setting: { name: statement_timeout, state: absent }
+"#,
+    ),
+];
+
+#[test]
+fn roles_databases_and_settings_are_put_back() {
+    let Some(lab) = booted("undo of postgres", "postgresql") else { return };
+    lab.on("web1", "systemctl enable -q --now postgresql postgresql@15-main");
+    let stand = "cat /var/lib/postgresql/15/main/postgresql.auto.conf; rp_sql -c \"SELECT rolname, rolcanlogin, rolsuper, \
+                 rolcreatedb, rolconnlimit FROM pg_roles ORDER BY 1\" -c 'SELECT roleid::regrole, member::regrole FROM \
+                 pg_auth_members ORDER BY 1, 2' -c \"SELECT datname, datdba::regrole, datconnlimit, \
+                 has_database_privilege('public', oid, 'CONNECT') FROM pg_database ORDER BY 1\" \
+                 -c \"SELECT name, setting FROM pg_settings WHERE name IN ('work_mem', 'max_connections')\"";
+    for Case { what, before, items } in POSTGRES {
+        lab.on("web1", &format!("set -e; {SQL}\n{before}"));
+        let was = lab.on("web1", &format!("{SQL}\n{stand}"));
+        lab.playbook(items);
+        let ran = lab.apply().ends(0);
+        let number = ran.json()["run"].as_str().unwrap().to_owned();
+        assert_ne!(lab.on("web1", &format!("{SQL}\n{stand}")), was, "{what}: {ran}");
+        let ran = lab.rempart(&["rollback", &number, "--yes"]);
+        let now = lab.on("web1", &format!("{SQL}\n{stand}"));
+        assert!(ran.code == 0 && now == was, "{what}:\n{}\n{ran}", differing(&was, &now));
+    }
 }
 
 const LIFELINES: &[Case] = &[
@@ -613,7 +731,7 @@ docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' rp
 // A kind that changes something and has no case here would go untested.
 #[test]
 fn every_kind_is_taken_back_on_a_real_host() {
-    let all = [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, SERVICES].into_iter().flatten();
+    let all = [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, POSTGRES, SERVICES].into_iter().flatten();
     let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
     for kind in KINDS.iter().filter(|entry| !entry.check) {
         let known = items.contains(&format!("{}: {{", kind.name)) || items.contains(&format!("{}:\n", kind.name));

@@ -1,0 +1,3 @@
+# expect: apt_repository:rp-ours
+# field: key
+rm /etc/apt/keyrings/rp-ours.asc

@@ -1,0 +1,3 @@
+# expect: apt_repository:rp-ours
+# field: lists
+rm /var/lib/apt/lists/*InRelease

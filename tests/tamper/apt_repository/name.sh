@@ -1,0 +1,3 @@
+# expect: apt_repository:rp-ours
+# field: name
+rm /etc/apt/sources.list.d/rp-ours.sources

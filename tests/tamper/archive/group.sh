@@ -1,0 +1,3 @@
+# expect: archive:/opt/the tool
+# field: group
+chgrp audio '/opt/the tool'

@@ -1,0 +1,3 @@
+# expect: archive:/opt/the tool
+# field: mode
+chmod 0777 '/opt/the tool'

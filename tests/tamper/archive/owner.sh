@@ -1,0 +1,3 @@
+# expect: archive:/opt/the tool
+# field: owner
+chown backup '/opt/the tool'

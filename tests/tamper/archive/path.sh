@@ -1,0 +1,3 @@
+# expect: archive:/srv/things
+# field: path
+rm -r /srv/things

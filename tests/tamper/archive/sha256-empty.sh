@@ -1,0 +1,3 @@
+# expect: archive:/srv/things
+# field: sha256
+rm -r /srv/things; mkdir /srv/things

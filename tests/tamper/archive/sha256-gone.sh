@@ -1,0 +1,3 @@
+# expect: archive:/opt/the tool
+# field: sha256
+rm '/opt/the tool/.rempart.archive'

@@ -1,0 +1,3 @@
+# expect: archive:/opt/unwanted
+# field: state
+cp -a /srv/things /opt/unwanted

@@ -1,0 +1,3 @@
+# expect: download:/srv/small $(id)
+# field: group
+chgrp audio '/srv/small $(id)'

@@ -1,0 +1,3 @@
+# expect: download:/srv/small $(id)
+# field: owner
+chown backup '/srv/small $(id)'

@@ -1,0 +1,3 @@
+# expect: download:/srv/small $(id)
+# field: path
+rm '/srv/small $(id)'

@@ -1,0 +1,3 @@
+# expect: download:/srv/small $(id)
+# field: sha256
+printf 'small!' > '/srv/small $(id)'

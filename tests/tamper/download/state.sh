@@ -1,0 +1,3 @@
+# expect: download:/srv/unwanted
+# field: state
+echo here > /srv/unwanted

@@ -1,0 +1,3 @@
+# expect: ollama_model:tiny:1b in /srv/models
+# field: owner
+chown daemon /srv/models/manifests/registry.ollama.ai/library/tiny/1b

@@ -1,0 +1,5 @@
+# expect: postgres_role:rp app "q"
+# field: replication
+cd /; setpriv --reuid=postgres --regid=postgres --init-groups -- psql -XAtq -d postgres -v ON_ERROR_STOP=1 <<'END'
+ALTER ROLE "rp app ""q""" REPLICATION;
+END
