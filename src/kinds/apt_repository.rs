@@ -46,6 +46,7 @@ pub struct AptRepository {
     key: Option<String>,
     /// Instead of `key`: a local file that holds it, relative to the playbook, armored or not.
     #[serde(default)]
+    #[schemars(extend("x-read" = "bytes"))]
     source: Option<String>,
     // What the playbook loader reads from `source`.
     #[serde(default)]

@@ -29,6 +29,7 @@ pub struct Download {
     url: Option<String>,
     /// Instead of `url`: a local file, relative to the playbook, of any content and at most 16 MiB.
     #[serde(default)]
+    #[schemars(extend("x-read" = "bytes"))]
     source: Option<String>,
     // What the playbook loader reads from `source`.
     #[serde(default)]

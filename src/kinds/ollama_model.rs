@@ -34,6 +34,7 @@ pub struct OllamaModel {
     models_dir: String,
     /// The manifest: a local file, relative to the playbook.
     #[serde(default)]
+    #[schemars(extend("x-read" = "bytes"))]
     source: Option<String>,
     // What the playbook loader reads from `source`.
     #[serde(default)]

@@ -221,9 +221,7 @@ mod tests {
         }
     }
 
-    const TOLD: &str =
-        "boot ad63c7ed-3471-421f-b5e4-79f0cee6b58e\nrequired linux-image-amd64 \nkernel 6.1.0-18-amd64 6.1.0-17-amd64
-since Fri 2026-11-27 02:31:05.123456 UTC\nend\n";
+    const TOLD: &str = "running 6.1.0-17-amd64\nboot ad63c7ed-3471-421f-b5e4-79f0cee6b58e\nrequired linux-image-amd64 \nkernel 6.1.0-18-amd64 6.1.0-17-amd64\nsince Fri 2026-11-27 02:31:05.123456 UTC\nend\n";
 
     #[test]
     fn each_reason_is_told_and_may_be_left_out() {

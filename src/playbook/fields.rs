@@ -21,7 +21,7 @@ pub(super) struct Shape {
     from: bool,
     /// `source` names a file that becomes `content`, unrendered.
     source: bool,
-    /// `source` names a file of any bytes, which become `source_base64`.
+    /// `source` names a file of any bytes, which become `source_base64`; its kind says so in its schema (`x-read`).
     bytes: bool,
     /// `format` says what lines the content is made of.
     format: bool,
@@ -35,7 +35,7 @@ impl Shape {
         Self {
             from: content && has("from"),
             source: content && has("source"),
-            bytes: !content && has("source"),
+            bytes: schema.pointer("/properties/source/x-read").is_some(),
             format: content && has("format"),
         }
     }
