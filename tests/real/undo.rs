@@ -241,12 +241,12 @@ const MOUNTS: &[Case] = &[
     ),
     case(
         "mounted with other options",
-        "mkdir -p /srv/rp-old; echo 'tmpfs /srv/rp-old tmpfs size=8M,nosuid 0 0 ' >> /etc/fstab; mount /srv/rp-old; echo kept > /srv/rp-old/x",
+        "mkdir -p /srv/rp-old; echo 'tmpfs /srv/rp-old tmpfs size=8M,nosuid 0 0 ' >> /etc/fstab; systemctl daemon-reload; mount /srv/rp-old; echo kept > /srv/rp-old/x",
         "- mount: { path: /srv/rp-old, source: tmpfs, fstype: tmpfs, options: [size=16M, noexec, nodev] }",
     ),
     case(
         "a bind mount of others shows something else, read-only",
-        "mkdir -p /srv/rp-a /srv/rp-b /srv/rp-bind; echo '/srv/rp-a /srv/rp-bind none bind 0 0' >> /etc/fstab; mount /srv/rp-bind",
+        "mkdir -p /srv/rp-a /srv/rp-b /srv/rp-bind; echo '/srv/rp-a /srv/rp-bind none bind 0 0' >> /etc/fstab; systemctl daemon-reload; mount /srv/rp-bind",
         "- mount: { path: /srv/rp-bind, source: /srv/rp-b, fstype: none, options: [bind, ro] }",
     ),
     case("unmounted", "", "- mount: { path: /srv/rp-bind, state: absent }"),
