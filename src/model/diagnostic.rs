@@ -90,9 +90,12 @@ impl Diagnostic {
 
 /// The known name that `wrong` was probably meant to be, if one is near.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = (wrong.chars().count() / 3).clamp(1, 3);
+    let length = wrong.chars().count();
+    let near = (length / 3).clamp(1, 3);
     known
         .into_iter()
+        // What differs in length by more than that is not near; whole files have been taken for a name.
+        .filter(|name| name.chars().count().abs_diff(length) <= near)
         .map(|name| (strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= near)
         .min()

@@ -28,6 +28,7 @@ fn hostile() -> Vec<String> {
         "",
     ];
     let mut all: Vec<String> = texts.map(str::to_owned).into();
+    // Far over what Linux takes as one argument (128 KiB).
     all.push(format!("rpmark{}", "x".repeat(1_000_000)));
     all
 }
@@ -56,11 +57,17 @@ fn items(entry: &Entry) -> Vec<Node> {
     };
     collect(entry.example);
     collect(&std::fs::read_to_string(path).unwrap());
-    // The one with the most to spoil; the others say the same in fewer words.
+    // A password is stretched anew for each script, which takes its time; its own test says that it is a payload.
+    for item in &mut found {
+        if let Value::Map(entries) = &mut item.value {
+            entries.retain(|known| (entry.name, &*known.key) != ("postgres_role", "password"));
+        }
+    }
+    // Those with the most to spoil; the others say the same in fewer words.
     let places =
         |item: &Node| (0_usize..).find(|at| !spoil(&mut item.clone(), &mut at.clone(), "")).unwrap_or_default();
     found.sort_by_key(|item| std::cmp::Reverse(places(item)));
-    found.truncate(1);
+    found.truncate(3);
     if entry.name == "template" {
         for item in &mut found {
             put(item, "content", Value::Text("rendered\n".into()));
@@ -182,7 +189,7 @@ fn hostile_values_are_refused_with_a_place_or_stay_one_word() {
     let (taken, refused) = tried.iter().fold((0, 0), |(a, b), tried| (a + tried.taken, b + tried.refused));
     let mut faults: Vec<&String> = tried.iter().flat_map(|tried| &tried.faults).collect();
     faults.dedup();
-    assert!(taken > 1000 && refused > 1000, "{taken} taken, {refused} refused");
+    assert!(taken > 1000 && refused > 5000, "{taken} taken, {refused} refused");
     assert!(faults.is_empty(), "{} faults\n{faults:#?}", faults.len());
 }
 
@@ -225,7 +232,7 @@ fn try_out(entry: &Entry) -> Tried {
 fn loose(script: &str, text: &str) -> Option<String> {
     // Linux takes no argument over 128 KiB.
     if text.len() > 100_000 {
-        return script.contains(text).then(|| "a megabyte".to_owned());
+        return script.contains(text).then(|| "more than one argument may have".to_owned());
     }
     if script.contains('\0') {
         return Some("a NUL".to_owned());
