@@ -6,11 +6,11 @@ use std::fmt::Debug;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use super::{Answer, Context, Fault, Fields, Foreseen, ProbeScript, Provision, Seen, Step};
-use crate::model::{Diagnostic, ResourceId};
-use crate::yaml::{self, Node};
+use crate::model::{Diagnostic, Place, ResourceId};
+use crate::yaml::{self, Node, Value};
 
 /// What a resource should be like.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
 
     /// The least that a playbook writes to name the resource of a key. With `state: absent` it is what removes it, which
     /// is how something goes that rempart made and nobody declares any more. `None` = rempart cannot remove it.
-    fn named(key: &str) -> Option<Value> {
+    fn named(key: &str) -> Option<Json> {
         Self::NAMED_BY.map(|field| serde_json::json!({ field: key }))
     }
 
@@ -256,7 +256,7 @@ pub struct Entry {
     /// See [`Kind::ENDS_BATCH`].
     pub ends_batch: bool,
     /// See [`Kind::named`].
-    pub named: fn(&str) -> Option<Value>,
+    pub named: fn(&str) -> Option<Json>,
     /// See [`Kind::parts`].
     pub parts: for<'a> fn(&'a str) -> Vec<&'a str>,
     /// The JSON Schema of its fields.
@@ -311,7 +311,32 @@ fn typed<'a, K: Kind>(batch: &[&'a dyn Resource]) -> Vec<&'a K> {
     batch.iter().filter_map(|resource| resource.as_any().downcast_ref::<K>()).collect()
 }
 
+// Linux takes no argument over 128 KiB. What travels as a payload may be longer.
+const LONGEST: usize = 64 << 10;
+const PAYLOADS: [&str; 2] = ["content", "source_base64"];
+
+fn too_long(kind: &str, node: &Node) -> Option<Box<Diagnostic>> {
+    let told = |place: &Place, length: usize| {
+        let why = format!("it has {length} bytes; a value of {LONGEST} or more cannot reach a command on the host");
+        let told = Diagnostic::error(format!("a value that {kind} cannot take")).at(place, "too long").because(why);
+        Some(Box::new(told))
+    };
+    match &node.value {
+        Value::Text(text) if text.len() >= LONGEST => told(&node.place, text.len()),
+        Value::List(parts) => parts.iter().find_map(|part| too_long(kind, part)),
+        Value::Map(entries) => entries.iter().find_map(|entry| match entry.key.len() {
+            length if length >= LONGEST => told(&entry.place, length),
+            _ if PAYLOADS.contains(&entry.key.as_str()) => None,
+            _ => too_long(kind, &entry.node),
+        }),
+        _ => None,
+    }
+}
+
 fn load<K: Kind>(node: &Node, context: &Context<'_>) -> Result<Box<dyn Resource>, Box<Diagnostic>> {
+    if let Some(told) = too_long(K::NAME, node) {
+        return Err(told);
+    }
     let mut kind: K = yaml::decode(node)?;
     kind.settle(context).map_err(|fault| {
         // The innermost part of `field.part` that was written is where the caret goes.
