@@ -129,7 +129,7 @@ impl AptRepository {
             None if self.state == State::Absent => self.file(self.key_path(), String::new()).read_as(answer, "key")?,
             None => None,
         };
-        if sources.is_none() && (key.is_none() || self.state == State::Present) {
+        if sources.is_none() && key.is_none() {
             return Ok(Seen::Absent);
         }
         let mut fields: Fields = sources.into_iter().chain(key).flatten().collect();
