@@ -129,7 +129,7 @@ impl AptRepository {
             None if self.state == State::Absent => self.file(self.key_path(), String::new()).read_as(answer, "key")?,
             None => None,
         };
-        if sources.is_none() && (key.is_none() || self.state == State::Present) {
+        if sources.is_none() && key.is_none() {
             return Ok(Seen::Absent);
         }
         let mut fields: Fields = sources.into_iter().chain(key).flatten().collect();
@@ -170,7 +170,7 @@ impl AptRepository {
         }
         if is_new || differs("sources") {
             let payload = step.payloads.len();
-            step.script.line(sh!("rp_valid() {{ rp_update \"$1\" {}; }", self.name)).line(sh!(
+            step.script.line(sh!("rp_valid() { rp_update \"$1\" {}; }", self.name)).line(sh!(
                 "rp_put \"$P/\"{} {} 0644 root root rp_valid",
                 payload,
                 sources.path

@@ -100,7 +100,9 @@ impl OllamaModel {
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
             !part.is_empty() && part.len() <= 80 && !part.starts_with(['.', '-', ':']) && part.chars().all(plain)
         };
-        parts.iter().all(fine).then_some(parts)
+        // Only a host has a colon, before its port.
+        let is_split = parts.iter().skip(1).all(|part| !part.contains(':'));
+        (is_split && parts.iter().all(fine)).then_some(parts)
     }
 
     fn manifest_path(&self) -> String {

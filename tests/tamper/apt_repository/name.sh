@@ -1,3 +1,3 @@
 # expect: apt_repository:rp-ours
-# field: name
+# field: sources
 rm /etc/apt/sources.list.d/rp-ours.sources
