@@ -170,7 +170,7 @@ impl AptRepository {
         }
         if is_new || differs("sources") {
             let payload = step.payloads.len();
-            step.script.line(sh!("rp_valid() {{ rp_update \"$1\" {}; }", self.name)).line(sh!(
+            step.script.line(sh!("rp_valid() { rp_update \"$1\" {}; }", self.name)).line(sh!(
                 "rp_put \"$P/\"{} {} 0644 root root rp_valid",
                 payload,
                 sources.path
