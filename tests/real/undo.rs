@@ -398,7 +398,7 @@ printf '; BEGIN rempart b\\nold\\n; END rempart b\\nz\\n' > /srv/block",
 - line: { path: /srv/shared, line: "after x", after: "^x" }
 - line: { path: /srv/block, block: b, content: "new\nlines\n", comment: ";" }
 - line: { path: /srv/made, line: "one", create: true }
-- line: { path: /srv/made, line: "two" }
+- line: { path: /srv/made, line: "two", create: true }
 "#,
     ),
 ];
