@@ -295,12 +295,14 @@ impl Kind for Sudoers {
                 // The file's own check passes where there is no visudo; here there must be one.
                 let tool =
                     sh!("command -v visudo >/dev/null || { echo 'visudo is not there to try it' >&2; return 1; }");
-                let whole: Sh = sh!("visudo -c >/dev/null || { echo 'sudoers as a whole is wrong' >&2; exit 1; }");
+                let whole: Sh =
+                    sh!("visudo -cf /etc/sudoers >/dev/null || { echo 'sudoers as a whole is wrong' >&2; exit 1; }");
                 let mut step = match change.wanted.state {
                     State::Absent => file.remove(change.seen),
                     State::Present => file.put(change.seen, tool),
                 };
-                // Files that are each right can be wrong together: an alias that is defined twice.
+                // Files that are each right can be wrong together: an alias that is defined twice. Without `-f`, visudo
+                // would refuse modes of others' files that sudo takes, such as 0400.
                 step.script.line(whole);
                 step.serving([change.position])
             })

@@ -68,8 +68,10 @@ impl Below<'_> {
             return Ok(format!("there is no account {} with the group {} yet", self.owner, self.group));
         }
         let rest = text.strip_suffix("end 0\0").filter(|_| section.status == 0).ok_or_else(unclear)?;
-        let (first, count) = rest.rsplit_once('\0').unwrap_or(("", rest));
-        let count: usize = count.trim_end_matches('\n').parse().map_err(|_| unclear())?;
+        // Since 4.9, sed ends the number as it ends lines.
+        let rest = rest.strip_suffix(['\0', '\n']).ok_or_else(unclear)?;
+        let (first, count) = rest.rsplit_once('\0').ok_or_else(unclear)?;
+        let count: usize = count.parse().map_err(|_| unclear())?;
         let mut records: Vec<&str> = first.split('\0').collect();
         if records.len() != count.min(NAMED) || count == 0 {
             return Err(unclear());
@@ -125,5 +127,36 @@ impl Below<'_> {
             ));
         }
         script
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::SectionOutput;
+
+    fn told(said: &str, status: i32) -> Result<String, ProbeError> {
+        let below = Below { path: "/srv/x", owner: "root", group: "root", file_mode: None, dir_mode: None };
+        let output = SectionOutput { status, stdout: said.into(), stderr: Vec::new() };
+        below.told(&Answer::of_sections([(below.section("recurse").as_str(), output)]), "recurse")
+    }
+
+    // As sed 4.9 and sed 4.8 number it.
+    #[test]
+    fn what_differs_is_counted_and_some_of_it_named() {
+        for end in ["\0", "\n"] {
+            let as_wanted = told(&format!("end 0\x001{end}end 0\0"), 0).unwrap();
+            assert_eq!(as_wanted, "as wanted");
+            let one = told(&format!("a:b 644 c d\0end 0\x002{end}end 0\0"), 0).unwrap();
+            assert_eq!(one, "1 not: c d (a:b 0644)");
+            let four = "a:b 644 c\0".repeat(4);
+            assert!(told(&format!("{four}5{end}end 0\0"), 0).unwrap().starts_with("4 not: c"));
+            assert!(told(&format!("{four}9{end}end 0\0"), 0).unwrap().ends_with(", and 4 more"));
+            for junk in [format!("{four}4{end}end 0\0"), format!("end 1\x001{end}end 1\0"), format!("1{end}end 0\0")] {
+                assert!(told(&junk, 0).is_err(), "{junk:?}");
+            }
+            assert!(told(&format!("end 0\x001{end}end 0\0"), 1).is_err());
+        }
+        assert!(told("end 0\x001end 0\0", 0).is_err());
     }
 }
