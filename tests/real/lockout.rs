@@ -193,6 +193,40 @@ fn keys_sudo_and_what_stands_around_them() {
     assert!(calm.json()["hosts"][0].get("way_in").is_none(), "{calm}");
 }
 
+#[test]
+fn keys_and_sudo_by_kinds_of_their_own() {
+    let Some(lab) = Lab::boot_one("a closing part of a file") else { return };
+    let ours = our_key(&lab, "web1");
+    let print = lab.on("web1", "ssh-keygen -lf /home/admin/.ssh/authorized_keys | cut -d ' ' -f 2").trim().to_owned();
+    let key = format!("authorized_key:admin {print}");
+    let item = |fields: &str| format!("- authorized_key: {{ user: admin, {fields} }}\n");
+    let exactly = item(&format!("keys: [{OTHER_KEY}], exclusive: true"));
+    refused(&lab, "web1", &exactly, ("key", "our key stands in none", "authorized_key:admin keys"));
+    let gone = item(&format!("fingerprint: {print:?}, state: absent"));
+    refused(&lab, "web1", &gone, ("key", "our key stands in none", &key));
+    refused(&lab, "web1", &item(&format!("key: {ours}, command: date")), ("key", "command=", &key));
+    refused(&lab, "web1", &item(&format!("key: {ours}, from: [198.51.100.7]")), ("key", "from=", &key));
+    open(&lab, "web1", &item(&format!("key: {OTHER_KEY}")), &["key"]);
+    open(&lab, "web1", &item(&format!("keys: [{OTHER_KEY}, {ours}], exclusive: true")), &["key"]);
+    let line = |what: &str| format!("- line: {{ path: /home/admin/.ssh/authorized_keys, {what}, state: absent }}\n");
+    let id = format!("line:/home/admin/.ssh/authorized_keys line {ours}");
+    refused(&lab, "web1", &line(&format!("line: {ours}")), ("key", "our key stands in none", &id));
+    // What an expression means, only the host's own grep knows.
+    assert_eq!(rulings(&plan(&lab, "web1", &line("match: ^ssh-")).ends(0), "web1"), ["key undecided"]);
+    let granting = lab.on("web1", "ls /etc/sudoers.d | grep admin").trim().to_owned();
+    let gone = format!("- sudoers: {{ name: {granting}, state: absent }}\n");
+    refused(&lab, "web1", &gone, ("sudo", "admin", &format!("sudoers:{granting}")));
+    let less = "- sudoers: { name: zz, rules: [{ users: [admin], commands: [ALL], run_as: [ALL] }] }\n";
+    refused(&lab, "web1", less, ("sudo", "none is known", "sudoers:zz"));
+    let more = "- sudoers: { name: zz, rules: [{ users: ['%adm'], commands: [ALL], run_as: [ALL] }] }\n";
+    open(&lab, "web1", more, &["sudo"]);
+    // The right comes from a group, and the account is taken out of it.
+    lab.on("web1", &format!("usermod -aG adm admin; echo '%adm ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{granting}"));
+    let out = "- group: { name: adm, members: [daemon], members_exclusive: true }\n";
+    refused(&lab, "web1", out, ("sudo", "admin", "group:adm"));
+    open(&lab, "web1", &out.replace("daemon", "daemon, admin"), &[]);
+}
+
 fn nftables(rule: &str) -> String {
     let text = format!(
         "#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter {{\n  chain input {{\n    type filter hook input priority \
