@@ -30,7 +30,8 @@ const TIMES_COMMAND: &str =
   /run/systemd/journald.conf.d /run/systemd/journald.conf.d/*.conf /usr/lib/systemd/journald.conf \\
   /usr/lib/systemd/journald.conf.d /usr/lib/systemd/journald.conf.d/*.conf; do
   [ ! -e \"$f\" ] || stat -L --printf='%.9Z %n\\n' -- \"$f\" || exit 3
-done";
+done
+echo .";
 
 const RESTART: &str = "systemctl reset-failed systemd-journald.service 2>/dev/null || :
 sleep 0.02
@@ -193,7 +194,8 @@ fn newest(answer: &Answer) -> Result<Option<u64>, ProbeError> {
         return Err(ProbeError(format!("the times of journald's files could not be read: {}", section.complaint())));
     }
     let mut newest = None;
-    for line in section.text()?.lines() {
+    let whole = section.text()?.strip_suffix(".\n");
+    for line in whole.ok_or_else(|| ProbeError("the times of journald's files were cut short".into()))?.lines() {
         let time = line.split(' ').next().unwrap_or_default();
         let (seconds, fraction) = time.split_once('.').unwrap_or((time, "0"));
         let micros = format!("{seconds}{fraction:0<6.6}").parse::<u64>();

@@ -261,11 +261,7 @@ impl Kind for PostgresRole {
         }
         self.member_of.iter().try_for_each(|group| {
             // Predefined roles are there to be granted.
-            if group.starts_with("pg_") {
-                postgres::name("member_of", &group[3..])
-            } else {
-                postgres::name("member_of", group)
-            }
+            postgres::name("member_of", group.strip_prefix("pg_").unwrap_or(group))
         })?;
         if self.connection_limit < -1 || self.connection_limit > i64::from(i32::MAX) {
             return Err(Fault::new("connection_limit", "it must be -1 or more"));

@@ -46,7 +46,8 @@ if grep -qsiE '^[[:space:]]*ENABLED="?yes' /etc/ufw/ufw.conf && [ -e /etc/defaul
   rp_u=$(sed -n -e 's/^[[:space:]]*IPT_SYSCTL=//p' /etc/default/ufw) || exit 3
   rp_u=$(printf '%s\n' "$rp_u" | tail -n 1 | tr -d "\"'")
   [ -z "$rp_u" ] || rp_list + "${rp_u%% *}"
-fi"#;
+fi
+echo ."#;
 
 // As sysctl.d(5) reads names: the first separator of the two is the separator. Here it becomes the dot.
 fn canonical(name: &str) -> String {
@@ -100,7 +101,9 @@ impl Sysctl {
         }
         let mut files: Vec<(&str, Vec<(String, String)>)> = Vec::new();
         let mut ufw = None;
-        for line in section.text()?.lines() {
+        // A listing that was cut short would hide what overrides.
+        let whole = section.text()?.strip_suffix(".\n");
+        for line in whole.ok_or_else(|| ProbeError("what sysctl.d holds was cut short".into()))?.lines() {
             if let Some(path) = line.strip_prefix('=') {
                 files.push((path, Vec::new()));
             } else if let Some(path) = line.strip_prefix('+') {

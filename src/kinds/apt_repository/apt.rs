@@ -23,7 +23,10 @@ pub(super) fn effective(answer: &Answer) -> Result<(), ProbeError> {
         let why = format!("apt cannot read its sources (status {}): {}", section.status, section.complaint());
         return Err(ProbeError(why));
     }
-    match section.text()?.lines().find(|line| !line.starts_with("=/")) {
+    let Some(whole) = section.text()?.strip_suffix(".\n") else {
+        return Err(ProbeError("apt's answer was cut short".into()));
+    };
+    match whole.lines().find(|line| !line.starts_with("=/")) {
         Some(line) => Err(ProbeError(format!("apt's answer was not understood: `{}`", line.escape_debug()))),
         None => Ok(()),
     }
