@@ -560,7 +560,8 @@ const POSTGRES: &[Case] = &[
 fn roles_databases_and_settings_are_put_back() {
     let Some(lab) = booted("undo of postgres", "postgresql") else { return };
     lab.on("web1", "systemctl enable -q --now postgresql postgresql@15-main");
-    let stand = "cat /var/lib/postgresql/15/main/postgresql.auto.conf; rp_sql -c \"SELECT rolname, rolcanlogin, rolsuper, \
+    // Its order says nothing: what ALTER SYSTEM sets goes to the end.
+    let stand = "sort /var/lib/postgresql/15/main/postgresql.auto.conf; rp_sql -c \"SELECT rolname, rolcanlogin, rolsuper, \
                  rolcreatedb, rolconnlimit FROM pg_roles ORDER BY 1\" -c 'SELECT roleid::regrole, member::regrole FROM \
                  pg_auth_members ORDER BY 1, 2' -c \"SELECT datname, datdba::regrole, datconnlimit, \
                  has_database_privilege('public', oid, 'CONNECT') FROM pg_database ORDER BY 1\" \
