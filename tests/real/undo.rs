@@ -479,7 +479,6 @@ const UNITS: &[Case] = &[
         "mkdir -p /etc/systemd/system/apt-daily.timer.d; printf '[Timer]\\nRandomizedDelaySec=1h\\n' > /etc/systemd/system/apt-daily.timer.d/rempart.conf
 systemctl daemon-reload; systemctl disable -q --now apt-daily-upgrade.timer",
         r#"
-- package_apt: { name: unattended-upgrades }
 - apt_unattended_upgrades: { reboot: true, update_at: ["02:00"], upgrade_at: ["Sun 03:00"], spread_minutes: 30 }
 "#,
     ),
@@ -520,7 +519,7 @@ systemctl daemon-reload; systemctl start rp-env",
 
 #[test]
 fn units_are_put_back_and_run_on_what_is_put_back() {
-    let Some(lab) = Lab::boot_one("undo of units") else { return };
+    let Some(lab) = booted("undo of units", "unattended-upgrades") else { return };
     there_and_back(&lab, UNITS);
 }
 
