@@ -204,7 +204,10 @@ fn judge(draft: Draft, ended: bool, later: &mut Vec<Touch>, force: bool) -> Back
         (Some(why), _) => WayBack::Never { why },
         (None, None) => WayBack::Never { why: "a newer rempart made it; use that one".into() },
         (None, Some(_)) if open.is_empty() && !covered => WayBack::AsBefore,
-        _ if secret => WayBack::Secret,
+        // Of an effect nothing is kept, so nothing that is secret would be written again.
+        (None, Some(touches)) if secret && touches.iter().any(|touch| !matches!(touch, Touch::Effect(_))) => {
+            WayBack::Secret
+        }
         _ if !since.is_empty() && !force => WayBack::Changed { what: since },
         _ => WayBack::Restore { what: open, interrupted, over: since },
     };
@@ -450,6 +453,17 @@ mod tests {
             let restore = WayBack::Restore { what: what.clone(), interrupted: true, over: Vec::new() };
             assert_eq!(ways(&half_done, false)[0].1, restore);
         }
+    }
+
+    #[test]
+    fn a_secret_is_not_written_again_but_an_effect_has_its_own_way_back() {
+        let way = |touch: &str| {
+            let step = format!("step 1.0\ntitle x\nsecret\ntouch {touch}\nafter drop it\nopen {touch}\nend\n");
+            ways(&format!("intent 1.0\nended 1.0\n{step}"), false).remove(0).1
+        };
+        assert_eq!(way("path /s"), WayBack::Secret);
+        let what = vec!["effect role app".to_owned()];
+        assert_eq!(way("effect role app"), WayBack::Restore { what, interrupted: false, over: Vec::new() });
     }
 
     #[test]

@@ -307,7 +307,7 @@ impl Kind for AptRepository {
             }
             wanted.releases().iter().flatten().for_each(|path| script.stat(path));
         }
-        script.section(SECTION, sh!("apt-get indextargets --format '=$(SOURCESENTRY)' </dev/null && echo ."));
+        script.section(SECTION, sh!("apt-get indextargets --format '=$(SOURCESENTRY)' </dev/null && echo =/"));
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
@@ -375,9 +375,9 @@ mod tests {
             let section = SectionOutput { status, stdout: stdout.into(), stderr: b"E: broken\n".to_vec() };
             effective(&Answer::of_sections([(SECTION, section)]))
         };
-        assert!(read(0, "=/etc/apt/sources.list:1\n=/etc/apt/sources.list.d/x.sources:1\n.\n").is_ok());
-        assert!(read(100, "").is_err() && read(127, "").is_err() && read(0, "all is well\n.\n").is_err());
-        assert!(read(0, "").is_err() && read(0, "=/etc/apt/sources.list:1\n").is_err(), "cut short");
+        assert!(read(0, "=/etc/apt/sources.list:1\n=/etc/apt/sources.list.d/x.sources:1\n=/\n").is_ok());
+        assert!(read(0, "=/\n").is_ok() && read(0, "").is_err() && read(0, "=/etc/apt/sources.list:1\n").is_err());
+        assert!(read(100, "").is_err() && read(127, "").is_err() && read(0, "all is well\n=/\n").is_err());
     }
 
     proptest! {

@@ -86,7 +86,7 @@ fn default_timeout() -> u64 {
 const HOST: &str = "registry.ollama.ai";
 
 impl OllamaModel {
-    // Host, namespace, model and tag.
+    // Host, namespace, model and tag; only a host has a colon, before its port.
     fn parts(&self) -> Option<[&str; 4]> {
         let (path, tag) =
             self.name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((&self.name, "latest"));
@@ -100,9 +100,7 @@ impl OllamaModel {
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
             !part.is_empty() && part.len() <= 80 && !part.starts_with(['.', '-', ':']) && part.chars().all(plain)
         };
-        // Only a host has a colon, before its port.
-        let is_split = parts.iter().skip(1).all(|part| !part.contains(':'));
-        (is_split && parts.iter().all(fine)).then_some(parts)
+        (parts.iter().all(fine) && parts.iter().skip(1).all(|part| !part.contains(':'))).then_some(parts)
     }
 
     fn manifest_path(&self) -> String {

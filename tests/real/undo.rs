@@ -481,7 +481,6 @@ const UNITS: &[Case] = &[
         "mkdir -p /etc/systemd/system/apt-daily.timer.d; printf '[Timer]\\nRandomizedDelaySec=1h\\n' > /etc/systemd/system/apt-daily.timer.d/rempart.conf
 systemctl daemon-reload; systemctl disable -q --now apt-daily-upgrade.timer",
         r#"
-- package_apt: { name: unattended-upgrades }
 - apt_unattended_upgrades: { reboot: true, update_at: ["02:00"], upgrade_at: ["Sun 03:00"], spread_minutes: 30 }
 "#,
     ),
@@ -522,7 +521,7 @@ systemctl daemon-reload; systemctl start rp-env",
 
 #[test]
 fn units_are_put_back_and_run_on_what_is_put_back() {
-    let Some(lab) = Lab::boot_one("undo of units") else { return };
+    let Some(lab) = booted("undo of units", "unattended-upgrades") else { return };
     there_and_back(&lab, UNITS);
 }
 
@@ -562,7 +561,8 @@ const POSTGRES: &[Case] = &[
 fn roles_databases_and_settings_are_put_back() {
     let Some(lab) = booted("undo of postgres", "postgresql") else { return };
     lab.on("web1", "systemctl enable -q --now postgresql postgresql@15-main");
-    let stand = "cat /var/lib/postgresql/15/main/postgresql.auto.conf; rp_sql -c \"SELECT rolname, rolcanlogin, rolsuper, \
+    // Its order says nothing: what ALTER SYSTEM sets goes to the end.
+    let stand = "sort /var/lib/postgresql/15/main/postgresql.auto.conf; rp_sql -c \"SELECT rolname, rolcanlogin, rolsuper, \
                  rolcreatedb, rolconnlimit FROM pg_roles ORDER BY 1\" -c 'SELECT roleid::regrole, member::regrole FROM \
                  pg_auth_members ORDER BY 1, 2' -c \"SELECT datname, datdba::regrole, datconnlimit, \
                  has_database_privilege('public', oid, 'CONNECT') FROM pg_database ORDER BY 1\" \
