@@ -129,6 +129,7 @@ pub async fn apply(
                 batches: 0,
                 dirty: HashSet::new(),
                 waits_for: None,
+                lost: false,
                 heard: None,
                 told: noted,
             };

@@ -168,10 +168,11 @@ pub(super) fn go_on(course: &Course, host: &HostName, run: &str) {
     let _ = course.links.with(host, |session| session.run(&script, &mut |_| {}));
 }
 
-/// Tells the target that its run was seen to the end, so that the next one has nothing to tell about it. Blocks.
-pub(super) fn close(course: &Course, host: &HostName, run: &str) {
-    let text = memory::close(run).text().to_owned();
-    let script = WriteScript { text, payloads: Vec::new(), timeout: PATIENCE };
+/// Tells the target that its run is over: seen to the end, so that the next one has nothing to tell about it; or lost
+/// sight of in a step. Blocks.
+pub(super) fn close(course: &Course, host: &HostName, run: &str, lost: bool) {
+    let text = if lost { memory::leave(run) } else { memory::close(run) };
+    let script = WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: PATIENCE };
     // Not closing it costs a note in the next run, nothing else.
     let _ = course.links.with(host, |session| session.run(&script, &mut |_| {}));
 }

@@ -157,6 +157,17 @@ pub(super) fn read(answer: &Answer) -> Option<HostNote> {
     (!note.is_empty()).then_some(note)
 }
 
+/// Lets go of the lease of a run whose controller lost sight of a step. The run stays open: where the host's journal has
+/// the intent of a step and no end of it, the next apply puts that step back before it plans.
+pub(super) fn leave(run: &str) -> Sh {
+    // Not while a batch of it still runs: whoever holds the host must be told.
+    sh!(
+        "cd /run/rempart && flock -n lease sh -c {} sh {}",
+        "[ \"$(head -n 1 holder)\" != \"$1\" ] || rm -f holder; rm -rf -- \"/run/rempart/$1\"",
+        run
+    )
+}
+
 /// Writes down on the host that its controller saw this run to its end, and lets go of the lease. What earlier runs left
 /// open was told in this run's plan; but one that still runs holds the lease.
 pub(super) fn close(run: &str) -> Sh {

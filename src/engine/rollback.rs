@@ -278,7 +278,7 @@ fn on_host(
     force: bool,
     options: &ApplyOptions,
 ) -> (Vec<(ResourceId, Outcome)>, bool) {
-    let (mut outcomes, mut waits) = (Vec::new(), false);
+    let (mut outcomes, mut waits, mut lost) = (Vec::new(), false, false);
     let mut stopped: Option<String> = None;
     let mut number = 0;
     let mut before: Vec<&BackStep> = Vec::new();
@@ -310,6 +310,7 @@ fn on_host(
             orphan_after: options.orphan_after,
         };
         let end = deliver(course, host, &batch);
+        lost |= end.lost;
         for (step, end_of_step) in doing.iter().zip(&end.steps) {
             let outcome = outcome(&end, end_of_step, step);
             if !outcome.is_good() {
@@ -332,7 +333,7 @@ fn on_host(
         }
     }
     if number > 0 {
-        close(course, host, &options.run);
+        close(course, host, &options.run, lost);
     }
     for (id, outcome) in &outcomes {
         (course.observer)(super::Event::Settled { host: host.clone(), id: id.clone(), outcome: outcome.clone() });

@@ -30,6 +30,8 @@ pub(super) struct Walk {
     pub waits_for: Option<HostName>,
     /// Whether the plan told of an earlier run that nobody saw the end of.
     pub told: bool,
+    /// Whether a batch was lost sight of, so that a step of it may be half done.
+    pub lost: bool,
     /// When the host last heard of its run, once it has.
     pub heard: Option<Instant>,
 }
@@ -264,6 +266,7 @@ impl Walk {
         self.batches += 1;
         let titles: Vec<String> = batch.steps.iter().map(|step| step.step.title.clone()).collect();
         let end = self.execute(batch).await;
+        self.lost |= end.lost;
         self.heard = Some(Instant::now());
         let mut ran: Vec<(usize, Vec<String>)> = Vec::new();
         for (item, _) in &work {
@@ -461,6 +464,7 @@ impl Walk {
 
     async fn close(&self) {
         let (course, host, run) = (self.run.course.clone(), self.host.clone(), self.run.number.clone());
-        let _ = tokio::task::spawn_blocking(move || close(&course, &host, &run)).await;
+        let lost = self.lost;
+        let _ = tokio::task::spawn_blocking(move || close(&course, &host, &run, lost)).await;
     }
 }

@@ -33,6 +33,8 @@ IGNORED = {
 }
 # Random by nature: there or not, and for whom, but not what is in it.
 WITHOUT_CONTENT = {"/etc/docker/key.json"}
+# Made by Docker's daemon when it starts, and its package has it started at boot: a power cut before our own step starts it.
+BY_DAEMONS = {"path /etc/docker/key.json", "path /etc/cni", "path /etc/cni/net.d"}
 # Accounts: each line is an object of its own, since steps that do not depend on one another may come in any order.
 ACCOUNTS = re.compile(r"/etc/(passwd|shadow|group|gshadow|subuid|subgid)$")
 # What their tools keep of the version before: there or not, and for whom.
@@ -361,6 +363,7 @@ def unexplained(versions, old, objects, lines):
         if any(text == after["title"] or text.endswith(f"| {after['title']}") for text in intents):
             names = set(before["objects"]) | set(after["objects"])
             explained |= {name for name in names if before["objects"].get(name) != after["objects"].get(name)}
+    explained |= BY_DAEMONS
     known = set(old).union(*(version["objects"] for version in versions))
     return [f"changed without an intent in the journal: {name}" for name in sorted(known)
             if name.startswith(KEPT) and not GUARD.search(name) and name not in ("path /var/lib/rempart",)
