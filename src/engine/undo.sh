@@ -1,6 +1,6 @@
 # What a step touches, how it stands, how it is kept and put back. A touch is a line, a word and what it is about:
 #   path P | tree P | line FILE KEY | member FILE GROUP USER | part FILE WAY TEXT | access P | packages all | unit NAME
-#   kernel PATH | home P | container NAME | network NAME | fstab PATH | mount PATH | effect COMMAND
+#   kernel PATH | home P | container NAME | network NAME | image NAME | fstab PATH | mount PATH | effect COMMAND
 # A folder of the journal holds for one step: `touches`, `before` and `after` (how each stood, a line each), `copy/` and
 # `lines/` (what is put back), `after.sh` (what makes it effective).
 
@@ -14,7 +14,8 @@ rp_state() {
     path | home) rp_state_path "$rp_what" ;;
     effect) echo done ;;
     container) rp_state_container "$rp_what" ;;
-    network) if docker network inspect -- "$rp_what" >/dev/null 2>&1; then echo there; else echo absent; fi ;;
+    network) rp_state_network "$rp_what" ;;
+    image) rp_is=$(docker image inspect -f '{{.Id}}' -- "$rp_what" 2>/dev/null) && echo "$rp_is" || echo absent ;;
     tree) rp_state_tree "$rp_what" ;;
     line) rp_state_line "${rp_what%% *}" "${rp_what#* }" ;;
     member) rp_state_member $rp_what ;;
@@ -116,6 +117,13 @@ rp_state_container() {
   rp_is=$(docker container inspect -f '{{.Id}} {{.State.Running}} {{with .HostConfig}}{{.Memory}}/{{.NanoCpus}}/{{json .PidsLimit}}/{{.RestartPolicy.Name}}/{{.RestartPolicy.MaximumRetryCount}}{{end}}' \
     -- "$1" 2>/dev/null) || { echo absent; return; }
   printf '%s\n' "$rp_is"
+}
+
+# Not its id: one that was made anew with all that it had is the same.
+rp_state_network() {
+  rp_is=$(docker network inspect -f '{{.Driver}} {{.Internal}} {{.EnableIPv6}} {{.Attachable}} {{range .IPAM.Config}}{{json .}} {{end}}{{range $k, $v := .Options}}{{json $k}}={{json $v}} {{end}}{{range $k, $v := .Labels}}{{json $k}}={{json $v}} {{end}}' \
+    -- "$1" 2>/dev/null) || { echo absent; return; }
+  printf 'there %s\n' "$rp_is"
 }
 
 # rp_keep FOLDER: copies what FOLDER/touches names, and writes FOLDER/before.
@@ -282,6 +290,7 @@ rp_put_back() {
       container) rp_back_container "${rp_touch#* }" $rp_then ;;
       # After its containers. Docker itself refuses where others have joined it.
       network) [ "$rp_then" != absent ] || [ "$(rp_state "$rp_touch")" = absent ] || docker network rm -- "${rp_touch#* }" >/dev/null ;;
+      image) rp_back_image "${rp_touch#* }" "$rp_then" ;;
     esac || { rp_bad=1; printf 'not put back: %s\n' "$rp_touch" >&2; }
   done 6< "$1/touches" 7< "$1/before"
   [ "$rp_bad" != 0 ] || : > "$1/undone"
@@ -502,6 +511,16 @@ rp_back_container() {
     "true false") docker start -- "$1" >/dev/null ;;
     "false true") docker stop -- "$1" >/dev/null ;;
   esac
+}
+
+# rp_back_image NAME ID|absent: docker itself refuses to let go of an image that a container was made of.
+rp_back_image() {
+  set -- "$1" "$2" "$(rp_state "image $1")"
+  [ "$2" != "$3" ] || return 0
+  if [ "$2" = absent ]; then docker image rm -- "$1" >/dev/null; return; fi
+  docker tag "$2" "$1" || { echo "the image that had the name $1 is gone" >&2; return 1; }
+  # The other one goes, unless it has another name.
+  if [ "$(docker image inspect -f '{{len .RepoTags}}' -- "$3" 2>/dev/null)" = 0 ]; then docker image rm -- "$3" >/dev/null 2>&1 || :; fi
 }
 
 # Old versions come back, what was brought goes; what others have built on it since is not torn down.

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::inspect::{answers, fields};
+use self::inspect::fields;
 use self::spec::{Amount, capability, cpus_text, limit, port, security_option, size_text, sorted, volume};
+use super::docker;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
@@ -17,7 +18,6 @@ use crate::secret::{Piece, Rendered};
 use crate::sh;
 
 mod inspect;
-mod silence;
 mod spec;
 
 const CONTAINERS: &str = "docker container inspect";
@@ -449,10 +449,10 @@ volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp
     }
 
     fn uses(&self) -> Vec<Provision> {
-        let packages = ["docker.io", "docker-ce", "docker-cli"].map(|name| Provision::Package(name.into()));
         let sources = self.volumes.iter().filter_map(|volume| Some(volume.split_once(':')?.0));
         let paths = sources.filter(|source| source.starts_with('/')).map(|path| Provision::Path(path.to_owned()));
-        packages.into_iter().chain([Provision::Unit("docker.service".into())]).chain(paths).collect()
+        let network = self.own_network().map(|name| Provision::Network(name.to_owned()));
+        docker::uses().chain(paths).chain(network).chain([Provision::Image(self.image.clone())]).collect()
     }
 
     fn desired(&self) -> Desired {
@@ -532,7 +532,7 @@ volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp
         let networks: Vec<&str> = present().filter_map(|wanted| wanted.own_network()).collect();
         let all = |section, asked: &[&str]| match asked {
             [] => Ok(BTreeMap::new()),
-            asked => answers(answer, section, asked),
+            asked => docker::answers(answer, section, asked),
         };
         let told = all(CONTAINERS, &names)
             .and_then(|containers| Ok((containers, all(IMAGES, &images)?, all(NETWORKS, &networks)?)));

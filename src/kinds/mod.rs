@@ -12,7 +12,10 @@ mod authorized_key;
 mod command;
 mod cron;
 mod directory;
+mod docker;
 mod docker_container;
+mod docker_image;
+mod docker_network;
 mod download;
 mod file;
 mod firewall_rule;
@@ -56,6 +59,8 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<cron::Cron>(),
     Entry::of::<directory::Directory>(),
     Entry::of::<docker_container::DockerContainer>(),
+    Entry::of::<docker_image::DockerImage>(),
+    Entry::of::<docker_network::DockerNetwork>(),
     Entry::of::<download::Download>(),
     Entry::of::<file::File>(),
     Entry::of::<firewall_rule::FirewallRule>(),

@@ -64,7 +64,7 @@ fn rank(brings: &[Provision]) -> u8 {
     let one = |provision: &Provision| match provision {
         Provision::Package(_) => 3,
         Provision::User(_) | Provision::Group(_) => 2,
-        Provision::Path(_) | Provision::Part(_) => 1,
+        Provision::Path(_) | Provision::Part(_) | Provision::Network(_) | Provision::Image(_) => 1,
         Provision::Unit(_) | Provision::Role(_) | Provision::Kind(_) => 0,
     };
     // A unit brings its file, too.

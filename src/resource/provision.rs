@@ -19,6 +19,10 @@ pub enum Provision {
     Unit(String),
     /// A role of PostgreSQL.
     Role(String),
+    /// An image of Docker.
+    Image(String),
+    /// A network of Docker.
+    Network(String),
     /// All resources of a kind on the host, such as every `firewall_rule` for the firewall.
     Kind(&'static str),
 }
@@ -32,6 +36,8 @@ impl fmt::Display for Provision {
             Provision::Package(name) => write!(f, "package {name}"),
             Provision::Unit(name) => write!(f, "unit {name}"),
             Provision::Role(name) => write!(f, "role {name}"),
+            Provision::Image(name) => write!(f, "image {name}"),
+            Provision::Network(name) => write!(f, "network {name}"),
             Provision::Kind(name) => write!(f, "every {name}"),
         }
     }

@@ -226,8 +226,10 @@ pub enum Touch {
     Home(String),
     /// A Docker container: there or not, running or not. One that was made anew cannot become the old one.
     Container(String),
-    /// A Docker network: there or not. It goes again while no container is in it.
+    /// A Docker network: there or not, and how. One that was not there goes again while no container is in it.
     Network(String),
+    /// A name of a Docker image: the image that has it. One that had it before must still be there.
+    Image(String),
     /// The lines of /etc/fstab for one mount point, whose path holds no space.
     Fstab(String),
     /// What is mounted at a path without a space, and with which options. What is busy is not unmounted.
@@ -253,6 +255,7 @@ impl Touch {
             Touch::Home(path) => format!("home {path}"),
             Touch::Container(name) => format!("container {name}"),
             Touch::Network(name) => format!("network {name}"),
+            Touch::Image(name) => format!("image {name}"),
             Touch::Fstab(path) => format!("fstab {path}"),
             Touch::Mount(path) => format!("mount {path}"),
             Touch::Effect(name) => format!("effect {name}"),
@@ -280,6 +283,7 @@ impl Touch {
             "home" => Touch::Home(what.to_owned()),
             "container" => Touch::Container(what.to_owned()),
             "network" => Touch::Network(what.to_owned()),
+            "image" => Touch::Image(what.to_owned()),
             "fstab" => Touch::Fstab(what.to_owned()),
             "mount" => Touch::Mount(what.to_owned()),
             "effect" => Touch::Effect(what.to_owned()),
@@ -312,6 +316,7 @@ impl Touch {
             | Touch::Kernel(_)
             | Touch::Container(_)
             | Touch::Network(_)
+            | Touch::Image(_)
             | Touch::Fstab(_)
             | Touch::Mount(_)
             | Touch::Effect(_) => None,

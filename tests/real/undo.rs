@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rempart::kinds::KINDS;
 
 use crate::fixture::{Lab, Machine};
@@ -698,12 +700,7 @@ fn a_container_that_was_not_there_goes_again_and_a_changed_one_says_that_it_cann
         "- package_apt: { names: [docker.io, busybox-static] }\n- systemd_unit: { name: docker, active: true }",
     );
     lab.apply().ends(0);
-    lab.on(
-        "web1",
-        r#"d=$(mktemp -d); mkdir -p "$d/bin" "$d/tmp" "$d/proc" "$d/dev" "$d/sys"; cp "$(command -v busybox)" "$d/bin/busybox"
-for tool in sh sleep; do ln -s busybox "$d/bin/$tool"; done
-tar -C "$d" -c . | docker import -c 'CMD ["sleep","1000"]' -c 'ENV PATH=/bin' - rp:1"#,
-    );
+    lab.on("web1", IMAGE);
     let stand = "docker ps -a --format '{{.Names}} {{.State}}' | sort; docker network ls --format '{{.Name}}' | sort
 docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' rp 2>/dev/null || :";
     let item = |more: &str| format!("- docker_container: {{ name: rp, image: \"rp:1\", {more} }}");
@@ -730,10 +727,122 @@ docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' rp
     assert_eq!(plan.lines(&["cannot be undone:", "what a container wrote into itself"]).len(), 1, "{plan}");
 }
 
+// What docker itself says of networks and images; not ids of networks, which are new in one that came back.
+const NETWORKS: &str = r#"docker network ls --format '{{.Name}}' | sort | while read -r name; do
+docker network inspect -f '{{.Name}} {{.Driver}} {{.Internal}} {{.EnableIPv6}} {{json .IPAM.Config}} {{json .Options}} {{json .Labels}}' "$name"; done
+docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '^<none>' | sort; ls /var/lib/rempart/images 2>/dev/null || :"#;
+
+const DOCKER: &[Case] = &[
+    case("a network is made", "", "- docker_network: { name: rp-new, subnets: [{ subnet: 10.77.1.0/24 }] }"),
+    case(
+        "a network is made anew, with other addresses",
+        "docker network create --label 'a=it is' --subnet 10.77.2.0/24 --ip-range 10.77.2.128/25 --opt com.docker.network.bridge.name=br-rp rp-old",
+        "- docker_network: { name: rp-old, internal: true, subnets: [{ subnet: 10.77.3.0/24, gateway: 10.77.3.9 }] }",
+    ),
+    case(
+        "one whose addresses docker chose is made anew, and one is removed",
+        "docker network create rp-auto",
+        "- docker_network: { name: rp-auto, labels: { a: b } }\n- docker_network: { name: rp-old, state: absent }",
+    ),
+    case(
+        "images come, and one takes the name of another",
+        "printf x > /srv/x; tar -C /srv -cf - x | docker import - tamper/rootfs:1",
+        r#"
+- docker_image: { name: "tamper/tiny:1", archive: /srv/images/tiny.tar, sha256: 4761a0c2110085880415026db4e720a38dc2721917774c876c13ec02e6c8a85e }
+- docker_image: { name: "tamper/rootfs:1", archive: /srv/images/rootfs.tar, format: rootfs, sha256: ee7c4a57cd7a9d475fe50c2d9a81a3995c6b1383bb5e9c813e46d08265c62991 }
+"#,
+    ),
+];
+
+#[test]
+fn networks_and_images_are_put_back_and_what_is_in_use_is_left_alone() {
+    let mut machine = Machine::new("web1");
+    machine.docker = true;
+    let Some(lab) = Lab::boot("undo of docker", &[machine]) else { return };
+    lab.playbook(
+        "- package_apt: { names: [docker.io, busybox-static] }\n- systemd_unit: { name: docker, active: true }",
+    );
+    lab.apply().ends(0);
+    for name in ["tiny.tar", "rootfs.tar", "two-names.tar"] {
+        let from = format!("{}/tests/tamper/docker_image/files/{name}", env!("CARGO_MANIFEST_DIR"));
+        let data = BASE64_STANDARD.encode(std::fs::read(from).unwrap());
+        lab.on("web1", &format!("mkdir -p /srv/images; echo {data} | base64 -d > /srv/images/{name}"));
+    }
+    for Case { what, before, items } in DOCKER {
+        lab.on("web1", &format!("set -e\n{before}"));
+        let was = lab.on("web1", NETWORKS);
+        lab.playbook(items);
+        let ran = lab.apply().ends(0);
+        let number = ran.json()["run"].as_str().unwrap().to_owned();
+        assert_ne!(lab.on("web1", NETWORKS), was, "{what}: {ran}");
+        let ran = lab.rempart(&["rollback", &number, "--yes"]);
+        let now = lab.on("web1", NETWORKS);
+        assert!(ran.code == 0 && now == was, "{what}:\n{}\n{ran}", differing(&was, &now));
+        eprintln!("{what}: there and back");
+    }
+    // A container that does not even run keeps its network, whatever is wanted of it.
+    lab.on("web1", IMAGE);
+    lab.on(
+        "web1",
+        "docker create --name rp-one --network rp-old rp:1; docker run -d --name rp-two --network rp-old rp:1",
+    );
+    let was = lab.on("web1", NETWORKS);
+    for items in
+        ["- docker_network: { name: rp-old, state: absent }", "- docker_network: { name: rp-old, internal: true }"]
+    {
+        lab.playbook(items);
+        let ran = lab.apply();
+        assert!(ran.code != 0 && ran.text().contains("in use by rp-one, rp-two"), "{ran}");
+        assert_eq!(lab.on("web1", NETWORKS), was);
+    }
+    // Nor does an image go that a container was made of; and one that would take other people's names does not come.
+    let sum = "1ddd97cc3faadbf0ea02674330425a6305e4bb25d5dfb857a1f7b4beb575586d";
+    for (items, why) in [
+        ("- docker_image: { name: \"rp:1\", state: absent }".to_owned(), "in use by rp-"),
+        (
+            format!("- docker_image: {{ name: \"tamper/tiny:1\", archive: /srv/images/two-names.tar, sha256: {sum} }}"),
+            "other names too: others/theirs:1",
+        ),
+        (
+            format!("- docker_image: {{ name: \"tamper/tiny:1\", archive: /srv/images/tiny.tar, sha256: {sum} }}"),
+            "has the sum 4761a0c2",
+        ),
+    ] {
+        lab.playbook(&items);
+        let ran = lab.apply();
+        assert!(ran.code != 0 && ran.text().contains(why), "{ran}");
+        assert_eq!(lab.on("web1", NETWORKS), was);
+    }
+    lab.on("web1", "docker rm -f rp-one rp-two");
+    lab.playbook("- docker_image: { name: \"rp:1\", state: absent }");
+    let plan = lab.rempart(&["plan", "playbook.yaml"]).ends(0);
+    assert_eq!(plan.lines(&["cannot be undone:", "deletes an image"]).len(), 1, "{plan}");
+    lab.apply().ends(0);
+    lab.on("web1", "! docker image inspect rp:1 2>/dev/null");
+    lab.playbook("- docker_network: { name: rp-old, state: absent }");
+    lab.apply().ends(0);
+    // Docker refuses the new one, which wants the addresses of another: the old one is back.
+    lab.on(
+        "web1",
+        "docker network create --subnet 10.77.5.0/24 rp-other; docker network create --subnet 10.77.6.0/24 rp-old",
+    );
+    let was = lab.on("web1", NETWORKS);
+    lab.playbook("- docker_network: { name: rp-old, subnets: [{ subnet: 10.77.5.0/24 }] }");
+    let ran = lab.apply();
+    assert!(ran.code != 0 && ran.text().contains("the old one is back"), "{ran}");
+    assert_eq!(lab.on("web1", NETWORKS), was);
+}
+
+// An image of a static busybox: no registry is asked.
+const IMAGE: &str = r#"d=$(mktemp -d); mkdir -p "$d/bin" "$d/tmp" "$d/proc" "$d/dev" "$d/sys"; cp "$(command -v busybox)" "$d/bin/busybox"
+for tool in sh sleep; do ln -s busybox "$d/bin/$tool"; done
+tar -C "$d" -c . | docker import -c 'CMD ["sleep","1000"]' -c 'ENV PATH=/bin' - rp:1"#;
+
 // A kind that changes something and has no case here would go untested.
 #[test]
 fn every_kind_is_taken_back_on_a_real_host() {
-    let all = [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, POSTGRES, SERVICES].into_iter().flatten();
+    let all =
+        [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, POSTGRES, SERVICES, DOCKER].into_iter().flatten();
     let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
     for kind in KINDS.iter().filter(|entry| !entry.check) {
         let known = items.contains(&format!("{}: {{", kind.name)) || items.contains(&format!("{}:\n", kind.name));

@@ -1,0 +1,2 @@
+# expect: docker_network:tamper-gone
+docker network create tamper-gone

@@ -1,0 +1,2 @@
+# expect: docker_network:tamper-net
+docker network rm tamper-net
