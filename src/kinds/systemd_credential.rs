@@ -142,7 +142,7 @@ impl Kind for SystemdCredential {
     const NAME: &'static str = "systemd_credential";
     const NAMED_BY: Option<&'static str> = Some("name");
     const SUMMARY: &'static str = "A credential for systemd's services, encrypted by the host for itself alone.";
-    const EXAMPLE: &'static str = "systemd_credential: { name: gw-token, content: \"{{ secret('gw/token') }}\" }";
+    const EXAMPLE: &'static str = "systemd_credential: { name: gw-token, content: \"{{ gateway_token }}\" }";
     const UNDO: &'static str = "that there was none. The credential that was replaced does not come back, where the new \
 one is a secret: an old secret is never written.";
 

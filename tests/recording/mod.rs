@@ -97,9 +97,9 @@ impl Kind {
         Sha256::digest(self.script().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n"
     }
 
-    /// The sections of the question, as frames of the output.
-    pub fn frames(&self) -> Vec<String> {
-        self.question.frames().map(|(frame, _)| frame).collect()
+    /// The sections of the question, as frames of the output, with their names.
+    pub fn frames(&self) -> Vec<(String, String)> {
+        self.question.frames().map(|(frame, name)| (frame, name.to_owned())).collect()
     }
 
     /// The resources, in the order of [`Kind::seen`].

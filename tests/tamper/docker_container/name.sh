@@ -1,0 +1,2 @@
+# expect: docker_container:tamper-bridge
+docker rm --force tamper-bridge
