@@ -42,7 +42,8 @@ BACKUPS = re.compile(r"/etc/(passwd|shadow|group|gshadow|subuid|subgid)-$")
 # The guard's own units, which come and go with a risky step.
 GUARD = re.compile(r"/etc/systemd/system/(sysinit\.target\.wants/)?rempart-guard[^/]*$")
 # Beside the place where it will stand: written by a step that was not at its end.
-TEMPORARY = re.compile(r"/\.rempart\.[^/]*$|\.part(/|$)|^image [^ ]*:new$")
+# The last is what the tools of accounts write before they rename it.
+TEMPORARY = re.compile(r"/\.rempart\.[^/]*$|\.part(/|$)|^image [^ ]*:new$|^path /etc/(passwd|shadow|group|gshadow|subuid|subgid)\+$")
 OF_DPKG = re.compile(r"\.(dpkg|ucf)-(new|tmp|old|dist)$")
 
 UNITS = ["ssh.service", "ufw.service", "docker.service", "docker.socket", "containerd.service",
