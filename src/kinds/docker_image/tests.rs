@@ -21,14 +21,14 @@ fn seen(wanted: &DockerImage, image: &str, complaint: &str, record: Option<&str>
     DockerImage::probe(&[wanted], &mut script);
     let question = script.finish("nonce", std::time::Duration::from_secs(60));
     let path = wanted.record();
-    let mut out = format!("\nnonce b stat/0\n");
+    let mut out = "\nnonce b stat/0\n".to_owned();
     let stat = |path: &str| {
         format!(
             "{path}\0regular file\x00600\0root\0root\x000\x000\x005\x007\x001700000000.000000000\x001700000000.000000000\0"
         )
     };
     let gone = |path: &str| format!("stat: cannot statx '{path}': No such file or directory\n");
-    let mut err = format!("\nnonce b stat/0\n");
+    let mut err = "\nnonce b stat/0\n".to_owned();
     for (path, is) in [(path.clone(), record.is_some()), (format!("{path}.try"), torn)] {
         if is { out += &stat(&path) } else { err += &gone(&path) }
     }
