@@ -875,7 +875,8 @@ docker network ls --format '{{.Name}}' | sort; find /srv ! -type d -printf '%p %
         let was = lab.on("web1", stand);
         lab.playbook(items);
         let ran = lab.apply().ends(0);
-        lab.drift().ends(0);
+        let found = lab.drift();
+        assert!(found.json()["totals"]["as_declared"] == 1, "{what}: {found}");
         let number = ran.json()["run"].as_str().unwrap().to_owned();
         assert_ne!(lab.on("web1", stand), was, "{what}: {ran}");
         let ran = lab.rempart(&["rollback", &number, "--yes"]);
