@@ -13,6 +13,7 @@ mod command;
 mod cron;
 mod directory;
 mod docker;
+mod docker_compose;
 mod docker_container;
 mod docker_image;
 mod docker_network;
@@ -58,6 +59,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<command::Command>(),
     Entry::of::<cron::Cron>(),
     Entry::of::<directory::Directory>(),
+    Entry::of::<docker_compose::DockerCompose>(),
     Entry::of::<docker_container::DockerContainer>(),
     Entry::of::<docker_image::DockerImage>(),
     Entry::of::<docker_network::DockerNetwork>(),

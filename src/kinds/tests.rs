@@ -197,6 +197,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("apt_unattended_upgrades", "unattended-upgrades"),
         ("archive", "/opt/it's here"),
         ("directory", "/srv/it's here"),
+        ("docker_compose", "app in /srv/it's here"),
         ("docker_container", "app"),
         ("docker_image", "ghcr.io/a/b:1.0"),
         ("docker_network", "app-net"),

@@ -833,6 +833,69 @@ fn networks_and_images_are_put_back_and_what_is_in_use_is_left_alone() {
     assert_eq!(lab.on("web1", NETWORKS), was);
 }
 
+const PROJECTS: &[Case] = &[
+    case(
+        "a project comes",
+        "",
+        r#"- docker_compose: { name: rp, directory: /srv/rp, content: "version: '2.4'\nservices: { web: { image: 'rp:1', network_mode: none } }\n", env: { A: b } }"#,
+    ),
+    case(
+        "a project is changed",
+        "mkdir -m 0750 /srv/old; cd /srv/old; printf \"version: '2.4'\\nservices: { web: { image: 'rp:1', command: [sleep, '3000'] } }\\n\" > compose.yaml; if docker compose version >/dev/null 2>&1; then docker compose -p old up -d; else docker-compose -p old -f compose.yaml up -d; fi",
+        r#"- docker_compose: { name: old, directory: /srv/old, content: "version: '2.4'\nservices: { db: { image: 'rp:1', network_mode: none } }\n" }"#,
+    ),
+    case("a project is taken down", "", "- docker_compose: { name: old, directory: /srv/old, state: absent }"),
+];
+
+#[test]
+fn projects_of_compose_are_put_back() {
+    projects_on("bookworm");
+}
+
+#[test]
+fn projects_of_compose_2_are_put_back() {
+    projects_on("trixie");
+}
+
+fn projects_on(release: &'static str) {
+    let mut machine = Machine::new("web1");
+    (machine.docker, machine.release) = (true, release);
+    let Some(lab) = Lab::boot(&format!("undo of compose on {release}"), &[machine]) else { return };
+    let client = if release == "bookworm" { "" } else { ", docker-cli" };
+    lab.playbook(&format!(
+        "- package_apt: {{ names: [docker.io, docker-compose, busybox-static{client}] }}\n- systemd_unit: {{ name: docker, active: true }}"
+    ));
+    lab.apply().ends(0);
+    lab.on("web1", IMAGE);
+    let which =
+        "if docker compose version >/dev/null 2>&1; then docker compose version; else docker-compose version; fi";
+    eprintln!("{release}: {}", lab.on("web1", which).lines().next().unwrap_or_default());
+    let stand = r#"docker ps -a --format '{{.Names}} {{.State}} {{.Command}} {{.Label "com.docker.compose.config-hash"}}' | sort
+docker network ls --format '{{.Name}}' | sort; find /srv ! -type d -printf '%p %m %u\n' -exec sha256sum '{}' ';'; find /srv -type d -printf '%p %m %u\n'"#;
+    for Case { what, before, items } in PROJECTS {
+        lab.on("web1", &format!("set -e\n{before}"));
+        let was = lab.on("web1", stand);
+        lab.playbook(items);
+        let ran = lab.apply().ends(0);
+        let found = lab.drift();
+        assert!(found.json()["totals"]["as_declared"] == 1, "{what}: {found}");
+        let number = ran.json()["run"].as_str().unwrap().to_owned();
+        assert_ne!(lab.on("web1", stand), was, "{what}: {ran}");
+        let ran = lab.rempart(&["rollback", &number, "--yes"]);
+        let now = lab.on("web1", stand);
+        assert!(ran.code == 0 && now == was, "{what}:\n{}\n{ran}", differing(&was, &now));
+        eprintln!("{what}: there and back");
+    }
+    // What Compose itself refuses replaces nothing.
+    let was = lab.on("web1", stand);
+    lab.playbook(
+        r#"- docker_compose: { name: old, directory: /srv/old, content: "services: { web: { imagine: x } }\n" }"#,
+    );
+    let ran = lab.apply();
+    assert!(ran.code != 0 && ran.text().contains("imagine"), "{ran}");
+    assert_eq!(lab.on("web1", stand), was);
+}
+
 // An image of a static busybox: no registry is asked.
 const IMAGE: &str = r#"d=$(mktemp -d); mkdir -p "$d/bin" "$d/tmp" "$d/proc" "$d/dev" "$d/sys"; cp "$(command -v busybox)" "$d/bin/busybox"
 for tool in sh sleep; do ln -s busybox "$d/bin/$tool"; done
@@ -841,8 +904,9 @@ tar -C "$d" -c . | docker import -c 'CMD ["sleep","1000"]' -c 'ENV PATH=/bin' - 
 // A kind that changes something and has no case here would go untested.
 #[test]
 fn every_kind_is_taken_back_on_a_real_host() {
-    let all =
-        [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, POSTGRES, SERVICES, DOCKER].into_iter().flatten();
+    let all = [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, POSTGRES, SERVICES, DOCKER, PROJECTS]
+        .into_iter()
+        .flatten();
     let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
     for kind in KINDS.iter().filter(|entry| !entry.check) {
         let known = items.contains(&format!("{}: {{", kind.name)) || items.contains(&format!("{}:\n", kind.name));
