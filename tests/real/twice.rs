@@ -89,7 +89,7 @@ fn a_condition_that_a_change_before_it_breaks_is_met_in_the_same_run() {
     // What the change before it made true need not run any more, and what is asked again and still holds does not.
     lab.on("web1", "echo three >/run/rp-loaded");
     lab.playbook(&items("three"));
-    assert_eq!(lab.plan().resource("web1", "command:load")["act"], "create");
+    assert_eq!(lab.plan().resource("web1", "command:load")["act"], "change");
     let ran = lab.apply().ends(0);
     assert_eq!(ran.outcome("web1", "command:load"), "same", "{ran}");
     lab.playbook(&items("four").replace("cmp -s /etc/rp-word /run/rp-loaded", "test -e /run/rp-loaded"));
