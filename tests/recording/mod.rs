@@ -87,6 +87,11 @@ impl Kind {
         kind
     }
 
+    /// The kind's name.
+    pub fn name(&self) -> &'static str {
+        self.entry.name
+    }
+
     /// What the kind asks a host.
     pub fn script(&self) -> &str {
         &self.question.script.text
