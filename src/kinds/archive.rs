@@ -12,9 +12,8 @@ use super::directory::is_of_the_system;
 use super::file::State;
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Touch, Undo, absolute_path, is_before_keys, is_lifeline_folder, is_sha256, is_way_in, mode_text,
-    plain_name,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeScript, Provision, Seen, Step,
+    Touch, Undo, absolute_path, is_before_keys, is_lifeline_folder, is_sha256, is_way_in, mode_text, plain_name,
 };
 use crate::sh;
 
@@ -263,7 +262,7 @@ impl Kind for Archive {
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

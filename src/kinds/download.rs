@@ -244,7 +244,7 @@ impl Kind for Download {
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

@@ -303,7 +303,7 @@ impl Kind for Line {
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {

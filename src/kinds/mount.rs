@@ -269,7 +269,7 @@ is gone with it; what is busy stays mounted.";
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

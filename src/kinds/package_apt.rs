@@ -246,7 +246,7 @@ impl Kind for PackageApt {
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     // One run of apt for all; a second one only where some want recommended packages too.

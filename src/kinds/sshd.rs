@@ -504,7 +504,7 @@ impl Kind for Sshd {
                 .map(|_| Seen::NotYet { missing: missing.clone(), brought_by: brought_by.clone() })
                 .collect();
         }
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen) {

@@ -280,7 +280,7 @@ impl Kind for Sudoers {
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {

@@ -10,8 +10,8 @@ use self::seen::{CALENDAR, CALENDAR_COMMAND};
 use super::file::State;
 use crate::quote::{Format, fits};
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeError, ProbeScript, Provision,
-    Seen, Step, Texts, UNIT_FOLDER, UnitFiles, ask_clock, is_lifeline_unit, plain_name, show_units, span_us, unit_uses,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Kind, ProbeScript, Provision, Seen, Step,
+    Texts, UNIT_FOLDER, UnitFiles, ask_clock, is_lifeline_unit, plain_name, show_units, span_us, unit_uses,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -231,7 +231,7 @@ What the service did meanwhile stays.";
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step> {

@@ -430,7 +430,7 @@ active: true, restart_on: [gw-env] }";
     }
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
-        batch.iter().map(|wanted| wanted.read(answer).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+        Seen::each(batch, |wanted| wanted.read(answer))
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {

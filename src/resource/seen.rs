@@ -1,6 +1,6 @@
 //! Owns the four answers of a probe.
 
-use super::{Fields, Provision};
+use super::{Fields, ProbeError, Provision};
 
 /// What a probe found out about one resource. Unknown is not absent, and it is not fine.
 #[derive(Clone, Debug)]
@@ -18,4 +18,11 @@ pub enum Seen {
     },
     /// No answer that can be trusted: a missing tool, an empty answer, a refused sudo. Never a pass.
     Unknown(String),
+}
+
+impl Seen {
+    /// What was seen of each of a batch; what could not be read is unknown, in this one place for all kinds.
+    pub fn each<K>(batch: &[&K], read: impl Fn(&K) -> Result<Seen, ProbeError>) -> Vec<Seen> {
+        batch.iter().map(|wanted| read(wanted).unwrap_or_else(|ProbeError(why)| Seen::Unknown(why))).collect()
+    }
 }
