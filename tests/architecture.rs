@@ -39,7 +39,6 @@ const LONGER: &[(&str, usize, &str)] = &[
         410,
         "a manifest, its layers and the folders between them, seen, fetched and taken back",
     ),
-    ("src/kinds/package_apt.rs", 360, "versions, holds and dpkg's half-done states"),
     ("src/kinds/postgres_role.rs", 340, "every right of a role, its groups and its password, there and back"),
     ("src/kinds/squid.rs", 480, "the fields, the configuration made of them, and how a port is looked at"),
     ("src/kinds/sshd.rs", 620, "asks sshd itself, and tries a change on a copy; to be cut"),

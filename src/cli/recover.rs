@@ -54,7 +54,8 @@ pub(super) fn recover(
         let mut text =
             format!("Run {} was broken off in the middle of these; they are put back first:\n", visible(run));
         for (host, steps) in &work {
-            let titles: Vec<String> = steps.iter().map(|step| visible(&step.title)).collect();
+            let titles: Vec<String> =
+                steps.iter().map(|step| format!("{}{}", visible(&step.title), report::purged(step))).collect();
             text.push_str(&format!("  {}: {}\n", visible(host.as_str()), titles.join("; ")));
         }
         screen.tell(&text);
@@ -65,9 +66,11 @@ pub(super) fn recover(
     Ok(any)
 }
 
-// What is between, as far as anybody can know. Packages are not: dpkg names their state, and the next run repairs it.
+// What is between, as far as anybody can know. Packages are not: dpkg names their state, and the next run repairs it. But
+// dpkg knows nothing of what their scripts wrote: where that came out empty, they go, and are installed anew.
 fn is_half_done(step: &BackStep) -> bool {
-    matches!(step.way, WayBack::Restore { interrupted: true, .. }) && !step.touches.contains(&Touch::Packages)
+    let named_by_dpkg = step.touches.contains(&Touch::Packages) && step.emptied.is_empty();
+    matches!(step.way, WayBack::Restore { interrupted: true, .. }) && !named_by_dpkg
 }
 
 fn put_back(

@@ -37,6 +37,10 @@ pub struct BackStep {
     /// What makes the way back effective.
     #[serde(skip)]
     pub after: String,
+    /// What stands empty since, of a step that installs packages and never ended: their scripts write files whose content a
+    /// power loss takes, and dpkg calls such a package installed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub emptied: Vec<String>,
     /// Whether a later step of the run touched the same.
     #[serde(skip)]
     pub covered: bool,
@@ -127,6 +131,7 @@ struct Draft {
     step: BackStepDraft,
     open: Vec<String>,
     changed: Vec<String>,
+    emptied: Vec<String>,
     unmarked: bool,
     secret: bool,
     permanent: Option<String>,
@@ -168,6 +173,7 @@ fn read(text: &str, force: bool) -> PastWork {
             ("touch", Some(draft)) => draft.step.touches.push(rest.to_owned()),
             ("after", Some(draft)) => draft.step.after.push(rest.to_owned()),
             ("open", Some(draft)) => draft.open.push(rest.to_owned()),
+            ("emptied", Some(draft)) => draft.emptied.push(rest.to_owned()),
             ("changed", Some(draft)) => draft.changed.push(rest.to_owned()),
             _ => {}
         }
@@ -187,7 +193,7 @@ fn read(text: &str, force: bool) -> PastWork {
 }
 
 fn judge(draft: Draft, ended: bool, later: &mut Vec<Touch>, force: bool) -> BackStep {
-    let Draft { step, open, changed, unmarked, secret, permanent } = draft;
+    let Draft { step, open, changed, emptied, unmarked, secret, permanent } = draft;
     let touches: Option<Vec<Touch>> = step.touches.iter().map(|line| Touch::read(line)).collect();
     let is_covered =
         |line: &String| Touch::read(line).is_some_and(|touch| later.iter().any(|other| other.overlaps(&touch)));
@@ -221,6 +227,7 @@ fn judge(draft: Draft, ended: bool, later: &mut Vec<Touch>, force: bool) -> Back
         risky: step.risky,
         touches,
         after: step.after.join("\n"),
+        emptied: if interrupted { emptied } else { Vec::new() },
         covered,
         way,
     }
@@ -398,9 +405,9 @@ fn effect_step(before: &[&BackStep], doing: &[&BackStep]) -> Option<BatchStep> {
 fn batch_step(at: usize, back: &BackStep, run: &str, force: bool) -> BatchStep {
     let folder = format!("{IMAGES}/{run}/{}", back.step);
     let undo = Undo { touches: back.touches.clone(), after: Sh::program_of_the_user(&back.after) };
-    let mut step =
-        Step::new(format!("put back: {}", back.title), sh!("rp_unroll {}", folder)).within(900).undone_by(undo);
     let interrupted = matches!(back.way, WayBack::Restore { interrupted: true, .. });
+    let script = sh!("rp_unroll {} {}", folder, if interrupted { "broken" } else { "" });
+    let mut step = Step::new(format!("put back: {}", back.title), script).within(900).undone_by(undo);
     step = step.expecting(if force || interrupted || back.covered {
         Expect::Nothing("what it stands on is put back just before it, or a person knows better")
     } else {
@@ -454,6 +461,14 @@ mod tests {
             let restore = WayBack::Restore { what: what.clone(), interrupted: true, over: Vec::new() };
             assert_eq!(ways(&half_done, false)[0].1, restore);
         }
+    }
+
+    #[test]
+    fn what_came_out_empty_counts_where_a_step_never_ended() {
+        let step = "intent 1.0\nstep 1.0\ntitle package_apt:a | install a\ntouch packages all\nopen packages all\n\
+                    unmarked\nemptied /etc/a b\nend\n";
+        assert_eq!(read(step, false).unwrap()[0].emptied, ["/etc/a b"]);
+        assert!(read(&format!("ended 1.0\n{step}"), true).unwrap()[0].emptied.is_empty());
     }
 
     #[test]

@@ -60,7 +60,7 @@ rp_step() {
   fi
   if [ "$rp_status" = 0 ]; then
     rp_tell "intent $1 $6"
-    timeout -k 5 "$3" /bin/sh "$0" step "$1" > "$rp_out" 2>&1 </dev/null 9>&- || rp_status=$?
+    RP_IMAGE=$rp_image timeout -k 5 "$3" /bin/sh "$0" step "$1" > "$rp_out" 2>&1 </dev/null 9>&- || rp_status=$?
     # How things stand now is what a later rollback compares with, after a failed step too.
     [ -e "$rp_image/permanent" ] || rp_mark "$rp_image" 2>/dev/null 9>&- || :
     # `done` in the journal means that it is on the disk: what tools wrote (useradd, dpkg, docker) is in memory until now.

@@ -252,7 +252,8 @@ rp_packages_stand() {
     END { for (line in want) bad = 1; exit bad }' "$1" -
 }
 
-# rp_put_back FOLDER [boot]: puts back what FOLDER keeps. At boot only files: nothing can be started yet.
+# rp_put_back FOLDER [boot|broken]: puts back what FOLDER keeps. At boot only files: nothing can be started yet. `broken`: of
+# a step that never ended.
 rp_put_back() {
   rp_bad=0; rp_number=0
   # A unit that was not there is let go of while its file still says what enabling it has made.
@@ -279,6 +280,7 @@ rp_put_back() {
   done 6< "$1/touches" 7< "$1/before"
   [ ! -e "$1/owned" ] || rp_owned_back "$1/owned" || { rp_bad=1; echo 'not put back: what rempart made' >&2; }
   [ "${2:-}" != boot ] || return "$rp_bad"
+  [ "${2:-}" != broken ] || [ ! -e "$1/packages" ] || rp_back_broken_packages "$1" || { rp_bad=1; echo 'not put back: packages' >&2; }
   [ ! -e "$1/moved" ] || rp_back_packages "$1/moved" || { rp_bad=1; echo 'not put back: packages' >&2; }
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
   if [ -s "$1/after.sh" ]; then sh "$1/after.sh" </dev/null || { rp_bad=1; echo 'what was put back did not come into effect' >&2; }; fi
@@ -542,9 +544,32 @@ rp_back_packages() {
   done
 }
 
-# rp_unroll FOLDER: puts back what FOLDER keeps, and insists that all of it stands as before; a service may take a moment.
+# rp_back_broken_packages FOLDER: apt was broken off, and dpkg may be in the middle of anything. What apt was about to bring
+# goes with all that it made, since what its scripts wrote may be empty; the rest is written down as moved.
+rp_back_broken_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  [ -e "$1/coming" ] || : > "$1/coming"
+  dpkg --force-confdef --force-confold --configure -a </dev/null >/dev/null 2>&1 || :
+  rp_new=$(awk '$1 == "new" { print $2 }' "$1/coming")
+  rp_known=$(dpkg-query -W -f='${db:Status-Status} ${binary:Package}\n' -- $rp_new 2>/dev/null | awk '$1 != "not-installed" { print $2 }')
+  [ -z "$rp_known" ] || rp_purge $rp_known || return 1
+  dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort | comm -3 "$1/packages" - |
+    awk 'FNR == NR { sub(/:.*/, "", $2); name[$2]; next } { of = $2; sub(/:.*/, "", of) } of in name' "$1/coming" - > "$1/moved.tmp" &&
+    mv -T -- "$1/moved.tmp" "$1/moved"
+}
+
+rp_purge() {
+  rp_until=$(($(date +%s) + ${RP_LOCK_PATIENCE:-120}))
+  while ! rp_said=$(dpkg --purge --force-remove-reinstreq -- "$@" 2>&1 </dev/null); do
+    case $rp_said in *" lock "*) [ "$(date +%s)" -ge "$rp_until" ] || { sleep 2; continue; } ;; esac
+    printf '%s\n' "$rp_said" >&2
+    return 1
+  done
+}
+
+# rp_unroll FOLDER [broken]: puts back what FOLDER keeps, and insists that all of it stands as before; a service may take a moment.
 rp_unroll() {
-  rp_put_back "$1" || exit 1
+  rp_put_back "$@" || exit 1
   for rp_try in 1 2 3 4 5 6; do
     rp_left=$(rp_differs "$1" before)
     [ -n "$rp_left" ] || return 0
@@ -565,4 +590,6 @@ rp_tell_back() {
   sed 's/^/after /' "$1/after.sh"
   rp_differs "$1" before | sed 's/^/open /'
   if [ -e "$1/after" ]; then rp_differs "$1" after | sed 's/^/changed /'; else echo unmarked; fi
+  # Power that goes right after apt takes the content of what its scripts wrote, while dpkg calls the package installed.
+  [ ! -e "$1/coming" ] || find /etc -xdev -type f -size 0 -newer "$1/before" -printf 'emptied %p\n'
 }

@@ -50,6 +50,6 @@ pub use paint::{Paint, Tone};
 pub use plan::{PlanView, plan, plan_json};
 pub use progress::{Progress, progress};
 pub use prune::{PruneView, not_forgotten, prune};
-pub use rollback::{checkpoints, checkpoints_json, rollback, rollback_json};
+pub use rollback::{checkpoints, checkpoints_json, purged, rollback, rollback_json};
 pub use run::{RunView, run, run_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};

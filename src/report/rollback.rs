@@ -9,6 +9,7 @@ use super::words::count;
 use super::{Paint, RunView, Tone, run_json};
 use crate::engine::{BackStep, Checkpoint, PastWork, WayBack};
 use crate::model::HostName;
+use crate::resource::Touch;
 use crate::transport::TransportError;
 
 /// What will be put back, host by host, latest step first.
@@ -40,13 +41,27 @@ pub fn rollback(run: &str, work: &BTreeMap<HostName, PastWork>, paint: &Paint) -
     text
 }
 
+/// What is said of a step that installs packages, never ended, and is put back; nothing of any other.
+pub fn purged(step: &BackStep) -> String {
+    if !matches!(step.way, WayBack::Restore { interrupted: true, .. }) || !step.touches.contains(&Touch::Packages) {
+        return String::new();
+    }
+    let mut text = " (what it brought is purged, with its data".to_owned();
+    if !step.emptied.is_empty() {
+        let files: Vec<String> = step.emptied.iter().map(|file| visible(file)).collect();
+        text.push_str(&format!(", since these came out empty: {}", files.join(", ")));
+    }
+    text.push(')');
+    text
+}
+
 fn told(step: &BackStep, paint: &Paint) -> (usize, String) {
     let title = visible(&step.title);
     let list = |what: &[String]| what.iter().map(|touch| visible(touch)).collect::<Vec<_>>().join("; ");
     let risky = if step.risky { "  (guarded)" } else { "" };
     let (at, tone, mark, more) = match &step.way {
         WayBack::Restore { what, interrupted, over } => {
-            let end = if *interrupted { "it never ended; " } else { "" };
+            let end = if *interrupted { format!("it never ended{}; ", purged(step)) } else { String::new() };
             let what = if what.is_empty() { "what a later step changed".to_owned() } else { list(what) };
             match over.is_empty() {
                 true => (0, Tone::Change, "~", format!("{end}{what}")),

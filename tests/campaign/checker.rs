@@ -33,14 +33,17 @@ const B: &str = "file 0644 0:0 2 bytes bb";
 const INTENTS: [(&str, &str); 3] =
     [("intent", "file:/etc/a | write a"), ("done", ""), ("intent", "file:/etc/b | write b")];
 
-/// The run writes /etc/a, then /etc/b, and is rebooted.
-fn golden(folder: &Path) {
-    let versions = [
+/// The run writes /etc/a, then /etc/b (which a package may bring), and is rebooted.
+fn golden(folder: &Path, package: bool) {
+    let mut versions = [
         ("", json!({})),
         ("write a", json!({ "path /etc/a": A })),
         ("write b", json!({ "path /etc/a": A, "path /etc/b": B })),
         ("(reboot)", json!({ "path /etc/a": A, "path /etc/b": B })),
     ];
+    for (_, objects) in versions.iter_mut().skip(2).filter(|_| package) {
+        objects["package b"] = "ii 1".into();
+    }
     for (at, (title, objects)) in versions.into_iter().enumerate() {
         let state = state(title, objects, &journal(&INTENTS[..if at == 0 { 0 } else { at + 1 }.min(3)]));
         fs::write(folder.join(format!("{at:03}.json")), state.to_string()).unwrap();
@@ -49,10 +52,14 @@ fn golden(folder: &Path) {
 
 /// What the checker says of a state after a fault in the second step, or after the run that repairs it.
 fn verdict(state: &Value, must_be_new: bool) -> String {
+    verdict_of(state, must_be_new, false)
+}
+
+fn verdict_of(state: &Value, must_be_new: bool, package: bool) -> String {
     let folder = tempfile::tempdir().unwrap();
     let versions = folder.path().join("golden");
     fs::create_dir(&versions).unwrap();
-    golden(&versions);
+    golden(&versions, package);
     let file = folder.path().join("state.json");
     fs::write(&file, state.to_string()).unwrap();
     let mut command = Command::new(python());
@@ -103,6 +110,21 @@ fn what_is_between_undone_unexplained_or_forged_is_seen() {
     let mut gone = state("", json!({ "path /etc/a": A }), "");
     gone["own"]["journal"] = Value::Null;
     assert!(verdict(&gone, false).contains("there is no journal"));
+}
+
+#[test]
+fn what_a_packages_script_lost_is_counted_apart_and_must_be_repaired() {
+    let lost = |journal: &str, content: &str| {
+        state("", json!({ "path /etc/a": A, "path /etc/b": content, "package b": "ii 1" }), journal)
+    };
+    let (open, empty) = (journal(&INTENTS), "file 0644 0:0 0 bytes e3");
+    assert_eq!(verdict_of(&lost(&open, empty), false, true), "");
+    assert!(verdict_of(&lost(&open, empty), true, true).contains("not new: path /etc/b"));
+    // Half of it is no loss that anybody has seen; and a step that ended has nothing to lose.
+    assert!(verdict_of(&lost(&open, "file 0644 0:0 1 bytes e4"), false, true).contains("between: path /etc/b"));
+    let ended = journal(&[&INTENTS[..], &[("done", "")]].concat());
+    assert!(verdict_of(&lost(&ended, empty), false, true).contains("between: path /etc/b"));
+    assert!(verdict_of(&lost(&open, empty), false, false).contains("between: path /etc/b"));
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Results {
         };
         let _ = writeln!(
             text,
-            "\nIn {} cases the fault left packages in a state that dpkg names, in {} a temporary file; the plain run after it \
+            "\nIn {} cases the fault left packages unfinished or a file of theirs empty, in {} a temporary file; the plain run after it \
              repaired both.",
             count("packages "),
             count("temporary ")
