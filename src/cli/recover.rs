@@ -86,7 +86,7 @@ fn put_back(
     let record = Record::open(&mut options)?;
     record.begin(change::run_event(RunVerb::Rollback, &options))?;
     let stop = Arc::new(Stop::default());
-    let past = Past { run: run.to_owned(), work, force: false };
+    let past = Past { run: run.to_owned(), work, force: false, mend: true };
     let journal = record.journal.clone();
     let work = engine::roll_back(past, links.clone(), options, project::nobody(), stop.clone(), journal);
     let report = change::until_done(runtime, &stop, work);

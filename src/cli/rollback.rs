@@ -149,7 +149,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         &runtime,
         &stop,
         engine::roll_back(
-            engine::Past { run: number.clone(), work, force: args.force },
+            engine::Past { run: number.clone(), work, force: args.force, mend: false },
             links,
             options,
             project::nobody(),

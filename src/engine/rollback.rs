@@ -242,6 +242,8 @@ pub struct Past {
     pub work: BTreeMap<HostName, Vec<BackStep>>,
     /// Whether what was changed since is put back all the same.
     pub force: bool,
+    /// Whether it is only mended, for a plan that follows: what dpkg itself calls half done, or new, is left to that.
+    pub mend: bool,
 }
 
 /// Takes a run back: each host's steps, latest first, under the same lease, guard and journal as an apply. A host stops at
@@ -254,18 +256,13 @@ pub async fn roll_back(
     stop: Arc<Stop>,
     journal: Arc<Journal>,
 ) -> RunReport {
-    let Past { run, work, force } = past;
     let course = Course { links, observer, stop: stop.clone(), journal };
     let window = options.confirm_within;
     let mut report = RunReport { run: options.run.clone(), window, ..RunReport::default() };
-    let hosts: Vec<HostName> = work.keys().cloned().collect();
-    let work = Arc::new(work);
+    let hosts: Vec<HostName> = past.work.keys().cloned().collect();
+    let past = Arc::new(past);
     let forks = options.forks;
-    let ends = each_host(hosts, forks, move |host| {
-        let steps = work.get(host).cloned().unwrap_or_default();
-        on_host(&course, host, &run, steps, force, &options)
-    })
-    .await;
+    let ends = each_host(hosts, forks, move |host| on_host(&course, host, &past, &options)).await;
     for (host, end) in ends {
         let Some((outcomes, waits)) = end else { continue };
         if waits {
@@ -280,15 +277,14 @@ pub async fn roll_back(
 fn on_host(
     course: &Course,
     host: &HostName,
-    run: &str,
-    steps: Vec<BackStep>,
-    force: bool,
+    past: &Past,
     options: &ApplyOptions,
 ) -> (Vec<(ResourceId, Outcome)>, bool) {
     let (mut outcomes, mut waits, mut lost) = (Vec::new(), false, false);
     let mut stopped: Option<String> = None;
     let mut number = 0;
     let mut before: Vec<&BackStep> = Vec::new();
+    let steps = past.work.get(host).map_or(&[][..], Vec::as_slice);
     for part in steps.chunk_by(|a, b| a.risky == b.risky) {
         let doing: Vec<&BackStep> = part.iter().filter(|step| matches!(step.way, WayBack::Restore { .. })).collect();
         before.extend(part);
@@ -309,7 +305,7 @@ fn on_host(
             steps: doing
                 .iter()
                 .enumerate()
-                .map(|(at, step)| batch_step(at, step, run, force))
+                .map(|(at, step)| batch_step(at, step, past))
                 .chain(effect_step(&before, &doing))
                 .collect(),
             confirm_within: options.confirm_within,
@@ -402,13 +398,18 @@ fn effect_step(before: &[&BackStep], doing: &[&BackStep]) -> Option<BatchStep> {
     })
 }
 
-fn batch_step(at: usize, back: &BackStep, run: &str, force: bool) -> BatchStep {
-    let folder = format!("{IMAGES}/{run}/{}", back.step);
+fn batch_step(at: usize, back: &BackStep, past: &Past) -> BatchStep {
+    let folder = format!("{IMAGES}/{}/{}", past.run, back.step);
     let undo = Undo { touches: back.touches.clone(), after: Sh::program_of_the_user(&back.after) };
     let interrupted = matches!(back.way, WayBack::Restore { interrupted: true, .. });
-    let script = sh!("rp_unroll {} {}", folder, if interrupted { "broken" } else { "" });
+    let how = match (interrupted, past.mend) {
+        (false, _) => "",
+        (true, false) => "broken",
+        (true, true) => "mend",
+    };
+    let script = sh!("rp_unroll {} {}", folder, how);
     let mut step = Step::new(format!("put back: {}", back.title), script).within(900).undone_by(undo);
-    step = step.expecting(if force || interrupted || back.covered {
+    step = step.expecting(if past.force || interrupted || back.covered {
         Expect::Nothing("what it stands on is put back just before it, or a person knows better")
     } else {
         Expect::Prints { command: sh!("rp_differs {} after", folder), output: String::new() }

@@ -146,6 +146,7 @@ rp_keep() {
       "fstab "*) rp_fstab_of "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "packages "*)
         dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort > "$1/packages" || return 1
+        find /etc -xdev -type f > "$1/etc" || return 1
         ;;
     esac
     printf '%s\n' "$rp_now" >> "$1/before" || return 1
@@ -245,6 +246,7 @@ rp_differs() {
 
 # rp_packages_stand MOVED INDENT: whether the packages in MOVED stand as its lines with this indent say, and as none else.
 rp_packages_stand() {
+  [ -s "$1" ] || return 0
   dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | awk -v tab="$2" '
     FNR == NR { indent = ($0 ~ /^\t/) ? "\t" : ""; line = $0; sub(/^\t/, "", line); split(line, part, " "); name[part[2]]
                 if (indent == tab) want[line]; next }
@@ -252,8 +254,8 @@ rp_packages_stand() {
     END { for (line in want) bad = 1; exit bad }' "$1" -
 }
 
-# rp_put_back FOLDER [boot|broken]: puts back what FOLDER keeps. At boot only files: nothing can be started yet. `broken`: of
-# a step that never ended.
+# rp_put_back FOLDER [boot|broken|mend]: puts back what FOLDER keeps. At boot only files: nothing can be started yet. `broken`:
+# of a step that never ended. `mend`: of such a step, apart from packages that dpkg itself calls half done or new.
 rp_put_back() {
   rp_bad=0; rp_number=0
   # A unit that was not there is let go of while its file still says what enabling it has made.
@@ -280,7 +282,7 @@ rp_put_back() {
   done 6< "$1/touches" 7< "$1/before"
   [ ! -e "$1/owned" ] || rp_owned_back "$1/owned" || { rp_bad=1; echo 'not put back: what rempart made' >&2; }
   [ "${2:-}" != boot ] || return "$rp_bad"
-  [ "${2:-}" != broken ] || [ ! -e "$1/packages" ] || rp_back_broken_packages "$1" || { rp_bad=1; echo 'not put back: packages' >&2; }
+  case ${2:-} in broken | mend) [ ! -e "$1/packages" ] || rp_back_broken_packages "$1" "$2" ;; esac || { rp_bad=1; echo 'not put back: packages' >&2; }
   [ ! -e "$1/moved" ] || rp_back_packages "$1/moved" || { rp_bad=1; echo 'not put back: packages' >&2; }
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
   if [ -s "$1/after.sh" ]; then sh "$1/after.sh" </dev/null || { rp_bad=1; echo 'what was put back did not come into effect' >&2; }; fi
@@ -526,6 +528,15 @@ rp_back_image() {
 }
 
 # Old versions come back, what was brought goes; what others have built on it since is not torn down.
+# rp_lists_lost: whether a list of apt's is empty, as after a power loss. It refuses all work then, or does not know what it
+# knew, and never fetches anew what it has.
+rp_lists_lost() { [ -n "$(find /var/lib/apt/lists -maxdepth 1 -type f -size 0 ! -name lock)" ]; }
+
+rp_lists_anew() {
+  find /var/lib/apt/lists -type f ! -name lock -delete
+  apt-get -q -o DPkg::Lock::Timeout="${RP_LOCK_PATIENCE:-120}" update
+}
+
 rp_back_packages() {
   rp_go=$(awk '/^\t/ { name[$2] } !/^\t/ { was[$2] } END { for (n in name) if (!(n in was)) printf "%s- ", n }' "$1")
   rp_come=$(awk '!/^\t/ { printf "%s=%s ", $2, $3 }' "$1")
@@ -533,7 +544,11 @@ rp_back_packages() {
   set -- "$1" -y -q -o DPkg::Lock::Timeout="${RP_LOCK_PATIENCE:-120}" -o Dpkg::Options::=--force-confold \
     --no-install-recommends --allow-downgrades --allow-change-held-packages
   export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
+  # What dpkg has only half of is not configured before it was unpacked again.
+  [ -z "$rp_come" ] || ! dpkg-query -W -f='${db:Status-Eflag} ${db:Status-Status}\n' -- $(awk '!/^\t/ { print $2 }' "$1") |
+    grep -q -e '^reinstreq' -e ' half-installed$' || set -- "$@" --reinstall
   rp_log=$1; shift
+  ! rp_lists_lost || rp_lists_anew || return 1
   rp_would=$(apt-get -s "$@" install $rp_come $rp_go | awk '/^Remv / { print $2 }') || return 1
   for rp_name in $rp_would; do
     case " $rp_go" in *" $rp_name- "* | *" $rp_name:"*) ;; *) echo "$rp_name needs what would go" >&2; return 1 ;; esac
@@ -544,18 +559,33 @@ rp_back_packages() {
   done
 }
 
-# rp_back_broken_packages FOLDER: apt was broken off, and dpkg may be in the middle of anything. What apt was about to bring
+# rp_back_broken_packages FOLDER broken|mend: apt was broken off, and dpkg may be in the middle of anything. What apt was about to bring
 # goes with all that it made, since what its scripts wrote may be empty; the rest is written down as moved.
 rp_back_broken_packages() {
   export DEBIAN_FRONTEND=noninteractive
-  [ -e "$1/coming" ] || : > "$1/coming"
+  [ -s "$1/coming" ] || { : > "$1/moved"; return; }
   dpkg --force-confdef --force-confold --configure -a </dev/null >/dev/null 2>&1 || :
   rp_new=$(awk '$1 == "new" { print $2 }' "$1/coming")
   rp_known=$(dpkg-query -W -f='${db:Status-Status} ${binary:Package}\n' -- $rp_new 2>/dev/null | awk '$1 != "not-installed" { print $2 }')
+  rp_emptied "$1" > "$1/emptied"
   [ -z "$rp_known" ] || rp_purge $rp_known || return 1
+  while IFS= read -r rp_file; do
+    [ -s "$rp_file" ] || [ ! -f "$rp_file" ] || dpkg-query -S -- "$rp_file" >/dev/null 2>&1 || rm -f -- "$rp_file"
+  done < "$1/emptied"
+  # The other ones may have no old version any more in a mirror, and the next run needs the new one.
+  [ "$2" != mend ] || { : > "$1/moved"; return; }
   dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort | comm -3 "$1/packages" - |
     awk 'FNR == NR { sub(/:.*/, "", $2); name[$2]; next } { of = $2; sub(/:.*/, "", of) } of in name' "$1/coming" - > "$1/moved.tmp" &&
     mv -T -- "$1/moved.tmp" "$1/moved"
+}
+
+# rp_emptied FOLDER: files of /etc that came since, and that were empty when the machine booted. Power that goes right after
+# apt takes what packages' scripts wrote, and conffiles as well, while dpkg calls the packages installed.
+rp_emptied() {
+  [ -e "$1/coming" ] || return 0
+  rp_boot=$(awk -v ticks="$(getconf CLK_TCK)" 'FNR == NR { if ($1 == "btime") at = $2; next }
+    { sub(/.*[)] /, ""); print int(at + $20 / ticks) }' /proc/stat /proc/1/stat) || return 1
+  find /etc -xdev -type f -size 0 -cnewer "$1/before" ! -newerct "@$rp_boot" | grep -v -x -F -f "$1/etc"
 }
 
 rp_purge() {
@@ -567,7 +597,7 @@ rp_purge() {
   done
 }
 
-# rp_unroll FOLDER [broken]: puts back what FOLDER keeps, and insists that all of it stands as before; a service may take a moment.
+# rp_unroll FOLDER [broken|mend]: puts back what FOLDER keeps, and insists that all of it stands as before; a service may take a moment.
 rp_unroll() {
   rp_put_back "$@" || exit 1
   for rp_try in 1 2 3 4 5 6; do
@@ -590,6 +620,5 @@ rp_tell_back() {
   sed 's/^/after /' "$1/after.sh"
   rp_differs "$1" before | sed 's/^/open /'
   if [ -e "$1/after" ]; then rp_differs "$1" after | sed 's/^/changed /'; else echo unmarked; fi
-  # Power that goes right after apt takes the content of what its scripts wrote, while dpkg calls the package installed.
-  [ ! -e "$1/coming" ] || find /etc -xdev -type f -size 0 -newer "$1/before" -printf 'emptied %p\n'
+  rp_emptied "$1" | sed 's/^/emptied /'
 }

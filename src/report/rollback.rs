@@ -48,8 +48,12 @@ pub fn purged(step: &BackStep) -> String {
     }
     let mut text = " (what it brought is purged, with its data".to_owned();
     if !step.emptied.is_empty() {
-        let files: Vec<String> = step.emptied.iter().map(|file| visible(file)).collect();
-        text.push_str(&format!(", since these came out empty: {}", files.join(", ")));
+        let files: Vec<String> = step.emptied.iter().take(3).map(|file| visible(file)).collect();
+        let more = step.emptied.len() - files.len();
+        text.push_str(&format!(", since it came out empty: {}", files.join(", ")));
+        if more > 0 {
+            text.push_str(&format!(" and {}", count(more, "other file", "other files")));
+        }
     }
     text.push(')');
     text

@@ -173,15 +173,20 @@ fn packages_whose_scripts_lost_what_they_wrote_are_purged_and_installed_anew() {
     lab.on("web1", "echo 'DPkg::Post-Invoke { \"test ! -e /usr/bin/unattended-upgrade || { touch /srv/rp-apt-ended; sleep 90; }\"; };' > /etc/apt/apt.conf.d/99slow");
     let apply = lab.start(&["apply", "playbook.yaml", "--yes"]);
     lab.wait_on("web1", 120, "test -e /srv/rp-apt-ended");
-    lab.on("web1", "systemctl poweroff --force --force || :");
+    let file = "/etc/apt/apt.conf.d/50unattended-upgrades";
+    lab.on("web1", &format!("test -s {file} && : > {file}; systemctl poweroff --force --force || :"));
     let _ = rempart::lab::power_off(&lab.name, "web1");
     let ended = apply.end(Duration::from_secs(150));
     assert_ne!(ended.code, 0, "{ended}");
     rempart::lab::power_on(&lab.name, "web1").unwrap();
-    let file = "/etc/apt/apt.conf.d/50unattended-upgrades";
-    lab.on("web1", &format!("rm /etc/apt/apt.conf.d/99slow; test -s {file} && : > {file}; dpkg -s tree | grep '^Status: install ok installed'"));
+    lab.on(
+        "web1",
+        &format!(
+            "rm /etc/apt/apt.conf.d/99slow; ! test -s {file} && dpkg -s tree | grep '^Status: install ok installed'"
+        ),
+    );
     let again = lab.rempart(&["apply", "playbook.yaml", "--yes"]).ends(0);
-    assert!(again.text().contains(&format!("these came out empty: {file}")), "{again}");
+    assert!(again.text().contains(&format!("since it came out empty: {file}")), "{again}");
     assert!(again.text().contains("is purged, with its data"), "{again}");
     lab.on(
         "web1",

@@ -74,13 +74,15 @@ if [ -n "$(dpkg --audit 2>&1)" ] || [ -n "$(ls /var/lib/dpkg/updates)" ]; then
   rp_fix=-f
   rp_run dpkg --force-confdef --force-confold --configure -a || [ -n "$rp_install$rp_remove" ] || rp_fail
 fi
+rp_relist() { rp_lists_lost && rp_run rp_lists_anew; }
 if [ -n "$rp_install" ]; then
   rp_names=$(printf '%s\n' $rp_install | sed 's/=.*//')
   if [ -n "$(rp_lacking)" ] || [ -n "$(find /var/lib/apt/lists -maxdepth 0 -mmin +1440)" ]; then
-    rp_get update || [ -z "$(rp_lacking)" ] || rp_fail
+    rp_get update || [ -z "$(rp_lacking)" ] || rp_relist || rp_fail
     touch /var/lib/apt/lists
   fi
   rp_gone=$(rp_lacking)
+  [ -z "$rp_gone" ] || ! rp_relist || rp_gone=$(rp_lacking)
   if [ -n "$rp_gone" ]; then
     echo "this host's package lists do not have:$rp_gone (a virtual name must be replaced by a real package)" >&2
     exit 1
@@ -90,7 +92,7 @@ printf 'other %s\n' $rp_hold $rp_unhold >"$RP_IMAGE/coming"
 if [ -n "$rp_install$rp_remove" ]; then
   set -- $rp_flags $rp_fix install -- $rp_install
   for rp_item in $rp_remove; do set -- "$@" "$rp_item-"; done
-  rp_get -s "$@" || rp_fail
+  rp_get -s "$@" || { rp_relist && rp_get -s "$@"; } || rp_fail
   for rp_item in $(sed -n 's/^Remv \([^ :]*\).*/\1/p' "$rp_d/log"); do
     case " $rp_remove " in
       *" $rp_item "* | *" $rp_item:"*) ;;
