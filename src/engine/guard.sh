@@ -100,7 +100,7 @@ DefaultDependencies=no
 ConditionPathExists=|$RP_GUARD/armed
 ConditionPathExists=|$RP_GUARD/firing
 After=local-fs.target
-Before=network-pre.target sysinit.target systemd-sysctl.service nftables.service ufw.service ssh.service ssh.socket
+Before=network-pre.target sysinit.target systemd-sysctl.service nftables.service rempart-nftables.service ufw.service ssh.service ssh.socket
 Wants=network-pre.target
 [Service]
 Type=oneshot

@@ -65,7 +65,7 @@ pub struct FirewallRule {
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Direction {
+pub(super) enum Direction {
     #[default]
     In,
     Out,
@@ -82,11 +82,11 @@ struct Settled {
     sources: Vec<(String, Vec<Tuple>)>,
 }
 
-fn any() -> String {
+pub(super) fn any() -> String {
     "any".into()
 }
 
-fn anywhere() -> Vec<String> {
+pub(super) fn anywhere() -> Vec<String> {
     vec![any()]
 }
 

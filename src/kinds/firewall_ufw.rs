@@ -59,7 +59,7 @@ pub struct FirewallUfw {
 /// What happens to traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Policy {
+pub(super) enum Policy {
     /// It passes.
     Allow,
     /// It is dropped without an answer.
@@ -69,7 +69,7 @@ enum Policy {
 }
 
 impl Policy {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Policy::Allow => "allow",
             Policy::Deny => "deny",
@@ -110,7 +110,7 @@ fn yes() -> bool {
     true
 }
 
-fn deny() -> Policy {
+pub(super) fn deny() -> Policy {
     Policy::Deny
 }
 
@@ -165,6 +165,10 @@ impl Kind for FirewallUfw {
     // Every rule comes before the switch: the one that lets SSH in is among them.
     fn uses(&self) -> Vec<Provision> {
         vec![Provision::Package("ufw".into()), Provision::Kind("firewall_rule")]
+    }
+
+    fn claims(&self) -> Option<&'static str> {
+        self.enabled.then_some("the host's firewall")
     }
 
     fn absorb(&mut self, parts: &[&dyn Any]) {

@@ -19,6 +19,7 @@ mod docker_image;
 mod docker_network;
 mod download;
 mod file;
+mod firewall_nftables;
 mod firewall_rule;
 mod firewall_ufw;
 mod group;
@@ -65,6 +66,7 @@ pub const KINDS: &[Entry] = &[
     Entry::of::<docker_network::DockerNetwork>(),
     Entry::of::<download::Download>(),
     Entry::of::<file::File>(),
+    Entry::of::<firewall_nftables::FirewallNftables>(),
     Entry::of::<firewall_rule::FirewallRule>(),
     Entry::of::<firewall_ufw::FirewallUfw>(),
     Entry::of::<group::Group>(),

@@ -203,6 +203,7 @@ fn what_was_made_can_be_declared_gone_by_its_key() {
         ("docker_network", "app-net"),
         ("download", "/srv/it's here"),
         ("file", "/etc/x: y, {z}"),
+        ("firewall_nftables", "rempart"),
         ("firewall_rule", "allow 22/tcp"),
         ("firewall_rule", "deny out 80,443/tcp from 10.0.0.0/8, fd00::/8 on eth0"),
         ("firewall_rule", "limit route 60000:61000/udp to 192.0.2.7"),

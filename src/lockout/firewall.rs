@@ -86,6 +86,17 @@ fn foreseen(scene: &Scene<'_>, touched: Touched, mut tables: Tables) -> Result<T
             tables.replace_nft(rules).map_err(|error| error.to_string())?;
         }
     }
+    if let Some((text, _)) = &scene.foreseen.nft {
+        let removed = r#"{"nftables":[{"delete":{"table":{"family":"inet","name":"rempart"}}}]}"#;
+        let table = match text {
+            None => removed,
+            Some(_) if scene.answer.section(NFT[2]).map_err(|why| why.to_string())?.is_missing_tool() => {
+                return Err("nft is not there yet to tell what it makes of the rules".into());
+            }
+            Some(_) => scene.text(NFT[2]).map_err(|why| format!("nft on the table inet rempart: {why}"))?,
+        };
+        tables.replace_nft(table).map_err(|error| error.to_string())?;
+    }
     if touched.iptables {
         return Err("rules in /etc/iptables are not simulated".into());
     }
@@ -114,6 +125,9 @@ fn origin(scene: &Scene<'_>, touched: Touched, by: &str) -> Option<Origin> {
     let switch = ufw.and_then(|ufw| ufw.switch.as_ref()).filter(|_| by.contains("policy"));
     if let Some(switch) = switch {
         return Some(switch.origin.clone());
+    }
+    if let Some((_, origin)) = foreseen.nft.as_ref().filter(|_| by.contains("table inet rempart,")) {
+        return Some(origin.clone());
     }
     if touched.nft {
         let holds = |file: &ForeseenFile| match &file.text {

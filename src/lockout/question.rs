@@ -13,7 +13,7 @@ pub(super) const SSHD: [&str; 2] = ["lockout: sshd now", "lockout: sshd then"];
 pub(super) const KEYS: &str = "lockout: keys";
 pub(super) const SUDO: [&str; 2] = ["lockout: sudo now", "lockout: sudo then"];
 pub(super) const IPTABLES: [&str; 2] = ["lockout: iptables-save", "lockout: ip6tables-save"];
-pub(super) const NFT: [&str; 2] = ["lockout: nft now", "lockout: nft then"];
+pub(super) const NFT: [&str; 3] = ["lockout: nft now", "lockout: nft then", "lockout: the table then"];
 pub(super) const SOCKET: &str = "lockout: ssh.socket";
 pub(super) const WRAPPED: &str = "lockout: wrapped";
 pub(super) const WRAPPERS: [&str; 2] = ["/etc/hosts.allow", "/etc/hosts.deny"];
@@ -94,6 +94,10 @@ grep -q \"^$rp_user:!\" /etc/shadow && echo locked || echo open"),
     if touched.nft {
         let load = "[ -e /etc/nftables.conf ] || exit 0\nnft -f /etc/nftables.conf && nft -j list ruleset";
         script.section(NFT[1], sh!("rp_apart -n \"$rp_changes\" {}", load));
+    }
+    if let Some((Some(text), _)) = &foreseen.nft {
+        let load = sh!("printf '%s' {} | nft -f - && nft -j list table inet rempart", text);
+        script.section(NFT[2], sh!("rp_apart -n '' {}", load.text()));
     }
     if touched.sshd || touched.keys || touched.account {
         script.prelude(Sh::program_of_the_user(ASKED));

@@ -7,6 +7,8 @@ use crate::resource::{Foreseen, is_before_keys};
 pub(super) struct Touched {
     pub ufw: bool,
     pub nft: bool,
+    /// The table of nftables that is ours.
+    pub table: bool,
     pub iptables: bool,
     pub sshd: bool,
     pub keys: bool,
@@ -26,6 +28,7 @@ impl Touched {
         Touched {
             ufw: foreseen.ufw.is_some() || any(&|path| path.starts_with("/etc/ufw/") || path == "/etc/default/ufw"),
             nft: any(&|path| path.starts_with("/etc/nftables") || path.ends_with(".nft")) || starts("nftables.service"),
+            table: foreseen.nft.is_some(),
             iptables: any(&|path| path.starts_with("/etc/iptables/")),
             sshd: foreseen.sshd_include
                 || foreseen.socket.is_some()
@@ -43,6 +46,6 @@ impl Touched {
 
     /// Whether packet filters are among them.
     pub fn firewall(self) -> bool {
-        self.ufw || self.nft || self.iptables
+        self.ufw || self.nft || self.table || self.iptables
     }
 }

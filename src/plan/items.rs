@@ -104,6 +104,10 @@ impl Resource for Unread {
         None
     }
 
+    fn claims(&self) -> Option<&'static str> {
+        None
+    }
+
     fn part_of(&self) -> Option<&'static str> {
         None
     }

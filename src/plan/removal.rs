@@ -118,6 +118,10 @@ impl Resource for Removed {
         None
     }
 
+    fn claims(&self) -> Option<&'static str> {
+        None
+    }
+
     fn part_of(&self) -> Option<&'static str> {
         None
     }

@@ -90,6 +90,7 @@ pub(super) fn link(
     for group in declared.chunk_by_mut(|a, b| a.host == b.host) {
         watches(group, kinds, &lookup, faults);
         aggregates(group, &families, &drafts.skipped, &mut expansion.warnings);
+        claims(group, faults);
     }
     expansion.declared = declared;
     expansion.skipped = drafts.skipped;
@@ -151,6 +152,25 @@ fn merge(drafts: Vec<Draft>, known: &mut Index, faults: &mut Faults, kept: &mut 
         }
     }
     debug_assert!(kept.len() >= first);
+}
+
+// Two firewalls on one host would each be seen as drift by the other.
+fn claims(group: &[Declared], faults: &mut Faults) {
+    let mut first: HashMap<&str, &Declared> = HashMap::new();
+    for declared in group {
+        let Some(what) = declared.resource().and_then(Resource::claims) else { continue };
+        let Some(other) = first.get(what) else {
+            first.insert(what, declared);
+            continue;
+        };
+        if other.id() != declared.id() {
+            let told = Diagnostic::error(format!("two resources manage {what}"))
+                .at(&declared.place, "this one as well")
+                .see(&other.place, "first here")
+                .on(&declared.host, declared.id().as_ref());
+            faults.add(told.fix("keep one of them, or set the other to `enabled: false` or `state: absent`"));
+        }
+    }
 }
 
 fn declared(draft: Draft) -> (Declared, Vec<Wanted>) {

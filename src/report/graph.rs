@@ -130,6 +130,9 @@ pub(super) mod tests {
         fn reaction(&self) -> Option<&'static str> {
             None
         }
+        fn claims(&self) -> Option<&'static str> {
+            None
+        }
         fn part_of(&self) -> Option<&'static str> {
             None
         }

@@ -137,6 +137,8 @@ pub struct Foreseen {
     pub socket: Option<(Vec<String>, Origin)>,
     /// ufw.
     pub ufw: Option<ForeseenUfw>,
+    /// The text of the table `inet rempart` of nftables; `None` = it goes.
+    pub nft: Option<(Option<String>, Origin)>,
     /// Accounts, by name.
     pub accounts: BTreeMap<String, ForeseenAccount>,
     /// Groups whose change makes the account that rempart logs in with a member (`true`), or takes it out.
@@ -170,6 +172,7 @@ impl Foreseen {
             sshd_include,
             socket,
             ufw,
+            nft,
             accounts,
             memberships,
             units,
@@ -181,6 +184,7 @@ impl Foreseen {
             && !sshd_include
             && socket.is_none()
             && ufw.is_none()
+            && nft.is_none()
             && accounts.is_empty()
             && memberships.is_empty()
             && units.is_empty()
@@ -196,6 +200,7 @@ impl Foreseen {
             sshd_include: _,
             socket,
             ufw,
+            nft,
             accounts,
             memberships,
             units,
@@ -209,6 +214,7 @@ impl Foreseen {
         let mut all = rules
             .chain(files.values().map(|file| &file.origin))
             .chain(socket.iter().map(|(_, origin)| origin))
+            .chain(nft.iter().map(|(_, origin)| origin))
             .chain(accounts.values().map(|account| &account.origin))
             .chain(memberships.values().map(|(_, origin)| origin))
             .chain(units.values().map(|unit| &unit.origin))

@@ -116,6 +116,11 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
         false
     }
 
+    /// What of its host it has for itself alone, in words: two resources of a host that claim the same are an error.
+    fn claims(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The aggregate it is a part of (`firewall_rule` of `firewall_ufw`), as the name of that kind.
     fn part_of(&self) -> Option<&'static str> {
         None
@@ -160,6 +165,8 @@ pub trait Resource: Debug + Send + Sync {
     fn reaction(&self) -> Option<&'static str>;
     /// See [`Kind::asks_again`].
     fn asks_again(&self) -> bool;
+    /// See [`Kind::claims`].
+    fn claims(&self) -> Option<&'static str>;
     /// See [`Kind::part_of`].
     fn part_of(&self) -> Option<&'static str>;
     /// See [`Kind::absorb`].
@@ -207,6 +214,10 @@ impl<K: Kind> Resource for K {
 
     fn asks_again(&self) -> bool {
         Kind::asks_again(self)
+    }
+
+    fn claims(&self) -> Option<&'static str> {
+        Kind::claims(self)
     }
 
     fn part_of(&self) -> Option<&'static str> {

@@ -324,3 +324,31 @@ fn the_family_that_we_come_by_counts() {
     lab.rempart(&["apply", "case.yaml", "--yes", "--known-hosts", "known_hosts"]).ends(0);
     lab.rempart(&["plan", "case.yaml", "--detailed-exitcode", "--known-hosts", "known_hosts"]).ends(0);
 }
+
+#[test]
+fn a_table_of_nftables_that_closes_the_way_in_is_refused() {
+    let Some(lab) = Lab::boot("a closing table", &[Machine::new("web1")]) else { return };
+    lab.on(
+        "web1",
+        "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nftables >/dev/null 2>&1",
+    );
+    let table = |rules: &str| format!("- firewall_nftables: {{ rules: [{rules}] }}");
+    let ours = "firewall_nftables:rempart";
+    refused(&lab, "web1", &table(""), ("firewall", "policy of input: DROP", ours));
+    refused(&lab, "web1", &table("{ deny: 22/tcp }, { allow: any }"), ("firewall", "tcp dport 22 drop", ours));
+    refused(
+        &lab,
+        "web1",
+        &table("{ allow: 22/tcp, from: 203.0.113.0/24 }"),
+        ("firewall", "policy of input: DROP", ours),
+    );
+    let both =
+        plan(&lab, "web1", &format!("{}\n- firewall_ufw: {{ enabled: true }}", table("{ allow: 22/tcp }"))).ends(65);
+    assert!(both.text().contains("two resources manage the host's firewall"), "{both}");
+    let good = "- firewall_nftables: { rules: [{ allow: 22/tcp }], outgoing: deny, routed: deny }";
+    open(&lab, "web1", good, &["firewall"]);
+    lab.rempart(&["apply", "case.yaml", "--yes", "--limit", "web1"]).ends(0);
+    assert!(lab.on("web1", "nft list table inet rempart").contains("policy drop"));
+    lab.on("web1", "systemctl is-enabled rempart-nftables.service && systemctl restart rempart-nftables.service");
+    open(&lab, "web1", "- firewall_nftables: { state: absent }", &["firewall"]);
+}

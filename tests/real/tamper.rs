@@ -32,7 +32,7 @@ macro_rules! tampered {
 
 tampered! {
     apt_repository apt_unattended_upgrades archive assert auditd authorized_key command cron directory
-    docker_compose docker_container docker_image docker_network download file firewall_rule firewall_ufw group http_probe journald line logrotate mount
+    docker_compose docker_container docker_image docker_network download file firewall_nftables firewall_rule firewall_ufw group http_probe journald line logrotate mount
     ollama_model package_apt port_scan postgres_database postgres_role postgres_setting reboot squid sshd sudoers
     symlink sysctl systemd_credential systemd_timer systemd_unit template user
 }

@@ -29,7 +29,7 @@ echo == packages
 dpkg -l | awk '/^[a-z]i /{ print $1, $2, $3 }'
 echo == units
 systemctl list-unit-files --no-legend --no-pager | awk '$2 != "transient" { print $1, $2 }' | sort
-for unit in rp-one rp-two rp-env rp-timer.timer squid cron ufw nftables; do echo "$unit $(systemctl is-active $unit)"; done
+for unit in rp-one rp-two rp-env rp-timer.timer squid cron ufw nftables rempart-nftables; do echo "$unit $(systemctl is-active $unit)"; done
 for unit in rp-one rp-two rp-env; do
   pid=$(systemctl show -P MainPID $unit)
   [ "${pid:-0}" = 0 ] || { tr '\0' ' ' < "/proc/$pid/cmdline"; tr '\0' '\n' < "/proc/$pid/environ" | grep '^RP_' || :; echo; }
@@ -43,21 +43,22 @@ for tool in iptables ip6tables; do
   $tool-save 2>/dev/null | grep -vE "$empty" | sed 's/\[[0-9:]*\]//'
   for chain in INPUT FORWARD OUTPUT; do $tool -S $chain 2>/dev/null | head -n 1; done
 done
+nft -s list table inet rempart 2>/dev/null || echo no table of ours
 sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.(conf\.(all|default)|icmp|ip_forward|tcp_syncookies)'
 "#;
 
 /// A state of the host, and what changes it.
-struct Case {
-    what: &'static str,
-    before: &'static str,
-    items: &'static str,
+struct Case<'a> {
+    what: &'a str,
+    before: &'a str,
+    items: &'a str,
 }
 
-const fn case(what: &'static str, before: &'static str, items: &'static str) -> Case {
+const fn case<'a>(what: &'a str, before: &'a str, items: &'a str) -> Case<'a> {
     Case { what, before, items }
 }
 
-fn there_and_back(lab: &Lab, cases: &[Case]) {
+fn there_and_back(lab: &Lab, cases: &[Case<'_>]) {
     for Case { what, before, items } in cases {
         lab.on("web1", &format!("set -e\n{before}"));
         let snapshot = lab.on("web1", SNAPSHOT);
@@ -70,7 +71,7 @@ fn there_and_back(lab: &Lab, cases: &[Case]) {
         let after = lab.on("web1", SNAPSHOT);
         assert!(ran.code == 0 && after == snapshot, "{what}: not as before\n{}\n{ran}", differing(&snapshot, &after));
         // What an archive notes beside its files is in the snapshots.
-        let looked = "ls -A /etc/systemd/system | grep rempart || :
+        let looked = "ls -A /etc/systemd/system | grep rempart-guard || :
 find /etc /srv /home -name '.rempart.*' ! -name .rempart.archive";
         let left = lab.on("web1", looked);
         assert_eq!(left, "", "{what}: something is left");
@@ -91,7 +92,7 @@ fn booted(what: &str, packages: &str) -> Option<Lab> {
     Some(lab)
 }
 
-const FILES: &[Case] = &[
+const FILES: &[Case<'static>] = &[
     case(
         "files with hostile names",
         "mkdir -p '/srv/h o'",
@@ -237,7 +238,7 @@ fn the_rest_of_the_run_stands(lab: &Lab) {
     assert_eq!(lab.try_on("web1", "ls /srv/a /srv/b 2>/dev/null").out, "/srv/b\n");
 }
 
-const MOUNTS: &[Case] = &[
+const MOUNTS: &[Case<'static>] = &[
     case(
         "something is mounted that was not there",
         "",
@@ -262,7 +263,7 @@ fn mounts_are_put_back() {
     there_and_back(&lab, MOUNTS);
 }
 
-const ACCOUNTS: &[Case] = &[
+const ACCOUNTS: &[Case<'static>] = &[
     case(
         "a person's account with its home",
         "groupadd rp-team; getent group rp-team",
@@ -319,7 +320,7 @@ fn accounts_and_packages_are_put_back_and_others_work_is_not_trampled_on() {
     lab.on("web1", "getent passwd dora; grep -c ^dora: /etc/shadow /etc/subuid; ls -A /home/dora; pwck -rq; grpck -r");
 }
 
-const SHARED: &[Case] = &[
+const SHARED: &[Case<'static>] = &[
     case(
         "links come, lead elsewhere and go",
         "ln -s /etc/motd /srv/link-old; chown -h games:daemon /srv/link-old; ln -s nowhere /srv/link-gone",
@@ -439,7 +440,7 @@ cp /etc/systemd/system/rp-one.service /etc/systemd/system/rp-two.service; system
 mkdir -p /etc/systemd/system/rp-one.service.d; printf '[Service]\\nEnvironment=RP_OLD=1\\n' > /etc/systemd/system/rp-one.service.d/a.conf
 systemctl daemon-reload; systemctl enable -q --now rp-one; systemctl disable -q --now rp-two";
 
-const UNITS: &[Case] = &[
+const UNITS: &[Case<'static>] = &[
     case(
         "a unit is made, enabled and started",
         "",
@@ -529,7 +530,7 @@ fn units_are_put_back_and_run_on_what_is_put_back() {
 
 const SQL: &str = "cd /; rp_sql() { setpriv --reuid=postgres --regid=postgres --init-groups -- psql -XAtq -v ON_ERROR_STOP=1 \"$@\"; }";
 
-const POSTGRES: &[Case] = &[
+const POSTGRES: &[Case<'static>] = &[
     case(
         "roles and databases come",
         "true",
@@ -582,7 +583,7 @@ fn roles_databases_and_settings_are_put_back() {
     }
 }
 
-const LIFELINES: &[Case] = &[
+const LIFELINES: &[Case<'static>] = &[
     case("sshd's settings are made", "", "- sshd: { settings: { MaxAuthTries: 4, LogLevel: VERBOSE } }"),
     case(
         "sshd's settings are changed, with another order of files",
@@ -597,7 +598,7 @@ sed -i '/^Include/d' /etc/ssh/sshd_config; systemctl reload ssh",
     case("a lifeline's drop-in", "", r#"- systemd_unit: { name: ssh, drop_ins: { rp: "[Service]\nNice=-1\n" }, active: true }"#),
 ];
 
-const LOGS: &[Case] = &[
+const LOGS: &[Case<'static>] = &[
     case(
         "settings of journald are made",
         "rm -rf /etc/systemd/journald.conf.d",
@@ -643,7 +644,7 @@ fn what_is_done_with_logs_is_put_back() {
     there_and_back(&lab, LOGS);
 }
 
-const SERVICES: &[Case] = &[
+const SERVICES: &[Case<'static>] = &[
     case(
         "the firewall is switched on with its rules",
         "",
@@ -669,6 +670,21 @@ fn what_can_lock_people_out_is_put_back_too() {
     let Some(lab) = booted("undo of lifelines", "nftables") else { return };
     lab.on("web1", "mkdir -p -m 700 /root/.ssh");
     there_and_back(&lab, LIFELINES);
+    let table = |rules: &str| format!("- firewall_nftables: {{ rules: [{{ allow: 22/tcp }}{rules}], routed: reject }}");
+    let first = table(", { deny: 80/tcp, comment: old }");
+    there_and_back(&lab, &[Case { what: "a table of nftables comes", before: "", items: &first }]);
+    lab.playbook(&first);
+    lab.apply().ends(0);
+    let second = table(", { allow: 80/tcp, from: 10.0.0.0/8 }");
+    there_and_back(
+        &lab,
+        &[
+            Case { what: "its rules change", before: "", items: &second },
+            case("it goes", "", "- firewall_nftables: { state: absent }"),
+        ],
+    );
+    lab.playbook("- firewall_nftables: { state: absent }");
+    lab.apply().ends(0);
     // Refused by the real tool, before anything is replaced.
     for (path, bad, tool) in [
         ("/etc/sudoers.d/bad", "games ALL=(ALL\\n", "syntax error"),
@@ -732,7 +748,7 @@ const NETWORKS: &str = r#"docker network ls --format '{{.Name}}' | sort | while 
 docker network inspect -f '{{.Name}} {{.Driver}} {{.Internal}} {{.EnableIPv6}} {{json .IPAM.Config}} {{json .Options}} {{json .Labels}}' "$name"; done
 docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '^<none>' | sort; ls /var/lib/rempart/images 2>/dev/null || :"#;
 
-const DOCKER: &[Case] = &[
+const DOCKER: &[Case<'static>] = &[
     case("a network is made", "", "- docker_network: { name: rp-new, subnets: [{ subnet: 10.77.1.0/24 }] }"),
     case(
         "a network is made anew, with other addresses",
@@ -833,7 +849,7 @@ fn networks_and_images_are_put_back_and_what_is_in_use_is_left_alone() {
     assert_eq!(lab.on("web1", NETWORKS), was);
 }
 
-const PROJECTS: &[Case] = &[
+const PROJECTS: &[Case<'static>] = &[
     case(
         "a project comes",
         "",

@@ -157,7 +157,7 @@ pub(in crate::kinds) fn address(field: &'static str, text: &str) -> Result<Optio
 }
 
 /// Whether all of `narrow`'s ports are among `wide`'s, both as ufw writes them.
-pub(super) fn ports_within(wide: &str, narrow: &str) -> bool {
+pub(in crate::kinds) fn ports_within(wide: &str, narrow: &str) -> bool {
     let ranges = |text: &str| -> Option<Vec<(u16, u16)>> {
         let range = |part: &str| {
             let (low, high) = part.split_once(':').unwrap_or((part, part));
@@ -170,7 +170,7 @@ pub(super) fn ports_within(wide: &str, narrow: &str) -> bool {
 }
 
 /// Whether `narrow` lies within `wide`, both as ufw writes them.
-pub(super) fn network_within(wide: &str, narrow: &str) -> bool {
+pub(in crate::kinds) fn network_within(wide: &str, narrow: &str) -> bool {
     let network = |text: &str| -> Option<(IpAddr, u32)> {
         let (address, length) = text.split_once('/').unwrap_or((text, "128"));
         let address: IpAddr = address.parse().ok()?;

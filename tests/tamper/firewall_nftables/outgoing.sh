@@ -1,0 +1,3 @@
+# expect: firewall_nftables:rempart
+# field: outgoing
+nft 'chain inet rempart output { policy drop; }'

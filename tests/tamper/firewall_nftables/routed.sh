@@ -1,0 +1,3 @@
+# expect: firewall_nftables:rempart
+# field: routed
+nft 'chain inet rempart forward { policy accept; }'

@@ -1,0 +1,3 @@
+# expect: firewall_nftables:rempart
+# field: file
+rm /etc/rempart.nft
