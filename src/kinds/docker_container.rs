@@ -51,6 +51,10 @@ pub struct DockerContainer {
     /// Its network: `none` (the default), `bridge`, `host`, or a name: an internal network, made where it is missing.
     #[serde(default = "none")]
     network: String,
+    /// Whether a network given by name must be internal, so that nothing in it has a way out. `false`: as `docker_network`
+    /// declares it, which makes it, too.
+    #[serde(default = "yes")]
+    network_internal: bool,
     /// Whether its root filesystem is read-only. False unless said.
     #[serde(default)]
     read_only: bool,
@@ -127,6 +131,10 @@ pub enum ContainerState {
     Absent,
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn none() -> String {
     "none".into()
 }
@@ -140,8 +148,13 @@ fn ten() -> u32 {
 }
 
 impl DockerContainer {
-    fn own_network(&self) -> Option<&str> {
+    fn named_network(&self) -> Option<&str> {
         (!["none", "bridge", "host"].contains(&self.network.as_str())).then_some(self.network.as_str())
+    }
+
+    // One that is made with the container, and must be without a way out.
+    fn own_network(&self) -> Option<&str> {
+        self.named_network().filter(|_| self.network_internal)
     }
 
     fn bytes(&self) -> u64 {
@@ -451,7 +464,7 @@ volumes: [\"/srv/models:/models:ro\"], env: { OLLAMA_MODELS: /models, HOME: /tmp
     fn uses(&self) -> Vec<Provision> {
         let sources = self.volumes.iter().filter_map(|volume| Some(volume.split_once(':')?.0));
         let paths = sources.filter(|source| source.starts_with('/')).map(|path| Provision::Path(path.to_owned()));
-        let network = self.own_network().map(|name| Provision::Network(name.to_owned()));
+        let network = self.named_network().map(|name| Provision::Network(name.to_owned()));
         docker::uses().chain(paths).chain(network).chain([Provision::Image(self.image.clone())]).collect()
     }
 

@@ -48,17 +48,17 @@ sysctl -a 2>/dev/null | grep -E '^net\.ipv[46]\.(conf\.(all|default)|icmp|ip_for
 "#;
 
 /// A state of the host, and what changes it.
-struct Case<'a> {
-    what: &'a str,
-    before: &'a str,
-    items: &'a str,
+struct Case {
+    what: &'static str,
+    before: &'static str,
+    items: &'static str,
 }
 
-const fn case<'a>(what: &'a str, before: &'a str, items: &'a str) -> Case<'a> {
+const fn case(what: &'static str, before: &'static str, items: &'static str) -> Case {
     Case { what, before, items }
 }
 
-fn there_and_back(lab: &Lab, cases: &[Case<'_>]) {
+fn there_and_back(lab: &Lab, cases: &[Case]) {
     for Case { what, before, items } in cases {
         lab.on("web1", &format!("set -e\n{before}"));
         let snapshot = lab.on("web1", SNAPSHOT);
@@ -92,7 +92,7 @@ fn booted(what: &str, packages: &str) -> Option<Lab> {
     Some(lab)
 }
 
-const FILES: &[Case<'static>] = &[
+const FILES: &[Case] = &[
     case(
         "files with hostile names",
         "mkdir -p '/srv/h o'",
@@ -238,7 +238,7 @@ fn the_rest_of_the_run_stands(lab: &Lab) {
     assert_eq!(lab.try_on("web1", "ls /srv/a /srv/b 2>/dev/null").out, "/srv/b\n");
 }
 
-const MOUNTS: &[Case<'static>] = &[
+const MOUNTS: &[Case] = &[
     case(
         "something is mounted that was not there",
         "",
@@ -263,7 +263,7 @@ fn mounts_are_put_back() {
     there_and_back(&lab, MOUNTS);
 }
 
-const ACCOUNTS: &[Case<'static>] = &[
+const ACCOUNTS: &[Case] = &[
     case(
         "a person's account with its home",
         "groupadd rp-team; getent group rp-team",
@@ -320,7 +320,7 @@ fn accounts_and_packages_are_put_back_and_others_work_is_not_trampled_on() {
     lab.on("web1", "getent passwd dora; grep -c ^dora: /etc/shadow /etc/subuid; ls -A /home/dora; pwck -rq; grpck -r");
 }
 
-const SHARED: &[Case<'static>] = &[
+const SHARED: &[Case] = &[
     case(
         "links come, lead elsewhere and go",
         "ln -s /etc/motd /srv/link-old; chown -h games:daemon /srv/link-old; ln -s nowhere /srv/link-gone",
@@ -440,7 +440,7 @@ cp /etc/systemd/system/rp-one.service /etc/systemd/system/rp-two.service; system
 mkdir -p /etc/systemd/system/rp-one.service.d; printf '[Service]\\nEnvironment=RP_OLD=1\\n' > /etc/systemd/system/rp-one.service.d/a.conf
 systemctl daemon-reload; systemctl enable -q --now rp-one; systemctl disable -q --now rp-two";
 
-const UNITS: &[Case<'static>] = &[
+const UNITS: &[Case] = &[
     case(
         "a unit is made, enabled and started",
         "",
@@ -530,7 +530,7 @@ fn units_are_put_back_and_run_on_what_is_put_back() {
 
 const SQL: &str = "cd /; rp_sql() { setpriv --reuid=postgres --regid=postgres --init-groups -- psql -XAtq -v ON_ERROR_STOP=1 \"$@\"; }";
 
-const POSTGRES: &[Case<'static>] = &[
+const POSTGRES: &[Case] = &[
     case(
         "roles and databases come",
         "true",
@@ -583,7 +583,7 @@ fn roles_databases_and_settings_are_put_back() {
     }
 }
 
-const LIFELINES: &[Case<'static>] = &[
+const LIFELINES: &[Case] = &[
     case("sshd's settings are made", "", "- sshd: { settings: { MaxAuthTries: 4, LogLevel: VERBOSE } }"),
     case(
         "sshd's settings are changed, with another order of files",
@@ -598,7 +598,7 @@ sed -i '/^Include/d' /etc/ssh/sshd_config; systemctl reload ssh",
     case("a lifeline's drop-in", "", r#"- systemd_unit: { name: ssh, drop_ins: { rp: "[Service]\nNice=-1\n" }, active: true }"#),
 ];
 
-const LOGS: &[Case<'static>] = &[
+const LOGS: &[Case] = &[
     case(
         "settings of journald are made",
         "rm -rf /etc/systemd/journald.conf.d",
@@ -644,7 +644,7 @@ fn what_is_done_with_logs_is_put_back() {
     there_and_back(&lab, LOGS);
 }
 
-const SERVICES: &[Case<'static>] = &[
+const SERVICES: &[Case] = &[
     case(
         "the firewall is switched on with its rules",
         "",
@@ -665,25 +665,30 @@ const SERVICES: &[Case<'static>] = &[
     case("squid goes", "", "- squid: { state: absent }"),
 ];
 
+const TABLE: &[Case] = &[
+    case(
+        "a table of nftables comes",
+        "",
+        "- firewall_nftables: { rules: [{ allow: 22/tcp }, { deny: 80/tcp, comment: old }], routed: reject }",
+    ),
+    case(
+        "its rules change",
+        "",
+        "- firewall_nftables: { rules: [{ allow: 22/tcp }, { allow: 80/tcp, from: 10.0.0.0/8 }], outgoing: allow }",
+    ),
+    case("it goes", "", "- firewall_nftables: { state: absent }"),
+];
+
 #[test]
 fn what_can_lock_people_out_is_put_back_too() {
     let Some(lab) = booted("undo of lifelines", "nftables") else { return };
     lab.on("web1", "mkdir -p -m 700 /root/.ssh");
     there_and_back(&lab, LIFELINES);
-    let table = |rules: &str| format!("- firewall_nftables: {{ rules: [{{ allow: 22/tcp }}{rules}], routed: reject }}");
-    let first = table(", { deny: 80/tcp, comment: old }");
-    there_and_back(&lab, &[Case { what: "a table of nftables comes", before: "", items: &first }]);
-    lab.playbook(&first);
+    there_and_back(&lab, &TABLE[..1]);
+    lab.playbook(TABLE[0].items);
     lab.apply().ends(0);
-    let second = table(", { allow: 80/tcp, from: 10.0.0.0/8 }");
-    there_and_back(
-        &lab,
-        &[
-            Case { what: "its rules change", before: "", items: &second },
-            case("it goes", "", "- firewall_nftables: { state: absent }"),
-        ],
-    );
-    lab.playbook("- firewall_nftables: { state: absent }");
+    there_and_back(&lab, &TABLE[1..]);
+    lab.playbook(TABLE[2].items);
     lab.apply().ends(0);
     // Refused by the real tool, before anything is replaced.
     for (path, bad, tool) in [
@@ -748,7 +753,7 @@ const NETWORKS: &str = r#"docker network ls --format '{{.Name}}' | sort | while 
 docker network inspect -f '{{.Name}} {{.Driver}} {{.Internal}} {{.EnableIPv6}} {{json .IPAM.Config}} {{json .Options}} {{json .Labels}}' "$name"; done
 docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | grep -v '^<none>' | sort; ls /var/lib/rempart/images 2>/dev/null || :"#;
 
-const DOCKER: &[Case<'static>] = &[
+const DOCKER: &[Case] = &[
     case("a network is made", "", "- docker_network: { name: rp-new, subnets: [{ subnet: 10.77.1.0/24 }] }"),
     case(
         "a network is made anew, with other addresses",
@@ -849,7 +854,7 @@ fn networks_and_images_are_put_back_and_what_is_in_use_is_left_alone() {
     assert_eq!(lab.on("web1", NETWORKS), was);
 }
 
-const PROJECTS: &[Case<'static>] = &[
+const PROJECTS: &[Case] = &[
     case(
         "a project comes",
         "",
@@ -913,14 +918,14 @@ docker network ls --format '{{.Name}}' | sort; find /srv ! -type d -printf '%p %
 }
 
 // An image of a static busybox: no registry is asked.
-const IMAGE: &str = r#"d=$(mktemp -d); mkdir -p "$d/bin" "$d/tmp" "$d/proc" "$d/dev" "$d/sys"; cp "$(command -v busybox)" "$d/bin/busybox"
+pub(crate) const IMAGE: &str = r#"d=$(mktemp -d); mkdir -p "$d/bin" "$d/tmp" "$d/proc" "$d/dev" "$d/sys"; cp "$(command -v busybox)" "$d/bin/busybox"
 for tool in sh sleep; do ln -s busybox "$d/bin/$tool"; done
 tar -C "$d" -c . | docker import -c 'CMD ["sleep","1000"]' -c 'ENV PATH=/bin' - rp:1"#;
 
 // A kind that changes something and has no case here would go untested.
 #[test]
 fn every_kind_is_taken_back_on_a_real_host() {
-    let all = [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, LOGS, MOUNTS, POSTGRES, SERVICES, DOCKER, PROJECTS]
+    let all = [FILES, ACCOUNTS, SHARED, UNITS, LIFELINES, TABLE, LOGS, MOUNTS, POSTGRES, SERVICES, DOCKER, PROJECTS]
         .into_iter()
         .flatten();
     let items: String = all.map(|case| case.items).collect::<Vec<_>>().join("\n");
