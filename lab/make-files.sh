@@ -12,6 +12,13 @@ chmod 755 "$work"
 # pack DIR: a tar of what is in it on stdout, the same bytes whoever runs it, and whenever.
 pack() { tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar -C "$1" -cf - .; }
 
+# What a registry serves: each layer of a model under its own sha256.
+blobs=$files/v2/library/stand-in/blobs
+mkdir -p "$blobs"
+for layer in "$files/stand-in-model.gguf" "$files/stand-in-config.json"; do
+  cp "$layer" "$blobs/sha256:$(sha256sum "$layer" | cut -d ' ' -f 1)"
+done
+
 # The server's archive, with the program where a release of Ollama has it.
 mkdir -p "$work/release/bin"
 install -m 755 "$files/ollama-stand-in" "$work/release/bin/ollama"

@@ -12,4 +12,6 @@ if ! "$venv/bin/python" -c 'import pytest, testinfra' 2>/dev/null; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/verify/requirements.txt
 fi
+case $program in /*) ;; *) program=$PWD/$program ;; esac
+export REMPART_PROGRAM="$program"
 exec "$program" lab exec -i "$inventory" -- tests/verify/verify.sh "$venv/bin/python"

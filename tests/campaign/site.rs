@@ -20,7 +20,7 @@ pub type Done<T> = Result<T, String>;
 /// The host that everything happens to.
 pub const HOST: &str = "server1";
 /// The playbook, and how it is applied: the shortest window that a guard may have, and little patience with a link.
-const PLAYBOOK: &str = "playbooks/ollama-server.yaml";
+const PLAYBOOK: &str = "playbooks/ollama-host.yaml";
 const INVENTORY: &str = "inventories/demo.yaml";
 
 /// Delayed allocation without the kernel's own rescue of files that are renamed before they are written.

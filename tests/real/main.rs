@@ -25,6 +25,7 @@ mod reboot;
 #[path = "../recording/mod.rs"]
 #[allow(dead_code, reason = "what reads recordings is tests/recordings.rs")]
 mod recording;
+mod registry;
 mod tamper;
 mod twice;
 mod undo;

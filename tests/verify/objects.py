@@ -44,13 +44,14 @@ BACKUPS = re.compile(r"/etc/(passwd|shadow|group|gshadow|subuid|subgid)-$")
 # The guard's own units, which come and go with a risky step.
 GUARD = re.compile(r"/etc/systemd/system/(sysinit\.target\.wants/)?rempart-guard[^/]*$")
 # Beside the place where it will stand: written by a step that was not at its end.
-# The last is what the tools of accounts write before they rename it.
-TEMPORARY = re.compile(r"/\.rempart\.[^/]*$|\.part(/|$)|^image [^ ]*:new$|^path /etc/(passwd|shadow|group|gshadow|subuid|subgid)\+$")
+# What an archive notes beside its files stays; an image comes under a first name; the last is what the tools of accounts write
+# before they rename it.
+TEMPORARY = re.compile(r"/\.rempart\.(?!archive$)[^/]*(/|$)|^image rempart-new:|^path /etc/(passwd|shadow|group|gshadow|subuid|subgid)\+$")
 OF_DPKG = re.compile(r"\.(dpkg|ucf)-(new|tmp|old|dist)$")
 
 UNITS = ["ssh.service", "ufw.service", "docker.service", "docker.socket", "containerd.service",
-         "unattended-upgrades.service", "apt-daily-upgrade.timer", "ollama.service", "check-isolation.service",
-         "check-isolation.timer"]
+         "unattended-upgrades.service", "apt-daily.timer", "apt-daily-upgrade.timer", "ollama.service",
+         "check-isolation.service", "check-isolation.timer", "verify-models.service", "verify-models.timer"]
 KERNEL = ["net.ipv4.conf.all.rp_filter", "net.ipv4.conf.default.rp_filter", "net.ipv4.conf.all.accept_redirects",
           "net.ipv4.conf.default.accept_redirects", "net.ipv6.conf.all.accept_redirects",
           "net.ipv6.conf.default.accept_redirects", "net.ipv4.conf.all.send_redirects",

@@ -27,7 +27,8 @@ def test_ssh_and_updates_run(any_host):
     assert host.service("ssh").is_running
     assert host.package("unattended-upgrades").is_installed
     assert host.service("apt-daily-upgrade.timer").is_enabled
-    assert 'Unattended-Upgrade "1"' in host.file("/etc/apt/apt.conf.d/20auto-upgrades").content_string
+    name, _ = any_host
+    assert 'APT::Periodic::Unattended-Upgrade "1";' in out(name, "apt-config dump APT::Periodic")
 
 
 def test_the_firewall_is_on_now_and_after_a_reboot(any_host):
@@ -51,6 +52,12 @@ def test_the_kernel_and_its_files_agree(any_host, key, value):
     assert re.search(rf"^{re.escape(key)}\s*=\s*{value}$", out(name, "cat /etc/sysctl.d/*.conf"), re.M)
 
 
+def test_the_real_tools_take_the_files(any_host):
+    name, _ = any_host
+    out(name, "sshd -t && visudo -c")
+    out(name, "[ ! -e /etc/squid/squid.conf ] || squid -k parse")
+
+
 def test_unwanted_packages_are_away():
     for name in ("server1", "ws1"):
         for package in ("samba", "nfs-kernel-server"):
@@ -63,7 +70,7 @@ def test_the_way_out_is_the_proxy():
         assert "http_proxy=" in connect(name).file("/etc/profile.d/proxy.sh").content_string
 
 
-@pytest.mark.parametrize(("unit", "limit"), [("ollama.service", 2.0), ("check-isolation.service", 3.0)])
+@pytest.mark.parametrize(("unit", "limit"), [("ollama.service", 2.0), ("check-isolation.service", 2.0), ("verify-models.service", 2.0)])
 def test_units_are_hardened(unit, limit):
     line = out("server1", f"systemd-analyze security --no-pager {unit} | tail -n 1")
     score = float(re.search(r": ([\d.]+) ", line).group(1))
