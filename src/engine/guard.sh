@@ -60,15 +60,18 @@ status=0
 rp_put_back /var/lib/rempart/guard "$1" > restore.log 2>&1 5>&- || status=$?
 # Is it as it was? A restart may take a moment to be seen.
 tries=0
-while rp_differs /var/lib/rempart/guard before > differs; [ "$1" != boot ] && [ -s differs ] && [ "$tries" -lt 5 ]; do
+# Held in memory: on a full disk what differs would be written down as nothing.
+while left=$(rp_differs /var/lib/rempart/guard before) || left="how it stands cannot be told
+$left"; [ "$1" != boot ] && [ -n "$left" ] && [ "$tries" -lt 5 ]; do
   tries=$((tries + 1)); sleep 1
 done
-if [ "$1" = boot ]; then grep -v -e '^unit ' -e '^kernel ' -e '^packages ' differs > differs.tmp; mv -T differs.tmp differs; fi
-[ ! -s differs ] || status=1
+[ "$1" != boot ] || left=$(printf '%s\n' "$left" | grep -v -e '^unit ' -e '^kernel ' -e '^packages ')
+[ -z "$left" ] || status=1
 sync -f .
 rp_journal "$run" "$batch" healed - "$1 $status"
 note="$(date +%s) $1 $status"
-tell() { { echo "$note" && cat firing && sed 's/^/differs /' differs; } > healed.tmp && sync -- healed.tmp; }
+tell() { { echo "$note" && cat firing && printf '%s' "${left:+$left
+}" | sed 's/^/differs /'; } > healed.tmp && sync -- healed.tmp; }
 tell || { rm -rf copy lines; tell; } || mv -T healed.spare healed.tmp
 mv -T healed.tmp healed
 rm -f firing
