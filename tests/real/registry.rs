@@ -4,6 +4,7 @@ use crate::fixture::{Lab, Machine};
 use crate::undo::IMAGE;
 
 const SERVERS: &str = "- package_apt: { names: [docker.io, busybox-static, docker-registry] }
+- file: { path: /etc/docker/registry/config.yml, content: \"{version: 0.1, storage: {filesystem: {rootdirectory: /var/lib/docker-registry}}, http: {addr: '127.0.0.1:5000'}}\\n\" }
 - systemd_unit: { name: docker, active: true }
 - systemd_unit: { name: docker-registry, active: true }";
 
@@ -15,11 +16,11 @@ fn an_image_is_pulled_by_its_digest_and_its_container_joins_a_declared_network()
     lab.playbook(SERVERS);
     lab.apply().ends(0);
     lab.on("web1", IMAGE);
-    let pushed = "for i in 1 2 3 4 5; do docker tag rp:1 localhost:5000/rp:1; docker push -q localhost:5000/rp:1 >/dev/null && break; sleep 1; done
-docker image inspect -f '{{index .RepoDigests 0}}' localhost:5000/rp:1
-docker image rm rp:1 localhost:5000/rp:1 >/dev/null";
+    let pushed = "for i in 1 2 3 4 5; do docker tag rp:1 127.0.0.1:5000/rp:1; docker push -q 127.0.0.1:5000/rp:1 >/dev/null 2>/root/push && break; sleep 1; done
+docker image inspect -f '{{index .RepoDigests 0}}' 127.0.0.1:5000/rp:1 || cat /root/push
+docker image rm rp:1 127.0.0.1:5000/rp:1 >/dev/null";
     let pin = lab.on("web1", pushed).trim().to_owned();
-    assert!(pin.starts_with("localhost:5000/rp@sha256:"), "{pin}");
+    assert!(pin.starts_with("127.0.0.1:5000/rp@sha256:"), "{pin}");
     let items = |pin: &str| {
         format!(
             "- docker_image: {{ name: \"rp:2\", pull: \"{pin}\" }}
