@@ -69,6 +69,14 @@ rp_announce() {
   done >>"$RP_IMAGE/coming"
   sync -- "$RP_IMAGE/coming" "$RP_IMAGE"
 }
+# On a full disk apt fetches its lists for ever [seen: its helpers wait for one another], and dpkg stops half way.
+for rp_place in /var/lib/apt/lists /var/cache/apt /var/lib/dpkg; do
+  rp_free=$(df -Pk -- "$rp_place" 2>/dev/null | awk 'NR == 2 { print $4 }')
+  case $rp_free in
+    '' | *[!0-9]*) ;;
+    *) [ "$rp_free" -ge 32768 ] || { echo "only $rp_free KiB are free in $rp_place; apt needs more to begin (32768 KiB)" >&2; exit 1; } ;;
+  esac
+done
 rp_fix=''
 if [ -n "$(dpkg --audit 2>&1)" ] || [ -n "$(ls /var/lib/dpkg/updates)" ]; then
   rp_fix=-f
