@@ -3,11 +3,12 @@
 CARGO ?= cargo
 SHELL := /bin/bash
 
-.PHONY: help demo verify test campaign truth recordings lint fmt docs packages
+.PHONY: help demo verify protections test campaign truth recordings lint fmt docs packages
 
 help:
 	@echo "make demo   the whole way on real hosts that it makes itself (needs root)"
 	@echo "make verify what nmap, curl, docker and testinfra say about the machines of the demo"
+	@echo "make protections  each protection of the demo's machines is taken away in turn: does rempart miss it?"
 	@echo "make test   every test; those on real hosts need root, and say so where they are skipped"
 	@echo "make campaign  every step of a playbook x five faults (needs root, about an hour); writes docs/campaign.md"
 	@echo "make truth  500 drawn rulesets on real hosts against the lock-out simulation; the result is docs/truth.md"
@@ -21,6 +22,10 @@ demo: packages
 
 verify:
 	@scripts/verify.sh
+
+# On the machines of the demo: each protection is taken away, one at a time, and rempart must miss it.
+protections:
+	@REMPART_PROTECTIONS=1 scripts/verify.sh
 
 test: packages
 	@if $(CARGO) nextest --version >/dev/null 2>&1 || { \

@@ -32,7 +32,7 @@ TABLE = [
     # The firewall
     ("server1", "the firewall is off", "firewall_ufw", "ufw disable", "ufw --force enable"),
     ("server1", "it lets in what no rule speaks of", "firewall_ufw", "ufw default allow incoming", "ufw default deny incoming"),
-    ("server1", "its chains are out of the kernel", "firewall_", "iptables -P INPUT ACCEPT && iptables -D INPUT -j ufw-before-input", "ufw reload"),
+    ("server1", "the kernel lets in what ufw would not", "firewall_", "iptables -P INPUT ACCEPT", "iptables -P INPUT DROP"),
     ("server1", "the next boot has none", "firewall_ufw", "systemctl disable ufw", "systemctl enable ufw"),
     ("server1", "a rule more lets everybody in", "firewall_ufw", "ufw allow 8080/tcp", "ufw delete allow 8080/tcp"),
     ("server1", "SSH for everybody", "firewall_ufw", "ufw allow 22/tcp", "ufw delete allow 22/tcp"),
