@@ -20,6 +20,8 @@ const TARGET: &str = include_str!("target.sh");
 pub(super) const JOURNAL: &str = include_str!("journal.sh");
 /// How what a step touches is kept, compared and put back.
 pub(super) const UNDO: &str = include_str!("undo.sh");
+/// The same of packages, and what a broken apt leaves.
+const PACKAGES: &str = include_str!("packages.sh");
 /// How the target remembers what rempart made.
 pub(super) const OWNED: &str = include_str!("owned.sh");
 /// The target's half of the guard.
@@ -361,7 +363,7 @@ echo \"$rp_pid\" > {}; : > {}",
 
 /// The functions that stay on the target with the guard.
 pub(super) fn library() -> String {
-    format!("{JOURNAL}\n{OWNED}\n{PART_SHELL}\n{UNDO}\n")
+    format!("{JOURNAL}\n{OWNED}\n{PART_SHELL}\n{PACKAGES}\n{UNDO}\n")
 }
 
 /// A text for a line of the journal: whatever could break it becomes a space.

@@ -117,7 +117,7 @@ fn question(run: &str) -> Sh {
 [ ! -e /run/rempart/lease ] || flock -n -s /run/rempart/lease true || { echo busy; exit 0; }
 awk -F '\\t' -v run={} '$4 == run && $6 == \"intent\" { print \"intent \" $5 \".\" $7 }
   $4 == run && ($6 == \"done\" || $6 == \"fail\") { print \"ended \" $5 \".\" $7 }' {}
-for rp_folder in $(ls | grep -E '^[0-9]+[.][0-9]+$' | sort -t . -k 1,1nr -k 2,2nr); do rp_tell_back \"$PWD/$rp_folder\"; done
+for rp_folder in $(ls | grep -E '^[0-9]+[.][0-9]+$' | sort -t . -k 1,1nr -k 2,2nr); do rp_tell_back \"$PWD/$rp_folder\" || exit 1; done
 echo end",
         format!("{IMAGES}/{run}"),
         run,

@@ -244,16 +244,6 @@ rp_differs() {
   done 6< "$1/touches" 7< "$1/$2"
 }
 
-# rp_packages_stand MOVED INDENT: whether the packages in MOVED stand as its lines with this indent say, and as none else.
-rp_packages_stand() {
-  [ -s "$1" ] || return 0
-  dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | awk -v tab="$2" '
-    FNR == NR { indent = ($0 ~ /^\t/) ? "\t" : ""; line = $0; sub(/^\t/, "", line); split(line, part, " "); name[part[2]]
-                if (indent == tab) want[line]; next }
-    { if ($2 in name) { if ($0 in want) delete want[$0]; else bad = 1 } }
-    END { for (line in want) bad = 1; exit bad }' "$1" -
-}
-
 # rp_put_back FOLDER [boot|broken|mend]: puts back what FOLDER keeps. At boot only files: nothing can be started yet. `broken`:
 # of a step that never ended. `mend`: of such a step, apart from packages that dpkg itself calls half done or new.
 rp_put_back() {
@@ -528,75 +518,6 @@ rp_back_image() {
 }
 
 # Old versions come back, what was brought goes; what others have built on it since is not torn down.
-# rp_lists_lost: whether a list of apt's is empty, as after a power loss. It refuses all work then, or does not know what it
-# knew, and never fetches anew what it has.
-rp_lists_lost() { [ -n "$(find /var/lib/apt/lists -maxdepth 1 -type f -size 0 ! -name lock)" ]; }
-
-rp_lists_anew() {
-  find /var/lib/apt/lists -type f ! -name lock -delete
-  apt-get -q -o DPkg::Lock::Timeout="${RP_LOCK_PATIENCE:-120}" update
-}
-
-rp_back_packages() {
-  rp_go=$(awk '/^\t/ { name[$2] } !/^\t/ { was[$2] } END { for (n in name) if (!(n in was)) printf "%s- ", n }' "$1")
-  rp_come=$(awk '!/^\t/ { printf "%s=%s ", $2, $3 }' "$1")
-  [ -n "$rp_go$rp_come" ] || return 0
-  set -- "$1" -y -q -o DPkg::Lock::Timeout="${RP_LOCK_PATIENCE:-120}" -o Dpkg::Options::=--force-confold \
-    --no-install-recommends --allow-downgrades --allow-change-held-packages
-  export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
-  # What dpkg has only half of is not configured before it was unpacked again.
-  [ -z "$rp_come" ] || ! dpkg-query -W -f='${db:Status-Eflag} ${db:Status-Status}\n' -- $(awk '!/^\t/ { print $2 }' "$1") |
-    grep -q -e '^reinstreq' -e ' half-installed$' || set -- "$@" --reinstall
-  rp_log=$1; shift
-  ! rp_lists_lost || rp_lists_anew || return 1
-  rp_would=$(apt-get -s "$@" install $rp_come $rp_go | awk '/^Remv / { print $2 }') || return 1
-  for rp_name in $rp_would; do
-    case " $rp_go" in *" $rp_name- "* | *" $rp_name:"*) ;; *) echo "$rp_name needs what would go" >&2; return 1 ;; esac
-  done
-  apt-get "$@" install $rp_come $rp_go || return 1
-  awk '!/^\t/ { print ($1 == "hi" ? "hold" : "install"), $2 }' "$rp_log" | while read -r rp_hold rp_name; do
-    if [ "$rp_hold" = hold ]; then apt-mark hold -- "$rp_name"; else apt-mark unhold -- "$rp_name"; fi >/dev/null || exit 1
-  done
-}
-
-# rp_back_broken_packages FOLDER broken|mend: apt was broken off, and dpkg may be in the middle of anything. What apt was about to bring
-# goes with all that it made, since what its scripts wrote may be empty; the rest is written down as moved.
-rp_back_broken_packages() {
-  export DEBIAN_FRONTEND=noninteractive
-  [ -s "$1/coming" ] || { : > "$1/moved"; return; }
-  dpkg --force-confdef --force-confold --configure -a </dev/null >/dev/null 2>&1 || :
-  rp_new=$(awk '$1 == "new" { print $2 }' "$1/coming")
-  rp_known=$(dpkg-query -W -f='${db:Status-Status} ${binary:Package}\n' -- $rp_new 2>/dev/null | awk '$1 != "not-installed" { print $2 }')
-  rp_emptied "$1" > "$1/emptied"
-  [ -z "$rp_known" ] || rp_purge $rp_known || return 1
-  while IFS= read -r rp_file; do
-    [ -s "$rp_file" ] || [ ! -f "$rp_file" ] || dpkg-query -S -- "$rp_file" >/dev/null 2>&1 || rm -f -- "$rp_file"
-  done < "$1/emptied"
-  # The other ones may have no old version any more in a mirror, and the next run needs the new one.
-  [ "$2" != mend ] || { : > "$1/moved"; return; }
-  dpkg-query -W -f='${db:Status-Abbrev}${binary:Package} ${Version}\n' | grep '^[a-z]i ' | sort | comm -3 "$1/packages" - |
-    awk 'FNR == NR { sub(/:.*/, "", $2); name[$2]; next } { of = $2; sub(/:.*/, "", of) } of in name' "$1/coming" - > "$1/moved.tmp" &&
-    mv -T -- "$1/moved.tmp" "$1/moved"
-}
-
-# rp_emptied FOLDER: files of /etc that came since, and that were empty when the machine booted. Power that goes right after
-# apt takes what packages' scripts wrote, and conffiles as well, while dpkg calls the packages installed.
-rp_emptied() {
-  [ -e "$1/coming" ] || return 0
-  rp_boot=$(awk -v ticks="$(getconf CLK_TCK)" 'FNR == NR { if ($1 == "btime") at = $2; next }
-    { sub(/.*[)] /, ""); print int(at + $20 / ticks) }' /proc/stat /proc/1/stat) || return 1
-  find /etc -xdev -type f -size 0 -cnewer "$1/before" ! -newerct "@$rp_boot" | grep -v -x -F -f "$1/etc"
-}
-
-rp_purge() {
-  rp_until=$(($(date +%s) + ${RP_LOCK_PATIENCE:-120}))
-  while ! rp_said=$(dpkg --purge --force-remove-reinstreq -- "$@" 2>&1 </dev/null); do
-    case $rp_said in *" lock "*) [ "$(date +%s)" -ge "$rp_until" ] || { sleep 2; continue; } ;; esac
-    printf '%s\n' "$rp_said" >&2
-    return 1
-  done
-}
-
 # rp_unroll FOLDER [broken|mend]: puts back what FOLDER keeps, and insists that all of it stands as before; a service may take a moment.
 rp_unroll() {
   rp_put_back "$@" || exit 1
@@ -620,5 +541,7 @@ rp_tell_back() {
   sed 's/^/after /' "$1/after.sh"
   rp_differs "$1" before | sed 's/^/open /'
   if [ -e "$1/after" ]; then rp_differs "$1" after | sed 's/^/changed /'; else echo unmarked; fi
-  rp_emptied "$1" | sed 's/^/emptied /'
+  # Whoever cannot look must not seem to have found nothing.
+  rp_empty=$(rp_emptied "$1") || { echo 'it cannot be told what apt has left empty' >&2; return 1; }
+  [ -z "$rp_empty" ] || printf '%s\n' "$rp_empty" | sed 's/^/emptied /'
 }

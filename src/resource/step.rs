@@ -10,7 +10,8 @@ const UNSAID: &str = "its kind does not say what it touches";
 /// One command that changes a host, with what must hold before it and how it is undone.
 ///
 /// The script runs under `set -eu` as root in POSIX sh with `LC_ALL=C`, umask 077 and no standard input. Payload `i`
-/// stands in the file `"$P/i"`, readable by root alone, in memory. These functions are at hand:
+/// stands in the file `"$P/i"`, readable by root alone, in memory; `"$RP_IMAGE"` is the folder of the step's before-image, for
+/// notes that the way back of a broken step needs. These functions are at hand:
 /// `rp_put SOURCE TARGET MODE OWNER GROUP [VALIDATOR]` replaces a file atomically: a temporary file beside it, owner
 /// and mode before content, fsync, VALIDATOR (a shell function name called with the temporary path), rename, fsync of
 /// the directory. It refuses a parent that is a symlink or belongs to somebody who is not root or OWNER, as does

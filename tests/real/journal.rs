@@ -195,3 +195,29 @@ fn packages_whose_scripts_lost_what_they_wrote_are_purged_and_installed_anew() {
     lab.plan().ends(0);
     journals_are_whole(&lab, "web1");
 }
+
+// It had nothing to bring: a way back that took "nothing named" for "all" would purge the machine.
+#[test]
+fn a_broken_step_that_brought_no_package_takes_none_away() {
+    let Some(lab) = Lab::boot_one("a broken hold") else { return };
+    lab.on("web1", "apt-get update -qq && apt-get install -y -qq tree >/dev/null 2>&1");
+    let count = "dpkg-query -W -f '${db:Status-Abbrev}${Package}\\n' | sort | sha256sum";
+    let before = lab.on("web1", count);
+    lab.on("web1", "printf '#!/bin/sh\n/usr/bin/apt-mark \"$@\"\ntouch /srv/rp-holding; sleep 90\n' > /usr/local/sbin/apt-mark; chmod 0755 /usr/local/sbin/apt-mark");
+    lab.playbook("- package_apt: { names: [tree], hold: true }");
+    let apply = lab.start(&["apply", "playbook.yaml", "--yes"]);
+    lab.wait_on("web1", 60, "test -e /srv/rp-holding");
+    lab.on("web1", "systemctl poweroff --force --force || :");
+    let _ = rempart::lab::power_off(&lab.name, "web1");
+    assert_ne!(apply.end(Duration::from_secs(150)).code, 0);
+    rempart::lab::power_on(&lab.name, "web1").unwrap();
+    lab.on("web1", "rm /usr/local/sbin/apt-mark");
+    let run = lab.on("web1", "ls -t /var/lib/rempart/runs | head -n 1").trim().to_owned();
+    let back = lab.rempart(&["rollback", &run, "--yes"]);
+    assert_eq!(lab.on("web1", count), before, "{back}");
+    assert_eq!(back.code, 0, "{back}");
+    // Nothing came out empty, so the plain run repairs by itself.
+    lab.rempart(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    assert_eq!(lab.on("web1", "apt-mark showhold"), "tree\n");
+    lab.plan().ends(0);
+}

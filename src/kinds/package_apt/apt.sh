@@ -69,14 +69,6 @@ rp_announce() {
   done >>"$RP_IMAGE/coming"
   sync -- "$RP_IMAGE/coming" "$RP_IMAGE"
 }
-# On a full disk apt fetches its lists for ever [seen: its helpers wait for one another], and dpkg stops half way.
-for rp_place in /var/lib/apt/lists /var/cache/apt /var/lib/dpkg; do
-  rp_free=$(df -Pk -- "$rp_place" 2>/dev/null | awk 'NR == 2 { print $4 }')
-  case $rp_free in
-    '' | *[!0-9]*) ;;
-    *) [ "$rp_free" -ge 32768 ] || { echo "only $rp_free KiB are free in $rp_place; apt needs more to begin (32768 KiB)" >&2; exit 1; } ;;
-  esac
-done
 rp_fix=''
 if [ -n "$(dpkg --audit 2>&1)" ] || [ -n "$(ls /var/lib/dpkg/updates)" ]; then
   rp_fix=-f
@@ -84,6 +76,11 @@ if [ -n "$(dpkg --audit 2>&1)" ] || [ -n "$(ls /var/lib/dpkg/updates)" ]; then
 fi
 rp_relist() { rp_lists_lost && rp_run rp_lists_anew; }
 if [ -n "$rp_install" ]; then
+  # On a full disk apt fetches its lists for ever [seen: its helpers wait for one another], and dpkg stops half way.
+  for rp_place in /var/lib/apt/lists /var/cache/apt /var/lib/dpkg; do
+    rp_free=$(df -Pk -- "$rp_place" | awk 'NR == 2 { print $4 }')
+    [ "$rp_free" -ge 32768 ] || { echo "only $rp_free KiB are free in $rp_place; apt needs 32768 KiB to begin" >&2; exit 1; }
+  done
   rp_names=$(printf '%s\n' $rp_install | sed 's/=.*//')
   if [ -n "$(rp_lacking)" ] || [ -n "$(find /var/lib/apt/lists -maxdepth 0 -mmin +1440)" ]; then
     rp_get update || [ -z "$(rp_lacking)" ] || rp_relist || rp_fail
@@ -96,7 +93,7 @@ if [ -n "$rp_install" ]; then
     exit 1
   fi
 fi
-printf 'other %s\n' $rp_hold $rp_unhold >"$RP_IMAGE/coming"
+for rp_item in $rp_hold $rp_unhold; do echo "other $rp_item"; done >"$RP_IMAGE/coming"
 if [ -n "$rp_install$rp_remove" ]; then
   set -- $rp_flags $rp_fix install -- $rp_install
   for rp_item in $rp_remove; do set -- "$@" "$rp_item-"; done
