@@ -16,7 +16,7 @@ use super::firewall_rule::Direction;
 use super::firewall_ufw::{Policy, deny};
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError, ProbeScript,
-    Provision, Seen, Step, show_units, unit_state,
+    Provision, Seen, Step, UNIT_FOLDER, show_units, unit_state,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -104,20 +104,19 @@ impl FirewallNftables {
         render::text(&self.chains)
     }
 
-    fn file(&self, path: &str, mode: &str, text: String) -> ManagedFile {
-        ManagedFile {
-            path: path.to_owned(),
+    // With the names of their fields.
+    fn files(&self) -> [(&'static str, ManagedFile); 2] {
+        let file = |path: String, mode: &str, text: String| ManagedFile {
+            path,
             content: Some(Rendered::plain(text)),
             mode: mode.into(),
             owner: "root".into(),
             group: "root".into(),
-        }
-    }
-
-    // With the names of their fields.
-    fn files(&self) -> [(&'static str, ManagedFile); 2] {
-        let unit = format!("/etc/systemd/system/{UNIT}");
-        [("file", self.file(FILE, "0600", self.text())), ("unit", self.file(&unit, "0644", UNIT_TEXT.to_owned()))]
+        };
+        [
+            ("file", file(FILE.to_owned(), "0600", self.text())),
+            ("unit", file(format!("{UNIT_FOLDER}/{UNIT}"), "0644", UNIT_TEXT.to_owned())),
+        ]
     }
 
     fn read(&self, answer: &Answer) -> Result<Seen, ProbeError> {

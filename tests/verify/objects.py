@@ -285,7 +285,10 @@ def judge(golden, state, base, reached):
     journaled = versions[-1]["own"]["journal"] is not None
 
     faults, packages, temporary = [], [], []
-    installing = set() if must_be_new else broken_install(versions, chain(own["journal"] or "")[1])
+    told = chain(own["journal"] or "")[1]
+    installing = set() if must_be_new else broken_install(versions, told)
+    # Only where the power took the content of what packages brought: the step is open, or was put back.
+    lost_packages = installing or any("| put back: install " in line["text"] for line in told)
     unfinished = [name for name, is_ in objects.items() if name.startswith("package ") and is_[:3] not in ("ii ", "rc ")]
     packages += [f"{name}: {objects[name]}" for name in sorted(unfinished)]
     for name in sorted(set(objects) | set(allowed)):
@@ -296,7 +299,7 @@ def judge(golden, state, base, reached):
         if GUARD.search(name) and not must_be_new:
             continue
         known = allowed.get(name, {"absent"})
-        if name in OF_EMPTY_CONFIG and is_.startswith("directory "):
+        if name in OF_EMPTY_CONFIG and is_.startswith("directory ") and lost_packages:
             continue
         if OF_DPKG.search(name):
             if is_ != "absent":

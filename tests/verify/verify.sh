@@ -2,8 +2,10 @@
 # Runs inside of the lab's network, with the lab's key and known hosts in the environment. $1: a Python with pytest and testinfra.
 set -eu
 cd "$(dirname "$0")"
-VERIFY_SSH=$(mktemp)
-trap 'rm -f "$VERIFY_SSH"' EXIT
+# Of this run alone: a connection that is left of another lab leads to another machine of the same address.
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+VERIFY_SSH=$folder/config
 cat > "$VERIFY_SSH" <<END
 Host *
   User admin
@@ -12,7 +14,7 @@ Host *
   UserKnownHostsFile $REMPART_KNOWN_HOSTS
   StrictHostKeyChecking yes
   ControlMaster auto
-  ControlPath /tmp/verify-%C
+  ControlPath $folder/%C
   ControlPersist 30
 END
 export VERIFY_SSH

@@ -114,5 +114,9 @@ fn policy(is: &Block, wanted: &Block, chain: &Chain) -> String {
     if is.policy == wanted.policy {
         return chain.policy.word().to_owned();
     }
-    if is.policy == "accept" { "allow".into() } else { "deny".into() }
+    match is.policy.as_str() {
+        "accept" => "allow".into(),
+        "drop" => "deny".into(),
+        _ => "none: it is no chain of the kernel's hooks".into(),
+    }
 }

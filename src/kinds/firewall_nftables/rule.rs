@@ -119,6 +119,10 @@ impl Rule {
             match spec::address("from", source)? {
                 None => everywhere = true,
                 Some((text, v6)) => {
+                    if to.as_ref().is_some_and(|(_, to_v6)| *to_v6 != v6) {
+                        return Err(Fault::new("from", format!("`{text}` cannot reach `{}`", self.to))
+                            .fix("let `from` and `to` be of one address family"));
+                    }
                     let known = &mut sources[usize::from(v6)];
                     let meets =
                         |other: &&String| spec::network_within(other, &text) || spec::network_within(&text, other);
@@ -142,8 +146,7 @@ impl Rule {
         }
         let mut families = Vec::new();
         for (v6, sources) in [false, true].into_iter().zip(sources) {
-            let reaches = to.as_ref().is_none_or(|(_, to_v6)| *to_v6 == v6);
-            if sources.is_empty() || !reaches {
+            if sources.is_empty() {
                 continue;
             }
             let set = if sources.len() == 1 { sources[0].clone() } else { format!("{{ {} }}", sources.join(", ")) };
@@ -154,10 +157,6 @@ impl Rule {
                 family.words.push_str(&format!(" to {text}"));
             }
             families.push(family);
-        }
-        if families.is_empty() {
-            return Err(Fault::new("to", format!("nothing in `from` can reach `{}`", self.to))
-                .fix("let `from` and `to` be of one address family"));
         }
         Ok(families)
     }
@@ -217,7 +216,7 @@ fn check_overlap(field: &'static str, ports: &str) -> Result<(), Fault> {
 fn note(text: &str) -> Result<&str, Fault> {
     fits(Format::Nftables, text).map_err(|why| Fault::new("comment", why))?;
     if text.is_empty() || text.len() > 120 {
-        return Err(Fault::new("comment", "it is empty, or longer than the 120 bytes that the kernel keeps"));
+        return Err(Fault::new("comment", "it is empty, or longer than 120 bytes"));
     }
     if text.chars().any(char::is_control) {
         return Err(Fault::new("comment", "it holds a control character"));

@@ -2,7 +2,7 @@
 
 use super::{FILE, FirewallNftables, State, UNIT};
 use crate::quote::Sh;
-use crate::resource::{Change, Expect, FieldValue, Seen, Step, Touch, Undo};
+use crate::resource::{Change, Expect, FieldValue, Seen, Step, Touch, UNIT_FOLDER, Undo};
 use crate::sh;
 
 /// The one step of a change.
@@ -68,7 +68,7 @@ systemctl reset-failed -- {} 2>/dev/null || :
 ! nft list table inet rempart >/dev/null 2>&1 || nft delete table inet rempart",
             UNIT,
             FILE,
-            format!("/etc/systemd/system/{UNIT}"),
+            format!("{UNIT_FOLDER}/{UNIT}"),
             UNIT
         );
         Step::new("remove the table inet rempart of nftables", script)

@@ -36,8 +36,10 @@ fn a_rule_is_a_line_for_each_family_and_protocol() {
         ),
         ("{ allow: any/gre, direction: route }", vec!["meta l4proto 47 accept | allow route any/gre"]),
         (
-            "{ allow: any, from: [10.0.0.1, 'fd00::1'], to: 10.0.0.2 }",
-            vec!["ip saddr 10.0.0.1 ip daddr 10.0.0.2 accept | allow any from 10.0.0.1 to 10.0.0.2"],
+            "{ allow: any, from: [10.0.0.1, 10.0.0.3], to: 10.0.0.2 }",
+            vec![
+                "ip saddr { 10.0.0.1, 10.0.0.3 } ip daddr 10.0.0.2 accept | allow any from 10.0.0.1, 10.0.0.3 to 10.0.0.2",
+            ],
         ),
     ] {
         assert_eq!(lines(rule), expected, "{rule}");
@@ -54,7 +56,8 @@ fn what_cannot_be_is_refused_with_its_rule() {
         ("[{ allow: '20:30,25:40/tcp' }]", "overlap"),
         ("[{ allow: any, from: [10.0.0.0/8, 10.1.0.0/16] }]", "overlap"),
         ("[{ allow: any, from: [any, 10.1.0.0/16] }]", "every address"),
-        ("[{ allow: any, from: 10.0.0.1, to: 'fd00::1' }]", "can reach"),
+        ("[{ allow: any, from: 10.0.0.1, to: 'fd00::1' }]", "cannot reach"),
+        ("[{ deny: any, from: [10.0.0.1, 'fd00::1'], to: 10.0.0.2 }]", "`fd00::1` cannot reach"),
         ("[{ allow: any, comment: 'a\"b' }]", "meaning of its own"),
         ("[{ allow: any, interface: 'a b' }]", "cannot be an interface"),
         ("[{ allow: 22/xyz }]", "protocol"),
@@ -99,6 +102,8 @@ fn the_kernels_table_is_compared_line_by_line() {
     let extra = told(&own("\t\ttcp dport 22 accept\n\t\ttcp dport 443 accept\n\t\ttcp dport 80 drop\n"));
     assert!(extra[2].contains("chain input: tcp dport 443 accept"), "{extra:?}");
     assert!(told(&meant.replace("policy drop", "policy accept"))[0].contains("allow"));
+    let unhooked = told(&meant.replace("\t\ttype filter hook input priority filter; policy drop;\n", ""));
+    assert!(unhooked[0].contains("none") && unhooked[3].contains("false"), "{unhooked:?}");
     assert!(told(&meant.replace("\t\tct state invalid drop\n", ""))[3].contains("false"));
     let moved = meant
         .replace("\t\ticmp type { a } accept\n", "")
