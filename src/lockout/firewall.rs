@@ -30,7 +30,8 @@ pub(super) fn judge(scene: &Scene<'_>, connection: Connection, touched: Touched)
     let before = found(now.verdict(&packet));
     let after = found(then.verdict(&packet));
     let origin = match &after {
-        Found::Open(by) | Found::Closed(by, _) | Found::Undecided(by) => origin(scene, touched, by),
+        Found::Open(by) => origin(scene, touched, by, true),
+        Found::Closed(by, _) | Found::Undecided(by) => origin(scene, touched, by, false),
     };
     (after.checked_by(&before), origin)
 }
@@ -114,7 +115,7 @@ fn is_loaded(scene: &Scene<'_>) -> Result<bool, String> {
 }
 
 // Whose rule it is: the one whose line the verdict quotes, else the owner of the policy or of the rule file.
-fn origin(scene: &Scene<'_>, touched: Touched, by: &str) -> Option<Origin> {
+fn origin(scene: &Scene<'_>, touched: Touched, by: &str, is_open: bool) -> Option<Origin> {
     let foreseen = scene.foreseen;
     let quoted = |line: &String| line.splitn(3, ' ').nth(2).is_some_and(|rule| by.contains(rule));
     let ufw = foreseen.ufw.as_ref();
@@ -141,5 +142,6 @@ fn origin(scene: &Scene<'_>, touched: Touched, by: &str) -> Option<Origin> {
             return Some(file.origin.clone());
         }
     }
-    foreseen.sole_origin()
+    // What stays open was open by somebody else's rule.
+    if is_open { None } else { foreseen.sole_origin() }
 }
