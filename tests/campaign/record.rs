@@ -51,7 +51,8 @@ pub fn snap(site: &Site, file: &Path, title: &str) -> Done<()> {
     tool(&[python(), checker, "snap", &pid, file.to_str().unwrap(), title]).map(|_| ())
 }
 
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A first campaign on a machine also waits for packages to come from far away.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// After so much work, a new disk is worth its while.
 const WORTH_A_DISK: Duration = Duration::from_secs(2);
@@ -117,7 +118,14 @@ fn one_run(site: &Site, recorded: &mut Recorded) -> Done<bool> {
     let mut running: Option<(Step, Instant)> = None;
     let mut stops = false;
     loop {
-        let moment = if stops { None } else { site.held(&mut run, PATIENCE)? };
+        let moment = match if stops { Ok(None) } else { site.held(&mut run, PATIENCE) } {
+            Ok(moment) => moment,
+            Err(why) => {
+                let step = running.map_or("(none)".to_owned(), |(step, _)| step.title);
+                run.signal(Signal::TERM);
+                return Err(format!("{why}; the last step was `{step}`, and the run said: {}", run.end(PATIENCE)));
+            }
+        };
         if let Some((mut step, begun)) = running.take() {
             if stops {
                 // The controller's own end is in it, so it is a little long.

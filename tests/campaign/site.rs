@@ -505,7 +505,10 @@ impl Site<'_> {
                 return Ok(None);
             }
             if begun.elapsed() > within {
-                return Err("the moment never came".to_owned());
+                let busy = self.on("ps -eo etimes,stat,args --sort=-start_time | head -n 40").unwrap_or_else(|why| why);
+                return Err(format!(
+                    "the moment did not come within {within:.0?}; the host's youngest processes: {busy}"
+                ));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
