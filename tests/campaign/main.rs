@@ -95,10 +95,11 @@ fn whole() {
 }
 
 #[test]
-#[ignore = "by hand: REMPART_CAMPAIGN_CASES names them"]
+#[ignore = "by hand: REMPART_CAMPAIGN_CASES names them; with REMPART_CAMPAIGN_SMALL=1 those of `make test`"]
 fn some() {
     let wanted = std::env::var("REMPART_CAMPAIGN_CASES").unwrap_or_default();
-    with_ground(&[], |ground, recorded| {
+    let set: &[&str] = if std::env::var_os("REMPART_CAMPAIGN_SMALL").is_some() { &SMALL } else { &[] };
+    with_ground(set, |ground, recorded| {
         power_is_really_cut(ground)?;
         let all = cases(recorded, &mut Draw::new(Draw::seed()));
         let chosen: Vec<Case> =

@@ -339,7 +339,8 @@ impl Site<'_> {
     fn take_out(&self) -> Done<()> {
         tool(&["umount", text(&self.disk())])?;
         // A link of the same name could not be made while the old one is on its way out; the proxy's stays.
-        let gone = "for i in 1 2 3 4 5 6 7 8 9; do [ \"$(ip -o link show master lab0 | wc -l)\" -gt 1 ] || exit 0; sleep 0.2; done; exit 1";
+        let gone = "i=0; while [ \"$(ip -o link show master lab0 | wc -l)\" -gt 1 ]; do \
+                    i=$((i + 1)); [ $i -lt 75 ] || exit 1; sleep 0.2; done";
         self.in_network(gone)?;
         let image = self.image();
         let begun = Instant::now();
