@@ -335,24 +335,14 @@ mod tests {
 
     use super::*;
     use crate::kinds::tests::load;
-    use crate::resource::SectionOutput;
 
     fn seen(item: &str, status: i32, stdout: &str, stderr: &str) -> Seen {
-        let wanted = load::<PostgresRole>(item).unwrap();
-        let section = SectionOutput { status, stdout: stdout.into(), stderr: stderr.into() };
-        let name = format!("{} 5432", PostgresRole::NAME);
-        PostgresRole::parse(&[&wanted], &Answer::of_sections([(name.as_str(), section)])).remove(0)
+        postgres::told::seen::<PostgresRole>(item, status, stdout, stderr)
     }
 
     #[test]
     fn silence_is_told_apart_from_absence() {
-        let down = "psql: error: connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: \
-                    No such file or directory\n";
-        assert!(matches!(seen(ITEM, 127, "", "psql is not installed\n"), Seen::NotYet { .. }));
-        assert!(matches!(seen(ITEM, 2, "", down), Seen::NotYet { .. }));
-        for (status, stdout) in [(3, ""), (0, ""), (0, "all is well\n"), (0, "begin\0end\0"), (0, "begin\0x\0end\0")] {
-            assert!(matches!(seen(ITEM, status, stdout, "psql: error\n"), Seen::Unknown(_)), "{stdout:?}");
-        }
+        postgres::told::silence_is_told_apart_from_absence::<PostgresRole>(ITEM);
     }
 
     const ITEM: &str = "{ name: app, login: true, member_of: [a], member_of_exclusive: true }";

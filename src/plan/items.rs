@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 
 use crate::model::{HostName, Phase, Place, ResourceId};
-use crate::resource::{Desired, Foreseen, Provision, Resource, Seen};
+use crate::resource::{Desired, Foreseen, Resource, Seen};
 
 /// One resource on one host, as declared.
 #[derive(Debug)]
@@ -81,38 +81,6 @@ impl Resource for Unread {
     fn is_risky(&self) -> bool {
         false
     }
-
-    fn provides(&self) -> Vec<Provision> {
-        Vec::new()
-    }
-
-    fn uses(&self) -> Vec<Provision> {
-        Vec::new()
-    }
-
-    fn watches(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn watched(&mut self, _provisions: Vec<Vec<Provision>>) {}
-
-    fn asks_again(&self) -> bool {
-        false
-    }
-
-    fn reaction(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn claims(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn part_of(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn absorb(&mut self, _parts: &[&dyn Any]) {}
 
     fn desired(&self) -> Desired {
         Desired::Absent

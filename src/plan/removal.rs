@@ -96,38 +96,6 @@ impl Resource for Removed {
         self.0.is_risky()
     }
 
-    fn provides(&self) -> Vec<Provision> {
-        Vec::new()
-    }
-
-    fn uses(&self) -> Vec<Provision> {
-        Vec::new()
-    }
-
-    fn watches(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn watched(&mut self, _provisions: Vec<Vec<Provision>>) {}
-
-    fn asks_again(&self) -> bool {
-        false
-    }
-
-    fn reaction(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn claims(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn part_of(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn absorb(&mut self, _parts: &[&dyn Any]) {}
-
     fn desired(&self) -> Desired {
         self.0.desired()
     }

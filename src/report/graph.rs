@@ -122,21 +122,6 @@ pub(super) mod tests {
         fn watches(&self) -> Vec<String> {
             self.watched.clone()
         }
-        fn watched(&mut self, _: Vec<Vec<Provision>>) {}
-        fn asks_again(&self) -> bool {
-            false
-        }
-
-        fn reaction(&self) -> Option<&'static str> {
-            None
-        }
-        fn claims(&self) -> Option<&'static str> {
-            None
-        }
-        fn part_of(&self) -> Option<&'static str> {
-            None
-        }
-        fn absorb(&mut self, _: &[&dyn Any]) {}
         fn desired(&self) -> Desired {
             Desired::Absent
         }

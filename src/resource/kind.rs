@@ -146,6 +146,9 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
 }
 
 /// A resource whose kind is not known to the one who holds it.
+///
+/// What stands in a graph and is of no kind has no tie to others unless it says so; what decides whether it is dangerous or
+/// fine, nobody can leave out.
 pub trait Resource: Debug + Send + Sync {
     /// The name of its kind.
     fn kind(&self) -> &'static str;
@@ -154,23 +157,37 @@ pub trait Resource: Debug + Send + Sync {
     /// See [`Kind::is_risky`].
     fn is_risky(&self) -> bool;
     /// See [`Kind::provides`].
-    fn provides(&self) -> Vec<Provision>;
+    fn provides(&self) -> Vec<Provision> {
+        Vec::new()
+    }
     /// See [`Kind::uses`].
-    fn uses(&self) -> Vec<Provision>;
+    fn uses(&self) -> Vec<Provision> {
+        Vec::new()
+    }
     /// See [`Kind::watches`].
-    fn watches(&self) -> Vec<String>;
+    fn watches(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// See [`Kind::watched`].
-    fn watched(&mut self, provisions: Vec<Vec<Provision>>);
+    fn watched(&mut self, _provisions: Vec<Vec<Provision>>) {}
     /// See [`Kind::reaction`].
-    fn reaction(&self) -> Option<&'static str>;
+    fn reaction(&self) -> Option<&'static str> {
+        None
+    }
     /// See [`Kind::asks_again`].
-    fn asks_again(&self) -> bool;
+    fn asks_again(&self) -> bool {
+        false
+    }
     /// See [`Kind::claims`].
-    fn claims(&self) -> Option<&'static str>;
+    fn claims(&self) -> Option<&'static str> {
+        None
+    }
     /// See [`Kind::part_of`].
-    fn part_of(&self) -> Option<&'static str>;
+    fn part_of(&self) -> Option<&'static str> {
+        None
+    }
     /// See [`Kind::absorb`].
-    fn absorb(&mut self, parts: &[&dyn Any]);
+    fn absorb(&mut self, _parts: &[&dyn Any]) {}
     /// See [`Kind::desired`].
     fn desired(&self) -> Desired;
     /// See [`Kind::foresee`].

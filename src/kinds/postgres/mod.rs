@@ -103,3 +103,27 @@ pub(super) fn name(field: &'static str, value: &str) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+/// What a kind makes of the answers of a PostgreSQL that is there, that is not, and that says junk.
+#[cfg(test)]
+pub(super) mod told {
+    use crate::kinds::tests::load;
+    use crate::resource::{Answer, Kind, SectionOutput, Seen};
+
+    pub fn seen<K: Kind>(item: &str, status: i32, stdout: &str, stderr: &str) -> Seen {
+        let wanted = load::<K>(item).unwrap();
+        let section = SectionOutput { status, stdout: stdout.into(), stderr: stderr.into() };
+        let name = format!("{} 5432", K::NAME);
+        K::parse(&[&wanted], &Answer::of_sections([(name.as_str(), section)])).remove(0)
+    }
+
+    pub fn silence_is_told_apart_from_absence<K: Kind>(item: &str) {
+        let down = "psql: error: connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: \
+                    No such file or directory\n";
+        assert!(matches!(seen::<K>(item, 127, "", "psql is not installed\n"), Seen::NotYet { .. }));
+        assert!(matches!(seen::<K>(item, 2, "", down), Seen::NotYet { .. }));
+        for (status, stdout) in [(3, ""), (0, ""), (0, "all is well\n"), (0, "begin\0end\0"), (0, "begin\0x\0end\0")] {
+            assert!(matches!(seen::<K>(item, status, stdout, "psql: error\n"), Seen::Unknown(_)), "{stdout:?}");
+        }
+    }
+}
