@@ -498,6 +498,7 @@ impl Site<'_> {
     pub fn held(&self, running: &mut Running, within: Duration) -> Done<Option<String>> {
         let at = self.path("/run/campaign/at")?;
         let begun = Instant::now();
+        let mut is_told = false;
         loop {
             if let Ok(moment) = fs::read_to_string(&at) {
                 return Ok(Some(moment.trim().to_owned()));
@@ -513,6 +514,11 @@ impl Site<'_> {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn youngest(&self) -> String {
+        let list = self.on("ps -eo etimes,stat,args --sort=-start_time | head -n 40");
+        format!("the host's youngest processes: {}", list.unwrap_or_else(|why| why))
     }
 
     pub fn release(&self) -> Done<()> {
