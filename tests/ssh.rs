@@ -213,3 +213,35 @@ fn round_trips_are_few() {
     tell(&format!("MEASURED: connect {connected:?}, first script with sudo {first:?}, each further {each:?}"));
     assert!(each < Duration::from_millis(35), "a stall is back: {each:?}");
 }
+
+/// `REMPART_SSH_SCRIPTS=100000` looks longer for an answer that is there and that nobody wakes up for.
+#[test]
+fn no_answer_is_lost_among_many() {
+    let Some(lab) = lab() else { return };
+    let sshd = Sshd::start(lab, "");
+    let mut host = reader(&sshd.target(lab, "bashy")).unwrap();
+    let many: usize = std::env::var("REMPART_SSH_SCRIPTS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let mut drawn: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut draw = |below: u64| {
+        drawn ^= drawn << 13;
+        drawn ^= drawn >> 7;
+        drawn ^= drawn << 17;
+        drawn % below
+    };
+    for turn in 0..many {
+        // Scripts of no size and of more than a pipe or a window holds; answers on either stream, in one piece or late.
+        let size = [0, draw(4_000), draw(70_000), draw(300_000)][draw(4) as usize];
+        let (out, err) = ([0, draw(9_000), draw(400_000)][draw(3) as usize], [0, draw(70_000)][draw(2) as usize]);
+        let late = if draw(50) == 0 { "sleep 0.05" } else { ":" };
+        let text = format!(
+            "# {}\nhead -c {out} /dev/zero; {late}; head -c {err} /dev/zero >&2; exit {}",
+            "x".repeat(size as usize),
+            turn % 100
+        );
+        let mut asked = script(&text);
+        asked.timeout = Duration::from_secs(60);
+        let answer = host.ask(&asked).unwrap_or_else(|why| panic!("turn {turn}, {size}, {out}, {err}: {why}"));
+        let told = (answer.status, answer.stdout.len() as u64, answer.stderr.len() as u64);
+        assert_eq!(told, ((turn % 100) as i32, out, err), "turn {turn}");
+    }
+}
