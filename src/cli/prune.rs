@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if removals > 0 {
         let mut event = change::run_event(RunVerb::Prune, &options);
         event.playbooks = absolute(&args.playbooks);
-        event.inventories = absolute(&args.inventories.inventory);
+        event.inventories = absolute(&args.inventories.paths());
         event.selection = RunSelection { limit: args.limit.clone(), ..RunSelection::default() };
         event.approved = approved_changes(&plan.outlook);
         event.allowed_lockouts = plan.outlook.closed_ways().map(|(host, _)| host.to_string()).collect();
