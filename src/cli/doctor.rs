@@ -1,6 +1,6 @@
 //! `rempart doctor`: what this computer lacks for working with rempart, and how to get it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,11 +32,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (project, mut faults) = project_file();
+    let defaults = Defaults::of_project().unwrap_or_default();
     let (of_inventory, more) = inventory_files(&args.inventories);
     faults.extend(more);
     let mut findings = vec![version(), project];
     findings.extend(of_inventory);
-    findings.extend([keys(), known_hosts(), state(), clock(), terminal()]);
+    findings.extend([keys(&defaults), known_hosts(), state(), clock(), terminal()]);
     findings.extend(lab());
     if args.json {
         show::json(screen, &report::doctor_json(&findings));
@@ -109,9 +110,11 @@ fn inventory_files(from: &Inventories) -> (Vec<Finding>, Vec<Diagnostic>) {
     (findings, faults)
 }
 
-fn keys() -> Finding {
+fn keys(project: &Defaults) -> Finding {
     let agent = machine::agent_keys();
-    let files = machine::key_files();
+    let named = std::env::var_os("REMPART_PRIVATE_KEY").map(PathBuf::from);
+    let named = named.into_iter().chain(project.of("private_key").iter().map(PathBuf::from));
+    let files = machine::key_files(named);
     let usable: Vec<&machine::KeyFile> = files.iter().filter(|file| file.is_open).collect();
     let mut says = Vec::new();
     match &agent {

@@ -47,7 +47,7 @@ files: ./lab-files}`, a folder that hosts can fetch from http://CONTROLLER:3142/
     /// Run a command inside of a lab's network, or on one of its machines
     #[command(after_help = "Examples:
   rempart lab exec -i inventories/demo.yaml -- rempart plan playbooks/site.yaml
-  rempart lab exec -i inventories/demo.yaml --host web1 -- systemctl status ssh")]
+  rempart lab exec -i inventories/demo.yaml --host server1 -- systemctl status ssh")]
     Exec(ExecArgs),
     /// Throw the machines of a lab away
     #[command(after_help = "Examples:

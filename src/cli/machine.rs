@@ -56,10 +56,10 @@ fn ask_agent(socket: &OsStr) -> std::io::Result<u32> {
     }
 }
 
-/// The usual private keys that are there.
-pub(super) fn key_files() -> Vec<KeyFile> {
-    let Some(home) = home() else { return Vec::new() };
-    let paths = KEYS.iter().map(|name| home.join(".ssh").join(name));
+/// The private keys that are there: those named, and the usual ones.
+pub(super) fn key_files(named: impl IntoIterator<Item = PathBuf>) -> Vec<KeyFile> {
+    let usual = home().into_iter().flat_map(|home| KEYS.map(|name| home.join(".ssh").join(name)));
+    let paths = named.into_iter().chain(usual);
     paths.filter_map(|path| Some(KeyFile { is_open: is_open(&std::fs::read_to_string(&path).ok()?), path })).collect()
 }
 

@@ -93,7 +93,15 @@ mod tests {
                 Some("sudo apt-get install debootstrap"),
             ),
         ];
-        insta::assert_snapshot!(doctor(&all, &Paint::PLAIN), @"");
+        insta::assert_snapshot!(doctor(&all, &Paint::PLAIN), @r"
+        ok       version  rempart 0.1.0
+        missing  keys     no key
+                          get it: ssh-keygen -t ed25519
+        note     lab      no debootstrap (needed for rempart lab only)
+                          get it: sudo apt-get install debootstrap
+
+        1 thing is missing.
+        ");
         assert_eq!(doctor_json(&all)["complete"], false);
     }
 }

@@ -10,7 +10,7 @@ use super::inventory::table;
 use super::words::count;
 use super::{Paint, Tone};
 use crate::inventory::{Host, Var};
-use crate::model::Place;
+use crate::model::{Phase, Place};
 use crate::plan::{Delta, Graph, Item, Why, delta};
 use crate::resource::Seen;
 use crate::yaml::Node;
@@ -199,6 +199,10 @@ pub fn explain_resource(graph: &Graph, number: usize, paint: &Paint) -> String {
     });
     for (name, why) in &before {
         text.push_str(&format!("    {}  {why}\n", padded(name, width)));
+    }
+    let phases: Vec<&str> = Phase::ALL.into_iter().filter(|phase| *phase < item.phase).map(Phase::name).collect();
+    if !before.is_empty() && !phases.is_empty() {
+        text.push_str(&format!("    and for the end of {}\n", phases.join(", ")));
     }
     if !after.is_empty() {
         text.push_str("  before\n");

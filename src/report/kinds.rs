@@ -101,7 +101,7 @@ fn fields(entry: &Entry) -> Vec<Row> {
 pub fn kind(entry: &Entry, paint: &Paint) -> String {
     let mut text = format!("{}\n  {}\n", paint.tone(Tone::Bold, entry.name), entry.summary);
     for note in notes(entry) {
-        let _ = writeln!(text, "  {note}");
+        wrapped(&note, 2, paint, &mut text);
     }
     let _ = writeln!(text, "\n{}", paint.tone(Tone::Bold, "example"));
     for line in entry.example.trim_end().lines() {
@@ -127,17 +127,18 @@ fn spread(rows: &[[String; 4]], paint: &Paint) -> String {
     for (line, row) in shown.lines().zip(rows) {
         let _ = writeln!(text, "{line}");
         if row[3] != "what it says" {
-            wrapped(&row[3], paint.width.saturating_sub(4), &mut text);
+            wrapped(&row[3], 4, paint, &mut text);
         }
     }
     text
 }
 
-fn wrapped(says: &str, width: usize, text: &mut String) {
+fn wrapped(says: &str, indent: usize, paint: &Paint, text: &mut String) {
+    let width = paint.width.saturating_sub(indent).max(20);
     let mut line = String::new();
     for word in says.split_whitespace() {
-        if !line.is_empty() && line.width() + 1 + word.width() > width.max(20) {
-            let _ = writeln!(text, "    {line}");
+        if !line.is_empty() && line.width() + 1 + word.width() > width {
+            let _ = writeln!(text, "{:indent$}{line}", "");
             line.clear();
         }
         if !line.is_empty() {
@@ -146,7 +147,7 @@ fn wrapped(says: &str, width: usize, text: &mut String) {
         line.push_str(word);
     }
     if !line.is_empty() {
-        let _ = writeln!(text, "    {line}");
+        let _ = writeln!(text, "{:indent$}{line}", "");
     }
 }
 
@@ -438,7 +439,35 @@ mod tests {
 
     #[test]
     fn a_kind_at_a_terminal() {
-        insta::assert_snapshot!(kind(&Entry::of::<Sample>(), &Paint::PLAIN), @"");
+        insta::assert_snapshot!(kind(&Entry::of::<Sample>(), &Paint::PLAIN), @r"
+        sample
+          A sample | of all.
+          A check: it changes nothing.
+
+        example
+          sample: { name: x }
+
+        field             default   type
+        name              required  text
+            Its name. More.
+        level                       low or high
+            A level. `low`: As little as works. `high`: All of it.
+        from                        text or list of text
+            Who.
+        ports                       list of map
+            What is open.
+        ports[].number    required  whole number
+            Its number.
+        ports[].protocol            text
+            `a | b`.
+        first                       map
+            The first.
+        first.number      required  whole number
+            Its number.
+        first.protocol              text
+            `a | b`.
+        on                false     true or false
+        ");
         let all = kinds_json(KINDS);
         for (entry, shown) in KINDS.iter().zip(all.as_array().unwrap()) {
             assert_eq!(shown["kind"], entry.name);

@@ -20,8 +20,13 @@ fn the_winner_is_shown_with_all_that_it_won_over() {
     let said = desk.run("", &["explain", "web1", "port", "-i", "hosts.yaml"]);
     let lines: Vec<&str> = said.out.lines().collect();
     assert_eq!(lines[0], "web1 / port = 3", "{}", said.all());
-    assert!(lines[1].contains("from") && lines[1].contains("hosts.yaml:6:") && lines[1].ends_with("the host"), "{}", said.out);
-    let places: Vec<&str> = lines[2..].iter().filter_map(|line| line.split_whitespace().find(|word| word.contains(".yaml:"))).collect();
+    assert!(
+        lines[1].contains("from") && lines[1].contains("hosts.yaml:6:") && lines[1].ends_with("the host"),
+        "{}",
+        said.out
+    );
+    let places: Vec<&str> =
+        lines[2..].iter().filter_map(|line| line.split_whitespace().find(|word| word.contains(".yaml:"))).collect();
     let starts = ["group_vars/all.yaml:4", "hosts.yaml:5", "hosts.yaml:2"];
     assert_eq!(places.len(), 3, "{}", said.out);
     assert!(places.iter().zip(starts).all(|(place, start)| place.starts_with(start)), "strongest first: {}", said.out);
@@ -35,7 +40,11 @@ fn the_winner_is_shown_with_all_that_it_won_over() {
 fn parts_secrets_and_quarrels() {
     let desk = desk();
     let of = |name: &str| desk.run("", &["explain", "web1", name, "-i", "hosts.yaml"]);
-    assert!(of("app.admin.name").out.starts_with("web1 / app.admin.name = \"ops\"\n"), "{}", of("app.admin.name").all());
+    assert!(
+        of("app.admin.name").out.starts_with("web1 / app.admin.name = \"ops\"\n"),
+        "{}",
+        of("app.admin.name").all()
+    );
     assert!(of("app.nets[1]").out.contains("\"192.0.2.0/24\"") && of("app.nets[1]").out.contains("all.yaml:2:"));
     let token = of("token");
     assert!(token.out.contains("(secret") && !token.all().contains("very-hidden"), "{}", token.all());
@@ -92,9 +101,9 @@ fn a_resource_is_shown_with_its_fields_and_why_it_waits() {
         "playbooks/site.yaml:",
         "phase installation",
         "active:",
-        "package_apt:nginx-light,ufw",
         "template:/etc/nginx/conf.d/site.conf",
         "reacts to its changes",
+        "and for the end of preparation",
     ] {
         assert!(unit.out.contains(words), "{words}: {}", unit.all());
     }

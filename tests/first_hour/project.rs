@@ -14,8 +14,15 @@ fn a_new_project_is_valid_as_it_is() {
     std::fs::create_dir(desk.path("fleet/.git")).unwrap();
     let deeper = desk.run("fleet/playbooks", &["validate"]);
     assert!(deeper.good, "{}", deeper.all());
-    // What the README of the project says is run by the documentation's tests; its files are all there.
-    for name in ["README.md", "rempart.toml", ".gitignore", "templates/site.conf.j2", "inventories/group_vars/web.yaml"] {
+    let readme = std::fs::read_to_string(desk.path("fleet/README.md")).unwrap();
+    let shown: Vec<&str> = readme.lines().filter(|line| line.starts_with("rempart ")).collect();
+    for line in ["rempart validate", "rempart explain web1", "rempart doctor"] {
+        assert!(shown.iter().any(|shown| shown.starts_with(line)), "{readme}");
+        let said = desk.run("fleet", &line.split(' ').skip(1).collect::<Vec<_>>());
+        assert!(said.good, "{line}: {}", said.all());
+    }
+    for name in ["README.md", "rempart.toml", ".gitignore", "templates/site.conf.j2", "inventories/group_vars/web.yaml"]
+    {
         assert!(desk.path("fleet").join(name).is_file(), "{name}");
     }
 }
@@ -86,6 +93,24 @@ fn a_wrong_project_file_is_told_with_its_place() {
     desk.write("fleet/rempart.toml", "inventory = \"inventories/hosts.yaml\"\n");
     std::fs::set_permissions(desk.path("fleet/rempart.toml"), std::fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(desk.run("fleet", &["validate"]).code, 65);
+}
+
+#[test]
+fn the_documented_project_file_is_one() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/project.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let shown = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let desk = Desk::with_project();
+    desk.write("fleet/rempart.toml", shown);
+    let said = desk.run("fleet", &["validate"]);
+    assert!(said.good, "{}", said.all());
+    // Every key that the program knows is on the page.
+    desk.write("fleet/rempart.toml", "xxxxxxxxxxxxxxx = 1\n");
+    let told = desk.run("fleet", &["validate"]).err;
+    let keys = told.split("the keys are ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    for key in keys.split(", ") {
+        assert!(page.contains(&format!("| `{key}` |")), "docs/project.md does not have `{key}`");
+    }
 }
 
 #[test]
@@ -162,11 +187,16 @@ fn manual_pages_are_rendered_without_a_warning() {
         return;
     }
     for page in pages {
-        let said = Said::of(desk.command("groff", "").args(["-man", "-Tutf8", "-ww", "-z"]).arg(&page).output().unwrap());
+        let said =
+            Said::of(desk.command("groff", "").args(["-man", "-Tutf8", "-ww", "-z"]).arg(&page).output().unwrap());
         assert!(said.good && said.all().trim() == "exit 0", "{}: {}", page.display(), said.all());
     }
     let shown = Said::of(
-        desk.command("groff", "").args(["-man", "-Tascii", "-P-c"]).arg(desk.path("man1/rempart-plan.1")).output().unwrap(),
+        desk.command("groff", "")
+            .args(["-man", "-Tascii", "-P-c"])
+            .arg(desk.path("man1/rempart-plan.1"))
+            .output()
+            .unwrap(),
     );
     assert!(shown.out.contains("rempart plan site.yaml --limit 'servers:!db1' --phase hardening"), "{}", shown.out);
 }

@@ -13,7 +13,7 @@ _rempart() {
             values+=("$value")
             shown+=("${line/$'\t'/  -- }")
         fi
-    done < <(rempart complete zsh -- "${(@Q)words[1,CURRENT-1]}" "$PREFIX" 2>/dev/null)
+    done < <(rempart complete zsh -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)
     (( $#values )) && compadd -l -d shown -a values
     (( $#open )) && compadd -l -S '' -d open_shown -a open
     (( $#values + $#open ))

@@ -1,7 +1,11 @@
-//! Every command line that a page or a help text shows is one: it parses, and `make` has its target.
+//! Every command line that a page or a help text shows is one: it parses, it runs, and `make` has its target.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+mod run;
+mod scratch;
+#[path = "../source/mod.rs"]
+#[allow(dead_code, reason = "what reads code is tests/architecture.rs")]
 mod source;
 
 use rempart::cli;
