@@ -45,15 +45,16 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
     let host = find_host(&fleet, &args.host)?;
+    let site = if args.playbooks.is_empty() { None } else { Some(project::load_site(&args.playbooks)?) };
+    let is_secret = |name: &str| site.as_ref().is_some_and(|site| site.is_secret(name));
     let Some(name) = &args.name else {
         if args.json {
-            show::json(screen, &report::variables_json(host));
+            show::json(screen, &report::variables_json(host, &is_secret));
         } else {
-            screen.print(&report::variables(host, &screen.out_paint()));
+            screen.print(&report::variables(host, &is_secret, &screen.out_paint()));
         }
         return Ok(Exit::Done);
     };
-    let site = if args.playbooks.is_empty() { None } else { Some(project::load_site(&args.playbooks)?) };
     if let Some((kind, _)) = name.split_once(':').filter(|(kind, _)| !kind.contains(['.', '['])) {
         return resource(args, &fleet, host, kind, name, site.as_ref(), screen);
     }
@@ -77,6 +78,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         var: known.as_ref().map(|(var, _)| *var),
         part: known.as_ref().map(|(_, part)| *part),
         playbooks: strongest_first(playbooks, known.is_some()),
+        secret: is_secret(base(name)),
     };
     if args.json {
         show::json(screen, &report::explain_json(&explained));
@@ -143,7 +145,7 @@ fn strongest_first(mut found: Vec<Defined>, in_inventory: bool) -> Vec<FromPlayb
     let from = |one: &Defined| FromPlaybook {
         place: one.place().clone(),
         words: words(one),
-        value: if one.secret { "(secret)".into() } else { one.node.to_json() },
+        value: one.node.to_json(),
         wins: one.given == Given::Default && !in_inventory && !several,
     };
     found.iter().map(from).collect()

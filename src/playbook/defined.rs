@@ -27,8 +27,6 @@ pub struct Defined {
     pub given: Given,
     /// The value as written; not rendered.
     pub node: Node,
-    /// Whether the playbook says that it is secret.
-    pub secret: bool,
 }
 
 impl Site {
@@ -39,10 +37,9 @@ impl Site {
     pub fn defines(&self, fleet: &dyn Fleet, host: &HostName, name: &str) -> Result<Vec<Defined>, Diagnostic> {
         let mut found = Vec::new();
         for playbook in self.of_host(fleet, host)? {
-            let secret = playbook.secret_vars.iter().any(|(secret, _)| secret == name);
             let mut add = |given, entry: &Entry| {
                 if entry.key == name {
-                    found.push(Defined { playbook: playbook.name.clone(), given, node: entry.node.clone(), secret });
+                    found.push(Defined { playbook: playbook.name.clone(), given, node: entry.node.clone() });
                 }
             };
             playbook.vars.iter().for_each(|entry| add(Given::Default, entry));
@@ -70,6 +67,11 @@ impl Site {
             }
         }
         Ok(all)
+    }
+
+    /// Whether a playbook says that a variable is secret, wherever its value stands.
+    pub fn is_secret(&self, name: &str) -> bool {
+        self.playbooks.iter().flat_map(|playbook| &playbook.secret_vars).any(|(secret, _)| secret == name)
     }
 
     /// The tags that stand in the files, sorted.

@@ -30,6 +30,24 @@ pub struct Explained<'a> {
     pub part: Option<&'a Node>,
     /// What playbooks say, strongest first.
     pub playbooks: Vec<FromPlaybook>,
+    /// Whether a playbook says that it is secret.
+    pub secret: bool,
+}
+
+impl Explained<'_> {
+    // As it may be shown.
+    fn value(&self) -> Value {
+        match (self.part, self.playbooks.iter().find(|from| from.wins)) {
+            _ if self.secret => hidden(self.name),
+            (Some(node), _) => node.to_json(),
+            (None, Some(from)) => from.value.clone(),
+            (None, None) => Value::Null,
+        }
+    }
+}
+
+fn hidden(name: &str) -> Value {
+    format!("(secret {name})").into()
 }
 
 /// What a place in a playbook says about a variable.
@@ -46,14 +64,8 @@ pub struct FromPlaybook {
 
 /// One variable in words.
 pub fn explain(of: &Explained<'_>, paint: &Paint) -> String {
-    let winner = of.playbooks.iter().find(|from| from.wins);
-    let value = match (of.part, winner) {
-        (Some(node), _) => node.to_json(),
-        (None, Some(from)) => from.value.clone(),
-        (None, None) => Value::Null,
-    };
     let title = format!("{} / {}", visible(of.host.name.as_str()), visible(of.name));
-    let mut text = format!("{} = {}\n", paint.tone(Tone::Bold, &title), in_lines(&value));
+    let mut text = format!("{} = {}\n", paint.tone(Tone::Bold, &title), in_lines(&of.value()));
     let mut rows: Vec<(&str, String, String)> = Vec::new();
     if let Some(var) = of.var {
         let place = of.part.map_or(&var.node.place, |part| &part.place);
@@ -95,8 +107,7 @@ fn conflict(of: &Explained<'_>, paint: &Paint) -> String {
 /// One variable as JSON.
 pub fn explain_json(of: &Explained<'_>) -> Value {
     let mut all = json!({ "host": of.host.name, "name": of.name });
-    let winner = of.playbooks.iter().find(|from| from.wins);
-    all["value"] = of.part.map(Node::to_json).or_else(|| winner.map(|from| from.value.clone())).unwrap_or(Value::Null);
+    all["value"] = of.value();
     if let Some(var) = of.var {
         all["place"] = json!(of.part.map_or(&var.node.place, |part| &part.place).to_string());
         all["level"] = json!(var.level.to_string());
@@ -108,13 +119,13 @@ pub fn explain_json(of: &Explained<'_>) -> Value {
                 json!({ "group": conflict.group, "others": conflict.others.iter().map(each).collect::<Vec<_>>() });
         }
     }
-    let each = |from: &FromPlaybook| json!({ "place": from.place.to_string(), "what": from.words, "value": from.value, "wins": from.wins });
+    let each = |from: &FromPlaybook| json!({ "place": from.place.to_string(), "what": from.words, "value": if of.secret { hidden(of.name) } else { from.value.clone() }, "wins": from.wins });
     all["playbooks"] = of.playbooks.iter().map(each).collect();
     all
 }
 
-/// All variables of a host that the inventory gives it.
-pub fn variables(host: &Host, paint: &Paint) -> String {
+/// All variables of a host that the inventory gives it; `is_secret` says which ones a playbook hides.
+pub fn variables(host: &Host, is_secret: &dyn Fn(&str) -> bool, paint: &Paint) -> String {
     let mut rows = vec![["variable", "value", "from", ""].map(str::to_owned)];
     for (name, var) in &host.vars {
         let mut notes = vec![var.level.to_string()];
@@ -124,7 +135,8 @@ pub fn variables(host: &Host, paint: &Paint) -> String {
         if var.conflict.is_some() {
             notes.push("groups disagree".to_owned());
         }
-        rows.push([visible(name), cut(&in_line(&var.node.to_json()), CELL), shown(&var.node.place), notes.join(", ")]);
+        let value = if is_secret(name) { hidden(name) } else { var.node.to_json() };
+        rows.push([visible(name), cut(&in_line(&value), CELL), shown(&var.node.place), notes.join(", ")]);
     }
     let mut text = table(&rows, paint);
     let groups: Vec<String> = host.groups.iter().map(|group| visible(group)).collect();
@@ -138,10 +150,10 @@ pub fn variables(host: &Host, paint: &Paint) -> String {
 }
 
 /// The same as JSON.
-pub fn variables_json(host: &Host) -> Value {
+pub fn variables_json(host: &Host, is_secret: &dyn Fn(&str) -> bool) -> Value {
     let each = |(name, var): (&std::sync::Arc<str>, &std::sync::Arc<Var>)| {
         let about = json!({
-            "value": var.node.to_json(),
+            "value": if is_secret(name) { hidden(name) } else { var.node.to_json() },
             "place": var.node.place.to_string(),
             "level": var.level.to_string(),
             "shadowed": var.shadowed.len(),

@@ -93,6 +93,21 @@ fn what_a_playbook_says_of_a_variable() {
 }
 
 #[test]
+fn what_a_playbook_calls_secret_is_masked_wherever_it_stands() {
+    let desk = desk();
+    desk.write("group_vars/web.yaml", "pass: clear-in-inventory\n");
+    let items = "phases:\n  installation:\n    - file: { path: /etc/x, content: x }\n";
+    let head = "playbook: site\nhosts: web\nsecret_vars: [pass, other]\nvars: { other: clear-in-playbook }\n";
+    desk.write("site.yaml", &format!("{head}{items}"));
+    desk.write("rempart.toml", "inventory = \"hosts.yaml\"\nplaybook = \"site.yaml\"\n");
+    for arguments in [&["web1"][..], &["web1", "--json"], &["web1", "pass"], &["web1", "other", "--json"]] {
+        let said = desk.run("", &[&["explain"], arguments].concat());
+        assert!(said.good && !said.all().contains("clear-in-"), "{arguments:?}: {}", said.all());
+        assert!(said.out.contains("(secret "), "{arguments:?}: {}", said.all());
+    }
+}
+
+#[test]
 fn a_resource_is_shown_with_its_fields_and_why_it_waits() {
     let desk = Desk::with_project();
     let unit = desk.run("fleet", &["explain", "web1", "systemd_unit:nginx.service"]);
