@@ -74,6 +74,11 @@ impl Defaults {
         }
     }
 
+    /// As if a project had one, for the tests of command lines.
+    pub fn naming_a_playbook() -> Self {
+        Self { file: None, values: vec![("playbooks", vec!["playbooks/site.yaml".into()])] }
+    }
+
     fn read(file: &Path, folder: &Path) -> Result<Self, Vec<Diagnostic>> {
         let base = way_up(folder, file);
         let shown = base.join(NAME);

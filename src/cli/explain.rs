@@ -20,7 +20,7 @@ use crate::yaml::Node;
   rempart explain server1 ansible_user -i inventories/demo.yaml
   rempart explain server1 lab.docker -i inventories/demo.yaml --json
   rempart explain server1 proxy_port playbooks/ollama-server.yaml -i inventories/demo.yaml
-  rempart explain server1 systemd_unit:ollama.service playbooks/ollama-server.yaml -i inventories/demo.yaml
+  rempart explain server1 user:ollama playbooks/ollama-server.yaml -i inventories/demo.yaml
 
 Without a name, all variables of the host are shown. A name may lead into a value: `lab.docker`, `nets[0]`. A resource is
 named as in a plan, `kind:key`, or by its `id:`, and needs the playbook that declares it. Secrets are masked.")]

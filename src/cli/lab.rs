@@ -56,7 +56,7 @@ files: ./lab-files}`, a folder that hosts can fetch from http://CONTROLLER:3142/
     /// Boot, apply, plan again (must be empty), drift (must be clean), throw away
     #[command(after_help = "Examples:
   rempart lab test playbooks/site.yaml -i inventories/demo.yaml
-  rempart lab test site.yaml -i inventories/demo.yaml --keep")]
+  rempart lab test playbooks/site.yaml -i inventories/demo.yaml --keep")]
     Test(TestArgs),
     /// The background processes of a lab
     #[command(hide = true)]

@@ -38,10 +38,11 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::sync::Arc;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::{Diagnostic, Exit};
-use crate::report::Screen;
+use crate::report::{Colour, Screen};
 
 /// Agentless provisioning and compliance for fleets that run AI on their own machines.
 #[derive(Debug, Parser)]
@@ -141,13 +142,15 @@ pub fn main() -> Exit {
     run(std::env::args_os())
 }
 
-/// Whether this is a command line of the program; for the tests of what the documentation shows.
+/// Whether this is a command line of the program, in a project that names its playbook; for the tests of what the
+/// documentation shows.
 ///
 /// # Errors
 /// What the command line says about it.
 #[doc(hidden)]
 pub fn parses(arguments: impl IntoIterator<Item = String>) -> Result<(), String> {
-    Cli::try_parse_from(arguments).map(|_| ()).map_err(|error| error.to_string())
+    let project = defaults::Defaults::naming_a_playbook();
+    parsed(arguments.into_iter().map(OsString::from).collect(), &project).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// The command line as it is without a project's defaults.
@@ -168,6 +171,12 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let cli = match parsed(arguments.into_iter().collect(), &project) {
         Ok(cli) => cli,
+        // What is missing may stand in the file that cannot be read.
+        Err(error) if !faults.is_empty() && error.kind() == ErrorKind::MissingRequiredArgument => {
+            let screen = Screen::new(Colour::Auto, false);
+            show::diagnostics(&screen, &faults);
+            return Exit::BadInput;
+        }
         Err(error) => {
             // clap's own exit code for a wrong command line is 2, which here means "differences".
             let asked_for = !error.use_stderr();

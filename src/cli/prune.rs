@@ -25,7 +25,7 @@ use crate::transport::SshTransport;
 /// Remove what rempart made and no playbook declares any more, after showing it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart prune site.yaml -i inventories/demo.yaml
+  rempart prune playbooks/site.yaml -i inventories/demo.yaml
   rempart prune site.yaml --limit web1 --yes
   rempart prune site.yaml --yes --json > run.json
 

@@ -133,7 +133,7 @@ pub fn variables(host: &Host, is_secret: &dyn Fn(&str) -> bool, paint: &Paint) -
             notes.push(format!("over {}", count(var.shadowed.len(), "other", "others")));
         }
         if var.conflict.is_some() {
-            notes.push("groups disagree".to_owned());
+            notes.insert(0, "groups disagree".to_owned());
         }
         let value = if is_secret(name) { hidden(name) } else { var.node.to_json() };
         rows.push([visible(name), cut(&in_line(&value), CELL), shown(&var.node.place), notes.join(", ")]);

@@ -62,14 +62,23 @@ fn folder_of(page: &str, line: &str) -> &'static str {
 #[test]
 fn every_example_runs() {
     let scratch = Scratch::new();
+    let (alone, why) = scratch.shell("", "true");
+    if alone != 0 {
+        assert!(!std::env::var("REMPART_LAB").is_ok_and(|value| value == "required"), "no network namespace: {why}");
+        eprintln!("NOTICE: SKIPPED, because no network namespace can be made here: {why}");
+        return;
+    }
     // docs/first-hour.md begins with this, and goes on inside of it.
     let (made, said) = scratch.shell("", "rempart init fleet");
     assert_eq!(made, 0, "{said}");
+    let has_jq = scratch.shell("", "command -v jq").0 == 0;
     let mut done = BTreeSet::new();
     let mut complaints = Vec::new();
     let mut counts = [0; 3];
     for (page, line) in all() {
         let line = line.replace("-i fleet/", "-i ../fleet/");
+        // What only cuts the output up.
+        let line = if has_jq { line } else { line.split(" | jq").next().unwrap_or("").to_owned() };
         let folder = folder_of(&page, &line);
         if !done.insert((folder, line.clone())) {
             continue;
@@ -81,14 +90,19 @@ fn every_example_runs() {
         let verb = line.split_whitespace().nth(1).unwrap_or("");
         let asks = verb == "history" && (line.contains("--host") || line.contains(" -i "));
         let here = HERE.contains(&verb) && !asks;
-        // An `init` without a folder, where nothing is.
-        let folder = if line == "rempart init" || line == "rempart init fleet" { "empty" } else { folder };
-        std::fs::create_dir_all(scratch.path("empty")).unwrap();
+        // It overwrites nothing, so it needs a folder where nothing is.
+        let folder = if verb == "init" { format!("empty-{}", done.len()) } else { folder.to_owned() };
+        std::fs::create_dir_all(scratch.path(&folder)).unwrap();
+        let folder = folder.as_str();
         let (code, said) = scratch.shell(folder, &line);
         let wanted: &[i32] = match verb {
             // A computer may lack something, and says so.
             "doctor" => &[0, 1],
             _ if here => &[0],
+            // Nothing is known of a host that was not reached, which is 1 where a pipeline wants to know.
+            _ if line.contains("--detailed-exitcode") => &[1, 3],
+            // Nobody is there to approve.
+            "rollback" => &[1, 3, 5],
             _ => &[3],
         };
         counts[usize::from(!here)] += 1;

@@ -1,5 +1,5 @@
 //! Folders in which examples are run: the repository's own project with the demo fleet, and a small project of
-//! the names that examples use. Every host is at a port of this computer where nobody listens.
+//! the names that examples use. They are run in a network namespace without any network, so no host is ever reached.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,13 +15,16 @@ pub struct Scratch {
 }
 
 const FLEET: &str = "all:
-  vars: { ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: admin, ansible_ssh_retries: 0 }
+  vars: { ansible_user: admin, ansible_ssh_retries: 0 }
   children:
-    servers: { hosts: { web1: , db1: } }
+    servers:
+      hosts:
+        web1: { ansible_host: 192.0.2.11 }
+        db1: { ansible_host: 192.0.2.12 }
     web: { hosts: { web1: } }
     paris: { hosts: { web1: , db1: } }
-    proxies: { hosts: { gw1: } }
-    new_servers: { hosts: { web2: } }
+    proxies: { hosts: { gw1: { ansible_host: 192.0.2.13 } } }
+    new_servers: { hosts: { web2: { ansible_host: 192.0.2.14 } } }
     staging: { hosts: { web2: } }
 ";
 
@@ -54,7 +57,7 @@ impl Scratch {
         scratch
     }
 
-    // As it is in the repository, but for its addresses and what `lab/make-files.sh` would note.
+    // As it is in the repository, with what `lab/make-files.sh` would note.
     fn demo(&self) {
         for top in ["inventories", "playbooks", "templates", "lab"] {
             for from in files_below(&root().join(top)) {
@@ -64,12 +67,6 @@ impl Scratch {
                 std::fs::copy(&from, &to).unwrap();
             }
         }
-        let path = self.folder.path().join("demo/inventories/demo.yaml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let moved = text.replace("ansible_host: 10.77.0.", "ansible_port: 1\n          ansible_host: 127.0.0.");
-        let moved = moved.replace("ansible_user: admin", "ansible_ssh_retries: 0\n    ansible_user: admin");
-        assert_ne!(moved, text);
-        std::fs::write(path, moved).unwrap();
         let sum = "0".repeat(64);
         let noted = format!("ollama_sha256: \"{sum}\"\nollama_image_sha256: \"{sum}\"\n");
         self.write("demo/inventories/group_vars/ollama/lab-files.yaml", &noted);
@@ -113,12 +110,14 @@ impl Scratch {
         self.folder.path().join(name)
     }
 
-    /// Runs a line as a shell would, with nobody at the terminal.
+    /// Runs a line as a shell would, with nobody at the terminal and no network.
     pub fn shell(&self, folder: &str, line: &str) -> (i32, String) {
         let programs = Path::new(env!("CARGO_BIN_EXE_rempart")).parent().unwrap().to_path_buf();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap();
-        let mut command = Command::new("bash");
+        let mut command = Command::new("unshare");
+        // Who is not root needs a user namespace for it.
+        command.arg(if rustix::process::geteuid().is_root() { "-n" } else { "-rn" }).args(["--", "bash"]);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REMPART_")) {
             command.env_remove(name);
         }

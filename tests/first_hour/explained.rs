@@ -1,6 +1,6 @@
 //! `explain`: where values come from, and what resources wait for.
 
-use super::Desk;
+use super::desk::Desk;
 
 fn desk() -> Desk {
     let desk = Desk::new();

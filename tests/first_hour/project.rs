@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::{Desk, Said, has};
+use super::desk::{Desk, Said, has};
 
 #[test]
 fn a_new_project_is_valid_as_it_is() {
@@ -151,10 +151,10 @@ fn doctor_looks_before_it_says() {
     let key = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
     desk.write(".ssh/id_rsa", key);
     assert!(of(&desk.run("", &["doctor", "--json"]), "ssh keys")["get"].as_str().unwrap().contains("ssh-add"));
-    desk.write("inventories/hosts.yaml", "all:\n  hosts:\n    web1\n");
+    desk.write("inventories/hosts.yaml", "all:\n  hosts: [web1\n");
     let broken = desk.run("", &["doctor"]);
     assert_eq!(broken.code, 1);
-    assert!(broken.err.contains("inventories/hosts.yaml:3"), "{}", broken.all());
+    assert!(broken.err.contains("inventories/hosts.yaml:"), "{}", broken.all());
 }
 
 #[test]

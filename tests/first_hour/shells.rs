@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Desk, Said, has};
+use super::desk::{Desk, Said, has};
 
 fn desk() -> Desk {
     let desk = Desk::with_project();
