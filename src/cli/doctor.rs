@@ -13,14 +13,15 @@ use crate::inventory::{self, Overrides};
 use crate::model::{Diagnostic, Exit, utc};
 use crate::report::{self, Finding, Screen, Standing};
 
-/// Say what is missing on this computer, and how to get it; connects to no host and changes nothing
+/// Say what is missing on this computer, and how to get it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rempart doctor
   rempart doctor -i inventories/demo.yaml
   rempart doctor --json | jq '.findings[] | select(.standing == \"missing\")'
 
-Exit codes: 0 = everything that plan and apply need on this computer is there, 1 = something is missing.")]
+It connects to no host and changes nothing. Exit codes: 0 = everything that plan and apply need on
+this computer is there, 1 = something is missing.")]
 pub(super) struct Args {
     #[command(flatten)]
     inventories: Inventories,

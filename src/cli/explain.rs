@@ -13,7 +13,7 @@ use crate::playbook::{self, Defined, Given, Site};
 use crate::report::{self, Explained, FromPlaybook, Screen};
 use crate::yaml::Node;
 
-/// Say where a value comes from and what it won over, or what a resource is and why it waits; connects nowhere
+/// Say where a value comes from and what it won over, or why a resource waits
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rempart explain server1 -i inventories/demo.yaml
@@ -22,8 +22,9 @@ use crate::yaml::Node;
   rempart explain server1 proxy_port playbooks/ollama-server.yaml -i inventories/demo.yaml
   rempart explain server1 user:ollama playbooks/ollama-server.yaml -i inventories/demo.yaml
 
-Without a name, all variables of the host are shown. A name may lead into a value: `lab.docker`, `nets[0]`. A resource is
-named as in a plan, `kind:key`, or by its `id:`, and needs the playbook that declares it. Secrets are masked.")]
+Without a name, all variables of the host are shown. A name may lead into a value: `lab.docker`,
+`nets[0]`. A resource is named as in a plan, `kind:key`, or by its `id:`, and needs the playbook that
+declares it. Secrets are masked.")]
 pub(super) struct Args {
     /// A host
     #[arg(value_name = "HOST")]

@@ -28,17 +28,17 @@ pub(super) enum Shell {
     Fish,
 }
 
-/// Print the script that makes a shell complete verbs, flags, hosts, groups, tags and kinds
+/// Print the script that makes a shell complete verbs, flags, hosts and tags
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  source <(rempart completions bash)
   rempart completions bash > rempart.bash
   rempart completions zsh > _rempart
   rempart completions fish > rempart.fish
+  source <(rempart completions bash)
 
-For good: the first lines of each script say where it goes. Hosts, groups and variables are those of the inventory named
-by -i, REMPART_INVENTORY or rempart.toml; tags are those of the playbooks on the line, or of rempart.toml. Inventories
-that are programs are not run for it.")]
+For good: the first lines of each script say where it goes. Hosts, groups and variables are those of
+the inventory named by -i, REMPART_INVENTORY or rempart.toml; tags are those of the playbooks on the
+line, or of rempart.toml. Inventories that are programs are not run for it.")]
 pub(super) struct Args {
     /// The shell
     #[arg(value_enum)]
