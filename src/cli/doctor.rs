@@ -12,6 +12,7 @@ use super::{Ended, machine, show};
 use crate::inventory::{self, Overrides};
 use crate::model::{Diagnostic, Exit, utc};
 use crate::report::{self, Finding, Screen, Standing};
+use crate::transport::Target;
 
 /// Say what is missing on this computer, and how to get it
 #[derive(Debug, clap::Args)]
@@ -34,11 +35,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (project, mut faults) = project_file();
     let defaults = Defaults::of_project().unwrap_or_default();
-    let (of_inventory, more) = inventory_files(&args.inventories);
-    faults.extend(more);
+    let inventory = inventory_files(&args.inventories);
+    faults.extend(inventory.faults);
     let mut findings = vec![version(), project];
-    findings.extend(of_inventory);
-    findings.extend([keys(&defaults), known_hosts(), state(), clock(), terminal()]);
+    findings.extend(inventory.findings);
+    findings.extend([keys(&defaults, &inventory.targets), known_hosts(&defaults), state(), clock(), terminal()]);
     findings.extend(lab());
     if args.json {
         show::json(screen, &report::doctor_json(&findings));
@@ -77,28 +78,38 @@ fn project_file() -> (Finding, Vec<Diagnostic>) {
     }
 }
 
-fn inventory_files(from: &Inventories) -> (Vec<Finding>, Vec<Diagnostic>) {
+/// What was found of the inventory.
+#[derive(Default)]
+struct OfInventory {
+    findings: Vec<Finding>,
+    /// The ways to its hosts.
+    targets: Vec<Target>,
+    faults: Vec<Diagnostic>,
+}
+
+fn inventory_files(from: &Inventories) -> OfInventory {
     let paths = from.paths();
     let named = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     if let Some(gone) = paths.iter().find(|path| !path.exists()) {
         let says = format!("{} is not there", gone.display());
-        return (vec![missing("inventory", says, "rempart init, or name yours with -i FILE")], Vec::new());
+        let told = missing("inventory", says, "rempart init, or name yours with -i FILE");
+        return OfInventory { findings: vec![told], ..OfInventory::default() };
     }
     let inventory = match project::load_inventory(from) {
         Ok(inventory) => inventory,
         Err(stopped) => {
-            return (
-                vec![missing("inventory", format!("{named} is wrong, see below"), "mend it")],
-                stopped.diagnostics,
-            );
+            let told = missing("inventory", format!("{named} is wrong, see below"), "mend it");
+            return OfInventory { findings: vec![told], faults: stopped.diagnostics, ..OfInventory::default() };
         }
     };
     let hosts = inventory.hosts().len();
-    let mut faults = Vec::new();
+    let (mut targets, mut faults) = (Vec::new(), Vec::new());
     for host in inventory.hosts() {
         let lookup = defaults::weakest(inventory::raw(host), &from.project);
-        let way = inventory::target(host, &lookup, &Overrides::default(), &mut Vec::new());
-        faults.extend(way.err().into_iter().flatten());
+        match inventory::target(host, &lookup, &Overrides::default(), &mut Vec::new()) {
+            Ok(target) => targets.push(target),
+            Err(why) => faults.extend(why),
+        }
     }
     let mut findings = vec![match hosts {
         0 => missing("inventory", format!("{named} holds no host"), "write one into it"),
@@ -108,13 +119,16 @@ fn inventory_files(from: &Inventories) -> (Vec<Finding>, Vec<Diagnostic>) {
     if !faults.is_empty() {
         findings.push(missing("connections", "some connection variables are wrong, see below", "mend them"));
     }
-    (findings, faults)
+    OfInventory { findings, targets, faults }
 }
 
-fn keys(project: &Defaults) -> Finding {
+fn keys(project: &Defaults, targets: &[Target]) -> Finding {
     let agent = machine::agent_keys();
     let named = std::env::var_os("REMPART_PRIVATE_KEY").map(PathBuf::from);
     let named = named.into_iter().chain(project.of("private_key").iter().map(PathBuf::from));
+    let mut named: Vec<PathBuf> = named.chain(targets.iter().flat_map(|to| to.identity_files.clone())).collect();
+    named.sort();
+    named.dedup();
     let files = machine::key_files(named);
     let usable: Vec<&machine::KeyFile> = files.iter().filter(|file| file.is_open).collect();
     let mut says = Vec::new();
@@ -131,16 +145,19 @@ fn keys(project: &Defaults) -> Finding {
     if matches!(agent, machine::Agent::Holds(1..)) || !usable.is_empty() {
         return good("ssh keys", says);
     }
+    if !targets.is_empty() && targets.iter().all(|target| target.password.is_some()) {
+        return good("ssh keys", format!("{says}; the inventory has a password for every host"));
+    }
     let get = match files.is_empty() {
-        true => "ssh-keygen -t ed25519, then its public half onto the hosts; or a password with -k",
+        true => "ssh-keygen -t ed25519    (where hosts take a password: -k)",
         // A key behind a passphrase works through an agent, which asks once.
         false => "eval \"$(ssh-agent)\" && ssh-add",
     };
-    Finding { about: "ssh keys", standing: Standing::NotNeeded("logging in by key"), says, get: Some(get.into()) }
+    missing("ssh keys", says, get)
 }
 
-fn known_hosts() -> Finding {
-    let files: Vec<(String, usize)> = machine::known_hosts_files()
+fn known_hosts(project: &Defaults) -> Finding {
+    let files: Vec<(String, usize)> = machine::known_hosts_files(project.of("known_hosts").iter().map(PathBuf::from))
         .into_iter()
         .filter_map(|path| Some((path.display().to_string(), lines(&std::fs::read_to_string(path).ok()?))))
         .collect();

@@ -73,11 +73,17 @@ fn is_open(text: &str) -> bool {
     whole.strip_prefix(b"openssh-key-v1\0").is_some_and(|rest| rest.starts_with(b"\0\0\0\x04none"))
 }
 
-/// The usual files of host keys.
-pub(super) fn known_hosts_files() -> Vec<PathBuf> {
-    let named = std::env::var_os("REMPART_KNOWN_HOSTS").map(PathBuf::from);
-    let usual = home().map(|home| home.join(".ssh/known_hosts"));
-    named.or(usual).into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect()
+/// The files of host keys: that of the environment, or those of the project, or the usual ones.
+pub(super) fn known_hosts_files(of_project: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    if let Some(named) = std::env::var_os("REMPART_KNOWN_HOSTS") {
+        return vec![named.into()];
+    }
+    let of_project: Vec<PathBuf> = of_project.collect();
+    if !of_project.is_empty() {
+        return of_project;
+    }
+    let own = home().map(|home| home.join(".ssh/known_hosts"));
+    own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect()
 }
 
 /// Whether a program stands in the path, or where root's programs are.

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// As much of a key without a passphrase as `doctor` looks at.
+pub const OPEN_KEY: &str = "-----BEGIN RSA PRIVATE KEY-----\nMII\n";
+
 /// A home folder with nothing in it but what a test puts there.
 pub struct Desk {
     folder: tempfile::TempDir,
@@ -18,6 +21,7 @@ impl Desk {
         let desk = Self::new();
         let made = desk.run("", &["init", "fleet"]);
         assert!(made.good, "{}", made.all());
+        desk.write(".ssh/id_rsa", OPEN_KEY);
         desk
     }
 

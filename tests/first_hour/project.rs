@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::desk::{Desk, Said, has};
+use super::desk::{Desk, OPEN_KEY, Said, has};
 
 #[test]
 fn a_new_project_is_valid_as_it_is() {
@@ -144,6 +144,11 @@ fn doctor_looks_before_it_says() {
     assert!(of(&bare, "ssh keys")["get"].as_str().unwrap().contains("ssh-keygen"));
     assert_eq!(bare.json()["complete"], false);
     assert!(desk.run("", &["init"]).good);
+    let keyless = desk.run("", &["doctor", "--json"]);
+    assert_eq!((keyless.code, of(&keyless, "ssh keys")["standing"].as_str()), (1, Some("missing")));
+    let password = desk.run("", &["doctor", "--json", "-e", "ansible_password=hidden-one"]);
+    assert!(password.good && !password.all().contains("hidden-one"), "{}", password.all());
+    desk.write(".ssh/id_rsa", OPEN_KEY);
     let made = desk.run("", &["doctor", "--json"]);
     assert!(made.good, "{}", made.all());
     assert_eq!(of(&made, "project")["says"], "defaults come from rempart.toml");

@@ -20,11 +20,11 @@ use candidates::{Known, Wanted};
 /// A shell that completions can be had for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Shell {
-    /// 4.4 or newer
+    /// Tried with 5.2
     Bash,
-    /// 5 or newer
+    /// Tried with 5.9
     Zsh,
-    /// 3.1 or newer
+    /// Tried with 3.6
     Fish,
 }
 
