@@ -6,7 +6,6 @@
 mod run;
 mod scratch;
 #[path = "../source/mod.rs"]
-#[allow(dead_code, reason = "what reads code is tests/architecture.rs")]
 mod source;
 
 use rempart::cli;
