@@ -204,15 +204,15 @@ pub fn explain_resource(graph: &Graph, number: usize, paint: &Paint) -> String {
         .map(|other| name_for(&graph.items[other], item))
         .collect();
     let width = before.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
-    text.push_str(if before.is_empty() {
-        "  waits for    nothing but the phases before it\n"
-    } else {
-        "  waits for\n"
+    let phases: Vec<&str> = Phase::ALL.into_iter().filter(|phase| *phase < item.phase).map(Phase::name).collect();
+    text.push_str(match (before.is_empty(), phases.is_empty()) {
+        (true, true) => "  waits for    nothing\n",
+        (true, false) => "  waits for    nothing but the phases before it\n",
+        (false, _) => "  waits for\n",
     });
     for (name, why) in &before {
         text.push_str(&format!("    {}  {why}\n", padded(name, width)));
     }
-    let phases: Vec<&str> = Phase::ALL.into_iter().filter(|phase| *phase < item.phase).map(Phase::name).collect();
     if !before.is_empty() && !phases.is_empty() {
         text.push_str(&format!("    and for the end of {}\n", phases.join(", ")));
     }

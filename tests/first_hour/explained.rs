@@ -122,6 +122,8 @@ fn a_resource_is_shown_with_its_fields_and_why_it_waits() {
     ] {
         assert!(unit.out.contains(words), "{words}: {}", unit.all());
     }
+    let first = desk.run("fleet", &["explain", "web1", "user:deploy"]);
+    assert!(first.out.contains("  waits for    nothing\n"), "{}", first.all());
     let by_id = desk.run("fleet", &["explain", "web1", "site-conf"]);
     assert!(by_id.out.contains("/etc/nginx/conf.d/site.conf") && by_id.out.contains("before\n"), "{}", by_id.all());
     let json = desk.run("fleet", &["explain", "web1", "firewall_ufw:ufw", "--json"]);
