@@ -7,9 +7,11 @@ set -euo pipefail
 build=(build-essential libssl-dev pkg-config zlib1g-dev)
 # Without these there are no real hosts, or no second opinion on them.
 lab=(debootstrap systemd-container iproute2 util-linux e2fsprogs nftables openssh-client openssh-server nmap perl python3-venv)
+# Without these, completions and manual pages are not tried.
+shells=(zsh fish groff man-db)
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "This is no Debian: install by hand what corresponds to: ${build[*]} ${lab[*]}" >&2
+  echo "This is no Debian: install by hand what corresponds to: ${build[*]} ${lab[*]} ${shells[*]}" >&2
   exit 0
 fi
 
@@ -27,7 +29,8 @@ fi
 
 mapfile -t need_build < <(missing "${build[@]}")
 mapfile -t need_lab < <(missing "${lab[@]}")
-need=("${need_build[@]}" "${need_lab[@]}")
+mapfile -t need_shells < <(missing "${shells[@]}")
+need=("${need_build[@]}" "${need_lab[@]}" "${need_shells[@]}")
 [ "${#need[@]}" -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then
@@ -52,4 +55,4 @@ echo "Missing packages. To have them: sudo apt-get install ${need[*]}" >&2
 if [ "${#need_build[@]}" -gt 0 ]; then
   exit 1
 fi
-echo "Going on without: tests on real hosts are skipped, and say so." >&2
+echo "Going on without: tests on real hosts or in other shells are skipped, and say so." >&2

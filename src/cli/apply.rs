@@ -13,10 +13,10 @@ use super::project::{self, Fleet};
 use super::recover::recover;
 use super::resume::Resumed;
 use super::show::Listener;
-use super::{Ended, show};
+use super::{Ended, Stopped, show};
 use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
 use crate::history::{ApprovedChange, RunSelection, RunVerb};
-use crate::model::{Exit, HostName};
+use crate::model::{Diagnostic, Exit, HostName};
 use crate::plan::{Act, Graph, Judge, Outlook};
 use crate::report::{self, RunView, Screen};
 use crate::resource::Seen;
@@ -37,7 +37,7 @@ A risky change (firewall, sshd, sudo, PAM, keys, network) arms a guard on the ho
 in time, the host takes it back by itself, and the exit code is 4.")]
 pub(super) struct Args {
     /// Playbook or site files
-    #[arg(required_unless_present = "resume", value_name = "PLAYBOOK")]
+    #[arg(value_name = "PLAYBOOK")]
     playbooks: Vec<PathBuf>,
     #[command(flatten)]
     inventories: Inventories,
@@ -62,6 +62,11 @@ pub(super) struct Args {
 pub(super) const FRESH: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
+    // Not clap's own rule: a default of rempart.toml would not count for it.
+    if args.playbooks.is_empty() && args.resume.is_none() {
+        let told = Diagnostic::error("no playbook is named");
+        return Err(Stopped::usage(told.fix("name one, here or in rempart.toml, or go on with a run: --resume")));
+    }
     let resumed = args.resume.as_deref().map(|run| Resumed::find(run, &args.inventories.set)).transpose()?;
     let (playbooks, inventories, selection) = match &resumed {
         Some(resumed) => resumed.input(&args.inventories)?,

@@ -24,7 +24,7 @@ use crate::transport::SshTransport;
     after_help = "Examples:
   rempart history
   rempart history --limit-runs 5 --json
-  rempart history --host web1 -i inventories/demo.yaml
+  rempart history --host server1 -i inventories/demo.yaml
   rempart history show 3f9a
   rempart history verify -i inventories/demo.yaml
 
@@ -52,7 +52,7 @@ enum Verb {
     #[command(after_help = "Examples:
   rempart history show 3f9a
   rempart history show 3f9a --json
-  rempart history show 3f9a --host web1 -i inventories/demo.yaml
+  rempart history show 3f9a --host server1 -i inventories/demo.yaml
 
 With --host, the run is shown as the hosts' own journals tell it, whoever made it.")]
     Show(ShowArgs),
@@ -60,7 +60,7 @@ With --host, the run is shown as the hosts' own journals tell it, whoever made i
     #[command(after_help = "Examples:
   rempart history verify
   rempart history verify -i inventories/demo.yaml
-  rempart history verify -i inventories/demo.yaml --host 'servers:!db1'
+  rempart history verify -i inventories/demo.yaml --host 'ollama:!proxy1'
 
 Without an inventory, this controller's own journal is followed from its first line. With one, the journal of each host
 is read and followed as well, and must hold every line that this controller remembers of it, so that a host whose

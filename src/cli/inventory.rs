@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rempart inventory -i inventories/demo.yaml
-  rempart inventory -i inventories/demo.yaml --limit 'servers:&paris'
+  rempart inventory -i inventories/demo.yaml --limit 'ollama:!proxy1'
   rempart inventory -i inventories/demo.yaml --json | jq ._meta.hostvars")]
 pub(super) struct Args {
     #[command(flatten)]

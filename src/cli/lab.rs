@@ -47,7 +47,7 @@ files: ./lab-files}`, a folder that hosts can fetch from http://CONTROLLER:3142/
     /// Run a command inside of a lab's network, or on one of its machines
     #[command(after_help = "Examples:
   rempart lab exec -i inventories/demo.yaml -- rempart plan playbooks/site.yaml
-  rempart lab exec -i inventories/demo.yaml --host web1 -- systemctl status ssh")]
+  rempart lab exec -i inventories/demo.yaml --host server1 -- systemctl status ssh")]
     Exec(ExecArgs),
     /// Throw the machines of a lab away
     #[command(after_help = "Examples:
@@ -56,7 +56,7 @@ files: ./lab-files}`, a folder that hosts can fetch from http://CONTROLLER:3142/
     /// Boot, apply, plan again (must be empty), drift (must be clean), throw away
     #[command(after_help = "Examples:
   rempart lab test playbooks/site.yaml -i inventories/demo.yaml
-  rempart lab test site.yaml -i inventories/demo.yaml --keep")]
+  rempart lab test playbooks/site.yaml -i inventories/demo.yaml --keep")]
     Test(TestArgs),
     /// The background processes of a lab
     #[command(hide = true)]
@@ -165,7 +165,7 @@ fn name(of: &OfLab) -> Result<String, Stopped> {
     if let Some(name) = &of.name {
         return Ok(name.clone());
     }
-    let first = of.inventories.inventory.first().cloned().unwrap_or_else(|| PathBuf::from("inventories"));
+    let first = of.inventories.paths().swap_remove(0);
     let whole = std::path::absolute(&first).unwrap_or_else(|_| first.clone());
     let stem: String = whole
         .file_stem()
@@ -234,7 +234,7 @@ fn lab_var(fleet: &Fleet, host: &HostName) -> Result<LabVar, Stopped> {
 }
 
 fn beside(inventories: &Inventories, files: &Path) -> PathBuf {
-    let first = inventories.inventory.first().cloned().unwrap_or_else(|| PathBuf::from("inventories"));
+    let first = inventories.paths().swap_remove(0);
     let folder = if first.is_dir() { first } else { first.parent().map(Path::to_path_buf).unwrap_or_default() };
     folder.join(files)
 }
@@ -268,7 +268,7 @@ fn run_inside(name: &str, host: Option<&str>, command: &[String]) -> Ended {
 
 fn run_test(args: &TestArgs, screen: &Arc<Screen>) -> Ended {
     let mut up = UpArgs {
-        lab: OfLab { inventories: clone_of(&args.up.lab.inventories), name: args.up.lab.name.clone() },
+        lab: OfLab { inventories: args.up.lab.inventories.clone(), name: args.up.lab.name.clone() },
         limit: args.up.limit.clone(),
         release: args.up.release.clone(),
     };
@@ -295,7 +295,7 @@ fn test_steps(args: &TestArgs, name: &str, screen: &Arc<Screen>) -> Ended {
         show::say(screen, &format!("== {words}"));
         let mut command = vec![program.clone(), verb.to_owned()];
         command.extend(args.playbooks.iter().map(|path| path.display().to_string()));
-        for inventory in &args.up.lab.inventories.inventory {
+        for inventory in &args.up.lab.inventories.paths() {
             command.extend(["-i".to_owned(), inventory.display().to_string()]);
         }
         for set in &args.up.lab.inventories.set {
@@ -317,8 +317,4 @@ fn test_steps(args: &TestArgs, name: &str, screen: &Arc<Screen>) -> Ended {
     }
     show::say(screen, "The lab test passed: applied, nothing left to do, no drift.");
     Ok(Exit::Done)
-}
-
-fn clone_of(inventories: &Inventories) -> Inventories {
-    Inventories { inventory: inventories.inventory.clone(), set: inventories.set.clone() }
 }

@@ -5,14 +5,22 @@
 mod apply;
 mod change;
 mod commit;
+mod completions;
+mod defaults;
+mod doctor;
 mod drift;
+mod explain;
 mod facts;
+mod fetch;
 mod graph;
 mod history;
+mod init;
 mod inventory;
 mod kinds;
 mod lab;
 mod lockouts;
+mod machine;
+mod man;
 mod options;
 mod orphans;
 mod plan;
@@ -30,10 +38,11 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::sync::Arc;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::{Diagnostic, Exit};
-use crate::report::Screen;
+use crate::report::{Colour, Screen};
 
 /// Agentless provisioning and compliance for fleets that run AI on their own machines.
 #[derive(Debug, Parser)]
@@ -48,7 +57,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Args),
     Inventory(inventory::Args),
+    Explain(explain::Args),
     Validate(validate::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -60,8 +71,30 @@ enum Verb {
     History(history::Args),
     Trust(trust::Args),
     Lab(lab::Args),
+    Facts(facts::Args),
     Kinds(kinds::Args),
     Schema(schema::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    #[command(hide = true)]
+    Complete(completions::CompleteArgs),
+}
+
+impl Verb {
+    /// Whether a wrong `rempart.toml` must not keep it from its work.
+    fn ignores_project(&self) -> bool {
+        matches!(
+            self,
+            Verb::Init(_)
+                | Verb::Kinds(_)
+                | Verb::Schema(_)
+                | Verb::Doctor(_)
+                | Verb::Completions(_)
+                | Verb::Man(_)
+                | Verb::Complete(_)
+        )
+    }
 }
 
 /// Why a verb stopped: diagnostics and the code that goes with them.
@@ -109,18 +142,41 @@ pub fn main() -> Exit {
     run(std::env::args_os())
 }
 
-/// Whether this is a command line of the program; for the tests of what the documentation shows.
+/// Whether this is a command line of the program, in a project that names its playbook; for the tests of what the
+/// documentation shows.
 ///
 /// # Errors
 /// What the command line says about it.
 #[doc(hidden)]
 pub fn parses(arguments: impl IntoIterator<Item = String>) -> Result<(), String> {
-    Cli::try_parse_from(arguments).map(|_| ()).map_err(|error| error.to_string())
+    let project = defaults::Defaults::naming_a_playbook();
+    parsed(arguments.into_iter().map(OsString::from).collect(), &project).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The command line as it is without a project's defaults.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn parsed(arguments: Vec<OsString>, project: &defaults::Defaults) -> Result<Cli, clap::Error> {
+    let mut command = project.onto(command());
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(arguments) {
+    let (project, faults) = match defaults::Defaults::of_project() {
+        Ok(project) => (project, Vec::new()),
+        Err(faults) => (defaults::Defaults::default(), faults),
+    };
+    let cli = match parsed(arguments.into_iter().collect(), &project) {
         Ok(cli) => cli,
+        // What is missing may stand in the file that cannot be read.
+        Err(error) if !faults.is_empty() && error.kind() == ErrorKind::MissingRequiredArgument => {
+            let screen = Screen::new(Colour::Auto, false);
+            show::diagnostics(&screen, &faults);
+            return Exit::BadInput;
+        }
         Err(error) => {
             // clap's own exit code for a wrong command line is 2, which here means "differences".
             let asked_for = !error.use_stderr();
@@ -130,6 +186,14 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let screen = Arc::new(Screen::new(cli.output.color.into(), cli.output.quiet));
     let ended = match cli.verb {
+        ref verb if !faults.is_empty() && !verb.ignores_project() => Err(Stopped::bad_input(faults)),
+        Verb::Init(args) => init::run(&args, &screen),
+        Verb::Explain(args) => explain::run(&args, &screen),
+        Verb::Facts(args) => facts::run(&args, &screen),
+        Verb::Doctor(args) => doctor::run(&args, &screen),
+        Verb::Completions(args) => completions::run(&args, &screen),
+        Verb::Man(args) => man::run(&args, &screen),
+        Verb::Complete(args) => completions::answer(&args, &screen),
         Verb::Inventory(args) => inventory::run(&args, &screen),
         Verb::Validate(args) => validate::run(&args, &screen),
         Verb::Plan(args) => plan::run(&args, &screen),
@@ -165,9 +229,12 @@ fn after_help() -> String {
         text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
     }
     text.push_str("\nFirst steps:\n");
+    text.push_str("  rempart doctor\n");
+    text.push_str("  rempart init fleet\n");
     text.push_str("  rempart inventory -i inventories/demo.yaml\n");
     text.push_str("  rempart plan playbooks/site.yaml -i inventories/demo.yaml\n");
     text.push_str("  rempart lab test playbooks/site.yaml -i inventories/demo.yaml\n");
+    text.push_str("\nDefaults of a project stand in rempart.toml; flags and REMPART_* win over them.\n");
     text
 }
 

@@ -54,12 +54,40 @@ pub(super) struct Inventories {
     /// Set a variable on every host; the value is YAML; wins over the inventory
     #[arg(short = 'e', long = "set", value_name = "NAME=VALUE", help_heading = "Fleet")]
     pub set: Vec<String>,
+
+    #[command(flatten)]
+    pub project: OfProject,
+}
+
+/// What `rempart.toml` says and the command line cannot: each is weaker than something that is no flag.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct OfProject {
+    /// Read where no inventory is named
+    #[arg(long, hide = true)]
+    pub project_inventory: Vec<PathBuf>,
+
+    /// The login name where the inventory has none
+    #[arg(long, hide = true)]
+    pub project_user: Option<String>,
+
+    /// Seconds to connect where the inventory has none
+    #[arg(long, hide = true)]
+    pub project_timeout: Option<u64>,
 }
 
 impl Inventories {
-    /// The paths that are meant: those named, or the usual folder.
+    /// Those that a run was made with; what the project says about connections still holds.
+    pub fn of_run(&self, inventory: Vec<PathBuf>) -> Self {
+        Self { inventory, ..self.clone() }
+    }
+
+    /// The paths that are meant: those named, those of the project, or the usual folder.
     pub fn paths(&self) -> Vec<PathBuf> {
-        if self.inventory.is_empty() { vec![PathBuf::from("inventories")] } else { self.inventory.clone() }
+        match (self.inventory.as_slice(), self.project.project_inventory.as_slice()) {
+            ([], []) => vec![PathBuf::from("inventories")],
+            ([], project) => project.to_vec(),
+            (named, _) => named.to_vec(),
+        }
     }
 }
 

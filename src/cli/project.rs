@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::facts::{self, Expanded};
+use super::fetch::{self, Expanded};
 use super::options::{Connection, Inventories, Selection};
-use super::{Stopped, show};
+use super::{Stopped, defaults, show};
 use crate::engine::{Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::kinds;
@@ -29,15 +29,12 @@ pub(super) struct Fleet {
 
 /// Reads the inventory.
 pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
-    let mut paths = from.inventory.clone();
-    if paths.is_empty() {
-        let usual = PathBuf::from("inventories");
-        if !usual.is_dir() {
-            return Err(Stopped::usage(
-                Diagnostic::error("no inventory is named").fix("name one with -i FILE, or make a folder `inventories`"),
-            ));
-        }
-        paths.push(usual);
+    let paths = from.paths();
+    if from.inventory.is_empty() && from.project.project_inventory.is_empty() && !paths[0].is_dir() {
+        return Err(Stopped::usage(
+            Diagnostic::error("no inventory is named")
+                .fix("name one with -i FILE or in rempart.toml, or make a folder `inventories`"),
+        ));
     }
     let mut inventory = inventory::load(&paths)?;
     let mut faults = Vec::new();
@@ -61,7 +58,8 @@ impl Fleet {
         let mut faults = HashMap::new();
         let in_lab = lab_addresses()?;
         for host in inventory.hosts() {
-            match inventory::target(host, &inventory::raw(host), overrides, &mut warnings) {
+            let lookup = defaults::weakest(inventory::raw(host), &from.project);
+            match inventory::target(host, &lookup, overrides, &mut warnings) {
                 Ok(mut target) => {
                     if let Some((address, port)) = in_lab.get(host.name.as_str()) {
                         target.address = address.clone();
@@ -175,7 +173,7 @@ pub(super) async fn whole(
     links: Option<(Arc<dyn Links>, usize)>,
     screen: &Arc<Screen>,
 ) -> Result<Whole, Stopped> {
-    let Expanded { expansion, silent } = facts::expand(fleet, site, limit, links).await?;
+    let Expanded { expansion, silent } = fetch::expand(fleet, site, limit, links).await?;
     show::diagnostics(screen, &expansion.warnings);
     let mut items = Vec::new();
     for declared in expansion.declared {

@@ -25,7 +25,7 @@ use crate::transport::SshTransport;
 /// Remove what rempart made and no playbook declares any more, after showing it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart prune site.yaml -i inventories/demo.yaml
+  rempart prune playbooks/site.yaml -i inventories/demo.yaml
   rempart prune site.yaml --limit web1 --yes
   rempart prune site.yaml --yes --json > run.json
 
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if removals > 0 {
         let mut event = change::run_event(RunVerb::Prune, &options);
         event.playbooks = absolute(&args.playbooks);
-        event.inventories = absolute(&args.inventories.inventory);
+        event.inventories = absolute(&args.inventories.paths());
         event.selection = RunSelection { limit: args.limit.clone(), ..RunSelection::default() };
         event.approved = approved_changes(&plan.outlook);
         event.allowed_lockouts = plan.outlook.closed_ways().map(|(host, _)| host.to_string()).collect();

@@ -79,7 +79,7 @@ impl Resumed {
             skip_tags: self.start.selection.skip_tags.clone(),
             phase: self.start.selection.phase.iter().filter_map(phase).collect(),
         };
-        let inventories = Inventories { inventory: paths(&self.start.inventories), set: given.set.clone() };
+        let inventories = given.of_run(paths(&self.start.inventories));
         Ok((paths(&self.start.playbooks), inventories, selection))
     }
 

@@ -22,6 +22,11 @@ pub(super) fn json(screen: &Screen, value: &serde_json::Value) {
     screen.print(&report::json_text(value, true));
 }
 
+/// Lines that a program reads.
+pub(super) fn lines(screen: &Screen, lines: &[String]) {
+    screen.print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+}
+
 pub(super) fn plan(screen: &Screen, outlook: &Outlook, notes: &Notes, all: bool) {
     screen.print(&report::plan(&PlanView { outlook, notes, all }, &screen.out_paint()));
 }

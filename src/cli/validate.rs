@@ -31,6 +31,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let runtime = project::runtime()?;
     let assembled = runtime.block_on(project::assemble(&fleet, &site, &everything, None, Judge::Now, screen))?;
     let hosts = assembled.graph.by_host().len();
-    show::say(screen, &format!("Valid: {} resources on {hosts} hosts.", assembled.graph.items.len()));
+    let word = if hosts == 1 { "host" } else { "hosts" };
+    show::say(screen, &format!("Valid: {} resources on {hosts} {word}.", assembled.graph.items.len()));
     Ok(Exit::Done)
 }

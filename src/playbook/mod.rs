@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod convert;
+mod defined;
 mod expand;
 mod fault;
 mod fields;
@@ -32,6 +33,7 @@ use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId};
 use crate::resource::Resource;
 use crate::yaml::Node;
 
+pub use defined::{Defined, Given, builtin};
 pub use filters::FILTERS;
 pub use load::load;
 pub use schema::schema;

@@ -5,10 +5,11 @@
 use std::fmt::Write;
 
 use schemars::SchemaGenerator;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr;
 
-use super::Paint;
 use super::inventory::table;
+use super::{Paint, Tone};
 use crate::resource::Entry;
 
 /// How deep parts of fields are listed.
@@ -62,20 +63,127 @@ fn page(entry: &Entry) -> String {
     }
     let fence = if entry.example.contains("```") { "````" } else { "```" };
     let _ = write!(text, "\n{fence}yaml\n{}\n{fence}\n", entry.example.trim_end());
-    let mut generator = SchemaGenerator::default();
-    let schema = (entry.schema)(&mut generator).to_value();
-    let definitions = generator.definitions().clone();
-    let reader = Reader { definitions: &definitions };
-    let mut rows = Vec::new();
-    reader.rows(&schema, "", 0, &mut rows);
+    let rows = fields(entry);
     if rows.is_empty() {
         return text;
     }
     text.push_str("\n| field | type | default | what it says |\n|---|---|---|---|\n");
     for row in rows {
-        let _ = writeln!(text, "| {} |", row.join(" | "));
+        let default = match &row.default {
+            _ if row.required => "**required**".to_owned(),
+            Some(value) => code(value),
+            None => String::new(),
+        };
+        let _ = writeln!(text, "| {} | {} | {default} | {} |", code(&row.name), row.kind, cell(&row.says));
     }
     text
+}
+
+/// One field of a kind, or a part of one.
+struct Row {
+    name: String,
+    kind: String,
+    required: bool,
+    default: Option<String>,
+    says: String,
+}
+
+fn fields(entry: &Entry) -> Vec<Row> {
+    let mut generator = SchemaGenerator::default();
+    let schema = (entry.schema)(&mut generator).to_value();
+    let definitions = generator.definitions().clone();
+    let mut rows = Vec::new();
+    Reader { definitions: &definitions }.rows(&schema, "", 0, &mut rows);
+    rows
+}
+
+/// One kind for a person at a terminal: what it is for, an example, and its fields.
+pub fn kind(entry: &Entry, paint: &Paint) -> String {
+    let mut text = format!("{}\n  {}\n", paint.tone(Tone::Bold, entry.name), entry.summary);
+    for note in notes(entry) {
+        wrapped(&note, 2, paint, &mut text);
+    }
+    let _ = writeln!(text, "\n{}", paint.tone(Tone::Bold, "example"));
+    for line in entry.example.trim_end().lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    let mut rows = vec![["field", "type", "default", "what it says"].map(str::to_owned)];
+    for row in fields(entry) {
+        let default = if row.required { "required".to_owned() } else { row.default.unwrap_or_default() };
+        rows.push([row.name, row.kind.replace('`', ""), default, cell(&row.says).replace("\\|", "|")]);
+    }
+    if rows.len() > 1 {
+        text.push('\n');
+        text.push_str(&spread(&rows, paint));
+    }
+    text
+}
+
+// What a field says is wrapped below its name where the table would be too wide: nothing is cut.
+fn spread(rows: &[[String; 4]], paint: &Paint) -> String {
+    let mut text = String::new();
+    let head: Vec<[String; 3]> = rows.iter().map(|row| [row[0].clone(), row[2].clone(), row[1].clone()]).collect();
+    let shown = table(&head, paint);
+    for (line, row) in shown.lines().zip(rows) {
+        let _ = writeln!(text, "{line}");
+        if row[3] != "what it says" {
+            wrapped(&row[3], 4, paint, &mut text);
+        }
+    }
+    text
+}
+
+fn wrapped(says: &str, indent: usize, paint: &Paint, text: &mut String) {
+    let width = paint.width.saturating_sub(indent).max(20);
+    let mut line = String::new();
+    for word in says.split_whitespace() {
+        if !line.is_empty() && line.width() + 1 + word.width() > width {
+            let _ = writeln!(text, "{:indent$}{line}", "");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        let _ = writeln!(text, "{:indent$}{line}", "");
+    }
+}
+
+// What is true of every resource of it.
+fn notes(entry: &Entry) -> Vec<String> {
+    let mut notes = Vec::new();
+    if entry.check {
+        notes.push("A check: it changes nothing.".to_owned());
+    }
+    if entry.risky {
+        notes.push("Guarded: the host takes a change back unless a fresh connection confirms it.".to_owned());
+    }
+    if !entry.check {
+        notes
+            .push(format!("`rempart prune` {} it.", if entry.has_removable() { "removes" } else { "does not remove" }));
+    }
+    if !entry.undo.is_empty() {
+        notes.push(format!("Undone by `rempart rollback`: {}", entry.undo));
+    }
+    notes
+}
+
+/// Kinds as JSON: the list, each with its fields.
+pub fn kinds_json(entries: &[Entry]) -> Value {
+    let field = |row: Row| {
+        json!({ "name": row.name, "type": row.kind.replace('`', ""), "required": row.required,
+                "default": row.default.and_then(|text| serde_json::from_str::<Value>(&text).ok()), "says": row.says })
+    };
+    let one = |entry: &Entry| {
+        json!({
+            "kind": entry.name, "summary": entry.summary, "check": entry.check, "guarded": entry.risky,
+            "prunable": entry.has_removable(), "undo": entry.undo, "example": entry.example,
+            "fields": fields(entry).into_iter().map(field).collect::<Vec<_>>(),
+        })
+    };
+    entries.iter().map(one).collect()
 }
 
 struct Reader<'a> {
@@ -83,19 +191,19 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn rows(&self, schema: &Value, prefix: &str, depth: usize, rows: &mut Vec<[String; 4]>) {
+    fn rows(&self, schema: &Value, prefix: &str, depth: usize, rows: &mut Vec<Row>) {
         let schema = self.resolved(schema);
         let required: Vec<&str> = list(schema, "required").iter().filter_map(Value::as_str).collect();
         let properties = schema.get("properties").and_then(Value::as_object);
         for (name, field) in properties.into_iter().flatten() {
             let path = format!("{prefix}{name}");
-            let needed = required.contains(&name.as_str());
-            let default = match field.get("default") {
-                _ if needed => "**required**".to_owned(),
-                None | Some(Value::Null) => String::new(),
-                Some(value) => code(&value.to_string()),
-            };
-            rows.push([code(&path), self.kind_of(field), default, cell(&self.words(field))]);
+            rows.push(Row {
+                name: path.clone(),
+                kind: self.kind_of(field),
+                required: required.contains(&name.as_str()),
+                default: field.get("default").filter(|value| !value.is_null()).map(ToString::to_string),
+                says: self.words(field),
+            });
             if depth < DEPTH {
                 for inner in self.alternatives(field) {
                     let many = inner.get("items").filter(|_| inner.get("properties").is_none());
@@ -327,6 +435,46 @@ mod tests {
         | `first.protocol` | text |  | `a \| b`. |
         | `on` | true or false | `false` |  |
         ");
+    }
+
+    #[test]
+    fn a_kind_at_a_terminal() {
+        insta::assert_snapshot!(kind(&Entry::of::<Sample>(), &Paint::PLAIN), @r"
+        sample
+          A sample | of all.
+          A check: it changes nothing.
+
+        example
+          sample: { name: x }
+
+        field             default   type
+        name              required  text
+            Its name. More.
+        level                       low or high
+            A level. `low`: As little as works. `high`: All of it.
+        from                        text or list of text
+            Who.
+        ports                       list of map
+            What is open.
+        ports[].number    required  whole number
+            Its number.
+        ports[].protocol            text
+            `a | b`.
+        first                       map
+            The first.
+        first.number      required  whole number
+            Its number.
+        first.protocol              text
+            `a | b`.
+        on                false     true or false
+        ");
+        let all = kinds_json(KINDS);
+        for (entry, shown) in KINDS.iter().zip(all.as_array().unwrap()) {
+            assert_eq!(shown["kind"], entry.name);
+            assert!(!shown["example"].as_str().unwrap().is_empty());
+            assert!(kind(entry, &Paint::PLAIN).contains("\nexample\n"), "{}", entry.name);
+        }
+        assert_eq!(kinds_json(&[Entry::of::<Sample>()])[0]["fields"][9]["default"], false);
     }
 
     #[test]

@@ -7,9 +7,12 @@
 //! [`crate::quote`] on its way into another language. Symbols and words say all; colour only repeats them.
 
 mod diagnostics;
+mod doctor;
 mod drift;
 pub mod escape;
 mod excerpt;
+mod explain;
+mod facts;
 mod fields;
 mod graph;
 mod history;
@@ -36,7 +39,12 @@ mod way_in;
 mod words;
 
 pub use diagnostics::diagnostics;
+pub use doctor::{Finding, Standing, doctor, doctor_json};
 pub use drift::{drift, drift_json};
+pub use explain::{
+    Explained, FromPlaybook, explain, explain_json, explain_resource, explain_resource_json, variables, variables_json,
+};
+pub use facts::{facts, facts_json};
 pub use graph::{Format, graph};
 pub use history::{
     HostJournals, Proof, history, history_json, history_run, history_run_json, proofs, proofs_json, target_run,
@@ -44,7 +52,7 @@ pub use history::{
 };
 pub use inventory::{host_names, inventory};
 pub use json::json_text;
-pub use kinds::{kinds, kinds_markdown};
+pub use kinds::{kind, kinds, kinds_json, kinds_markdown};
 pub use notes::Notes;
 pub use paint::{Paint, Tone};
 pub use plan::{PlanView, plan, plan_json};

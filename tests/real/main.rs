@@ -10,6 +10,7 @@ mod bad_files;
 mod clean;
 mod dead_man;
 mod faults;
+mod first_hour;
 mod fixture;
 mod guard;
 mod history;

@@ -1,7 +1,11 @@
-//! Every command line that a page or a help text shows is one: it parses, and `make` has its target.
+//! Every command line that a page or a help text shows is one: it parses, it runs, and `make` has its target.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test says what it skips")]
 
+mod run;
+mod scratch;
+#[path = "../source/mod.rs"]
 mod source;
 
 use rempart::cli;
