@@ -67,6 +67,7 @@ impl Fleet {
                         target.address = address.clone();
                         target.port = Some(*port);
                         target.jump = None;
+                        target.candidates = Vec::new();
                     }
                     targets.insert(host.name.clone(), target);
                 }
@@ -132,11 +133,11 @@ impl playbook::Fleet for Fleet {
     }
 
     fn login_user(&self, host: &HostName) -> Option<String> {
-        self.targets.get(host).and_then(|target| target.user.clone())
+        self.targets.get(host).and_then(|target| target.by(0).user)
     }
 
     fn ssh_port(&self, host: &HostName) -> u16 {
-        self.targets.get(host).and_then(|target| target.port).unwrap_or(22)
+        self.targets.get(host).and_then(|target| target.by(0).port).unwrap_or(22)
     }
 
     fn conflict(&self, host: &HostName, var: &str) -> Option<Diagnostic> {

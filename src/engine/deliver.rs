@@ -132,6 +132,11 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
     if !batch.is_risky() || !end.armed {
         return Guarded::Fine;
     }
+    if course.stop.is_urgent() && end.lost.is_some() && !end.fired {
+        return Guarded::NobodyKnows(
+            "it was let go while its guard stood: unless it was confirmed before, the host takes the change back".into(),
+        );
+    }
     let how = if end.fired {
         guard::wait_for_healing(&course.links, host, batch, &why_it_fired(end))
     } else if batch.checkpoint {

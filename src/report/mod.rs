@@ -10,6 +10,7 @@ mod diagnostics;
 mod drift;
 pub mod escape;
 mod excerpt;
+mod exec;
 mod fields;
 mod graph;
 mod history;
@@ -37,6 +38,7 @@ mod words;
 
 pub use diagnostics::diagnostics;
 pub use drift::{drift, drift_json};
+pub use exec::{ExecView, exec, exec_json};
 pub use graph::{Format, graph};
 pub use history::{
     HostJournals, Proof, history, history_json, history_run, history_run_json, proofs, proofs_json, target_run,

@@ -67,6 +67,7 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         checkpoints: [host.clone()].into(),
         window: 600,
         interrupted: false,
+        entries: BTreeMap::new(),
     };
     (outlook, Notes::from([(host, note)]), report)
 }
