@@ -23,6 +23,7 @@ use crate::history::RunVerb;
 use crate::kinds;
 use crate::model::{Diagnostic, Exit, HostName, Phase, Place, Source};
 use crate::plan::{Act, Graph, Item, Judge, Outlook, outlook};
+use crate::report::escape::visible;
 use crate::report::{self, RunView, Screen};
 use crate::resource::Context;
 use crate::secret::Secret;
@@ -75,6 +76,17 @@ pub(super) struct Args {
     /// Trust a new host by one of these fingerprints, which you got on another way
     #[arg(long, value_name = "SHA256:...", value_parser = super::trust::fingerprint)]
     fingerprint: Vec<String>,
+}
+
+impl Args {
+    // What came of it is a result, which with --json is told otherwise.
+    fn say(&self, screen: &Screen, line: &str) {
+        if self.change.json {
+            show::say(screen, line);
+        } else {
+            screen.print(&format!("{}\n", visible(line)));
+        }
+    }
 }
 
 fn first_account(text: &str) -> Result<Candidate, String> {
@@ -199,7 +211,8 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
     if changes == 0 && totals.unknown == 0 {
         return match before {
             Ok(()) => {
-                screen.chat(&format!("{host} is already as declared: {user} logs in by key{}.\n", root_words(declared)));
+                let root = root_words(declared);
+                args.say(screen, &format!("{host} is already as declared: {user} logs in by key{root}."));
                 Ok(("as_declared", None, Exit::Done))
             }
             Err(why) => Err(not_proven(declared, &why)),
@@ -227,7 +240,7 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
     work.give_password()?;
     prove(declared).map_err(|why| not_proven(declared, &why))?;
     let root = root_words(declared);
-    screen.chat(&format!("{host}: proven over a fresh connection: {user} logs in by key{root}.\n"));
+    args.say(screen, &format!("{host}: proven over a fresh connection: {user} logs in by key{root}."));
     Ok(("done", Some(run), Exit::Done))
 }
 
@@ -284,8 +297,11 @@ fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
     let fix = match why {
         Unproven::OtherKey(_) => format!("log in with the private half of {} ({})", key.fingerprint(), key.from),
         Unproven::Link(TransportError::Refused { .. }) => {
-            format!("see whether sshd lets {user} in by key (AllowUsers, AuthorizedKeysFile), and whether the private \
-                     half of {} is at hand", key.fingerprint())
+            format!(
+                "see whether sshd lets {user} in by key (AllowUsers, AuthorizedKeysFile), and whether the private \
+                     half of {} is at hand",
+                key.fingerprint()
+            )
         }
         Unproven::Link(TransportError::Sudo { .. }) => {
             "see which other rule of sudo's is about this user; the last one counts".to_owned()
@@ -331,8 +347,7 @@ impl Work<'_> {
             let probed = engine::probe(graph.clone(), items, links.clone(), 1, project::nobody()).await;
             let words: HashMap<HostName, String> =
                 probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
-            let mut outlook =
-                outlook(&graph, &probed.seen, &words, &|_| false, &kinds::permanent, Judge::AfterChanges);
+            let mut outlook = outlook(&graph, &probed.seen, &words, &|_| false, &kinds::permanent, Judge::AfterChanges);
             outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links, 1).await);
             Ok(Looked { graph, probed, outlook })
         })
@@ -437,7 +452,7 @@ impl Work<'_> {
         let Become::Sudo { password: Some(password) } = &target.escalate else { return Ok(()) };
         match engine::give_password(host, user, password, &self.links) {
             Ok(true) => {
-                self.screen.chat(&format!("{host}: {user} had no password, and has that of the inventory now.\n"));
+                show::say(self.screen, &format!("{host}: {user} had no password, and has that of the inventory now."));
                 Ok(())
             }
             Ok(false) => Ok(()),

@@ -76,7 +76,7 @@ impl Fleet {
                 }
             }
         }
-        show::diagnostics(screen, &warnings);
+        show::diagnostics(screen, &once(warnings));
         Ok(Fleet { inventory, targets, faults })
     }
 
@@ -97,6 +97,35 @@ impl Fleet {
             hosts.into_iter().filter_map(|host| self.faults.get(host)).flatten().cloned().collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
+}
+
+// What is said of one variable at many places is said once, with the first of them.
+fn once(warnings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut told: Vec<(Diagnostic, usize)> = Vec::new();
+    for warning in warnings {
+        let label =
+            |one: &Diagnostic| one.place.as_ref().map(|(_, label)| label.clone()).filter(|label| !label.is_empty());
+        let same = |one: &Diagnostic| {
+            label(one).is_some()
+                && label(one) == label(&warning)
+                && one.summary == warning.summary
+                && one.fix == warning.fix
+        };
+        match told.iter_mut().find(|(one, _)| same(one)) {
+            Some((_, more)) => *more += 1,
+            None => told.push((warning, 0)),
+        }
+    }
+    told.into_iter()
+        .map(|(mut warning, more)| {
+            if more > 0 {
+                let places = format!("{more} more place{}", if more == 1 { " says" } else { "s say" });
+                let detail = warning.detail.take().map_or_else(String::new, |detail| format!("{detail}; "));
+                warning.detail = Some(format!("{detail}{places} the same"));
+            }
+            warning
+        })
+        .collect()
 }
 
 // Inside `rempart lab exec` the hosts of the inventory are those of the lab, wherever the real ones are.

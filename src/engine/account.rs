@@ -38,8 +38,7 @@ pub fn give_password(
     if password.has_any(&['\n', '\0']) {
         return Err(broken("a password of several lines cannot be set".into()));
     }
-    let line =
-        vec![Piece::Plain(format!("{user}:")), Piece::Secret(password.clone()), Piece::Plain("\n".to_owned())];
+    let line = vec![Piece::Plain(format!("{user}:")), Piece::Secret(password.clone()), Piece::Plain("\n".to_owned())];
     let line = Rendered::from_pieces(line);
     let text = sh!(
         "umask 077; rp_at=$(mktemp -d -p /run rempart-XXXXXX) || exit 1

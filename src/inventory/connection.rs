@@ -83,7 +83,8 @@ impl Native {
     // The words are looked at one by one; these are no words.
     fn holds_template(&self) -> bool {
         let passwords = [&self.become_password, &self.password].into_iter().flatten().filter_map(Rendered::as_plain);
-        self.key.as_deref().is_some_and(|key| key.contains("{{")) || passwords.into_iter().any(|text| text.contains("{{"))
+        self.key.as_deref().is_some_and(|key| key.contains("{{"))
+            || passwords.into_iter().any(|text| text.contains("{{"))
     }
 }
 
@@ -149,8 +150,9 @@ pub fn target(
         user,
         candidates,
         identity_files,
-        password,
-        password_only: false,
+        password: password.filter(|_| args.no_password != Some(true)),
+        identities_only: args.identities_only == Some(true),
+        password_only: args.no_keys == Some(true),
         escalate,
         jump: jump.or(args.jump),
         proxy_command,
@@ -382,7 +384,8 @@ impl Reader<'_> {
         };
         let map = (self.lookup)("rempart").and_then(Result::ok);
         let list = map.as_ref().and_then(|map| map.get("connect"));
-        let node = |at: usize| list.and_then(|list| list.items().and_then(|items| items.get(at)).or(Some(list))).cloned();
+        let node =
+            |at: usize| list.and_then(|list| list.items().and_then(|items| items.get(at)).or(Some(list))).cloned();
         let mut found = Vec::new();
         if ways.len() > MOST_WAYS
             && let Some(node) = node(MOST_WAYS)
@@ -393,7 +396,9 @@ impl Reader<'_> {
         for (at, way) in ways.iter().enumerate().take(MOST_WAYS) {
             match (Candidate::parse(way), node(at)) {
                 (Ok(candidate), _) => found.push(candidate),
-                (Err(why), Some(node)) => self.fail(&node, why, "write `user@host:port`, each part of which may be left out"),
+                (Err(why), Some(node)) => {
+                    self.fail(&node, why, "write `user@host:port`, each part of which may be left out")
+                }
                 (Err(_), None) => {}
             }
         }

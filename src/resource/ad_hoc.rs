@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn words_arrive_as_they_are_and_both_streams_and_the_status_come_back() {
-        let done = run(&["sh", "-c", "printf '%s|' \"$@\"; echo bad >&2; exit 7", "sh", "a b", "$HOME", "';", ""], 5).unwrap();
+        let done =
+            run(&["sh", "-c", "printf '%s|' \"$@\"; echo bad >&2; exit 7", "sh", "a b", "$HOME", "';", ""], 5).unwrap();
         assert_eq!(String::from_utf8(done.stdout).unwrap(), "a b|$HOME|';||");
         assert_eq!((done.status, done.stderr.as_slice(), done.cut), (7, b"bad\n".as_slice(), false));
         assert_eq!(run(&["no-such-command"], 5).unwrap().status, 127);

@@ -32,7 +32,8 @@ impl Candidate {
             if word.is_empty() {
                 return Err(format!("`{text}` has no {what} before `@`"));
             }
-            if word.starts_with('-') || word.contains("{{") || word.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            if word.starts_with('-') || word.contains("{{") || word.chars().any(|c| c.is_control() || c.is_whitespace())
+            {
                 return Err(format!("`{word}` is no {what}: one plain word that does not begin with `-`"));
             }
         }
@@ -43,11 +44,7 @@ impl Candidate {
                 Some(number.ok_or_else(|| format!("`{port}` is no port: a number from 1 to 65535"))?)
             }
         };
-        let found = Self {
-            user: user.map(str::to_owned),
-            address: (!host.is_empty()).then(|| host.to_owned()),
-            port,
-        };
+        let found = Self { user: user.map(str::to_owned), address: (!host.is_empty()).then(|| host.to_owned()), port };
         if found == Self::default() {
             return Err("it names nothing: write `user@host:port`, or a part of it".to_owned());
         }
@@ -96,7 +93,8 @@ mod tests {
         assert_eq!(parts("2001:db8::1"), (None, word("2001:db8::1"), None));
         assert_eq!(parts("a@[2001:db8::1]:2222"), (word("a"), word("2001:db8::1"), Some(2222)));
         assert_eq!(parts("me@corp@gate:1"), (word("me@corp"), word("gate"), Some(1)));
-        for bad in ["", "@", "@host", "a@:0", "a@:65536", "a@:x", "-o@h", "a@-h", "a b@h", "a@h h", "{{u}}@h", "a\n@h"] {
+        for bad in ["", "@", "@host", "a@:0", "a@:65536", "a@:x", "-o@h", "a@-h", "a b@h", "a@h h", "{{u}}@h", "a\n@h"]
+        {
             assert!(Candidate::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -36,6 +36,7 @@ fn known(text: &str, address: &str, port: u16, pinned: &[&str]) -> Result<Known,
         candidates: vec![],
         identity_files: vec![],
         password: None,
+        identities_only: false,
         password_only: false,
         escalate: Become::No,
         jump: None,
@@ -85,7 +86,10 @@ fn a_replaced_key_takes_the_old_lines_along_and_nothing_else() {
     let (file, link) = (folder.path().join("known"), folder.path().join("link"));
     remember(&file, "web", &[key(ED2)], true).unwrap();
     let hashed = fs::read_to_string(&file).unwrap();
-    let others = format!("# mine\ndb,WEB,192.0.2.9 ssh-ed25519 {ED2} c\n@revoked web ssh-rsa {}\nsi\u{e9}ge x\n", rsa().base64());
+    let others = format!(
+        "# mine\ndb,WEB,192.0.2.9 ssh-ed25519 {ED2} c\n@revoked web ssh-rsa {}\nsi\u{e9}ge x\n",
+        rsa().base64()
+    );
     fs::write(&file, format!("{hashed}{others}web ssh-ed25519 {ED2}")).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();

@@ -63,7 +63,11 @@ pub fn own_key(target: &Target, named: Option<&Path>) -> Result<OwnKey, String> 
         [key] => return Ok(key.clone()),
         several => {
             let names: Vec<&str> = several.iter().map(|key| key.line.as_str()).map(ending).collect();
-            return Err(format!("the agent holds {} keys ({}): name one with --public-key", several.len(), names.join(", ")));
+            return Err(format!(
+                "the agent holds {} keys ({}): name one with --public-key",
+                several.len(),
+                names.join(", ")
+            ));
         }
     }
     usual.iter().find_map(|identity| half(&identity.path)).ok_or_else(|| {
@@ -86,12 +90,14 @@ fn from_file(path: &Path) -> Result<OwnKey, String> {
     if text.contains("PRIVATE KEY-----") {
         return Err(format!("{} is a private key: name its public half, {0}.pub", path.display()));
     }
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let [line] = lines.as_slice() else {
         return Err(format!("{} holds {} lines, and one public key is wanted", path.display(), lines.len()));
     };
     let key = PublicKey::from_openssh(line).map_err(|error| format!("{} is no public key: {error}", path.display()))?;
-    OwnKey::new(&key, key.comment(), shown(path)).ok_or_else(|| format!("{} cannot be written as a key", path.display()))
+    OwnKey::new(&key, key.comment(), shown(path))
+        .ok_or_else(|| format!("{} cannot be written as a key", path.display()))
 }
 
 fn held_by_agent(route: &Route) -> Vec<OwnKey> {

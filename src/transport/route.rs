@@ -143,10 +143,10 @@ impl Route {
         Self {
             name: target.name.clone(),
             identities,
-            identities_only: settings.identities_only.unwrap_or(false),
+            identities_only: target.identities_only || settings.identities_only.unwrap_or(false),
             agent: agent.filter(|socket| !socket.is_empty()).map(PathBuf::from),
             password: target.password.clone(),
-            password_only: target.password_only && target.password.is_some(),
+            password_only: target.password_only,
             way,
             known_files,
             alias: settings.host_key_alias.clone(),

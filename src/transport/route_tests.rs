@@ -14,6 +14,7 @@ fn target(config: &Path) -> Target {
         identity_files: vec![],
         candidates: vec![],
         password: None,
+        identities_only: false,
         password_only: false,
         escalate: Become::No,
         jump: None,

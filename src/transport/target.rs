@@ -25,6 +25,8 @@ pub struct Target {
     pub identity_files: Vec<PathBuf>,
     /// Login password, if any.
     pub password: Option<Secret>,
+    /// Whether the agent's keys are tried only where a file names them.
+    pub identities_only: bool,
     /// Whether no key is tried: a host allows few tries, and an agent may hold many keys that it does not know.
     pub password_only: bool,
     /// How to become root.

@@ -11,6 +11,7 @@ fn target(ways: &[&str]) -> Target {
         candidates: ways.iter().map(|way| Candidate::parse(way).unwrap()).collect(),
         identity_files: vec![],
         password: None,
+        identities_only: false,
         password_only: false,
         escalate: Become::Sudo { password: None },
         jump: None,
@@ -55,7 +56,8 @@ fn the_first_way_that_leads_in_is_taken_and_the_others_are_told() {
 
 #[test]
 fn a_wrong_key_ends_it_all() {
-    let (entry, tried) = play(&["admin@", "root@:2222"], &[("admin@192.0.2.1:22", "key"), ("root@192.0.2.1:2222", "in")]);
+    let (entry, tried) =
+        play(&["admin@", "root@:2222"], &[("admin@192.0.2.1:22", "key"), ("root@192.0.2.1:2222", "in")]);
     let error = entry.unwrap_err();
     assert!(matches!(&error, TransportError::HostKey { reason, .. } if reason.contains("was not tried")), "{error}");
     assert_eq!(tried.len(), 1);
