@@ -316,7 +316,7 @@ fn no_way_in(declared: &Declared, error: &TransportError, before: Option<&Unprov
     let told = Diagnostic::error("neither the first account nor the declared user leads in").on(&declared.host, None);
     let mut why = error.to_string();
     if let Some(before) = before {
-        why.push_str(&format!("\nas declared: {before}"));
+        why.push_str(&format!("; as declared: {before}"));
     }
     let told = told.because(why).fix("name the account that the host comes with by --as, with -k if it has a password");
     Stopped { exit, diagnostics: vec![told] }
