@@ -118,13 +118,18 @@ impl Known {
         if self.pinned.iter().any(|pin| same_fingerprint(pin, &fingerprint)) {
             return Standing::Pinned;
         }
-        let mut all = self.entries.iter().chain(&self.elsewhere);
-        match all.find(|entry| entry.marker == Marker::Host && entry.key == *presented) {
+        match self.believed().find(|entry| entry.key == *presented) {
             Some(entry) => Standing::Known(entry.place()),
             None if self.own_lines().any(|entry| entry.key.kind == presented.kind) => Standing::Wrong,
             None if !self.pinned.is_empty() => Standing::Wrong,
             None => Standing::New,
         }
+    }
+
+    // The lines that say which key the host has: those elsewhere have a word only where there is none by its own name.
+    fn believed(&self) -> impl Iterator<Item = &Entry> {
+        let elsewhere = if self.own_lines().next().is_none() { self.elsewhere.as_slice() } else { &[] };
+        self.own_lines().chain(elsewhere.iter().filter(|entry| entry.marker == Marker::Host))
     }
 
     /// The lines that say which key the host has, by its own name.
@@ -135,10 +140,7 @@ impl Known {
     /// The key exchange names to offer, those of known types first: a host known by another type is then no mismatch.
     /// Certificates are left out: libssh2 offers them unasked, and does not look who signed them.
     pub fn preference(&self) -> String {
-        let is_known = |kind: &str| {
-            let mut all = self.entries.iter().chain(&self.elsewhere);
-            all.any(|entry| entry.marker == Marker::Host && entry.key.kind == kind)
-        };
+        let is_known = |kind: &str| self.believed().any(|entry| entry.key.kind == kind);
         let (first, rest): (Vec<_>, Vec<_>) = KEY_TYPES.iter().partition(|(kind, _)| is_known(kind));
         first.iter().chain(&rest).map(|(_, names)| *names).collect::<Vec<_>>().join(",")
     }
@@ -157,8 +159,7 @@ impl Known {
         if self.pinned.iter().any(|pin| same_fingerprint(pin, &fingerprint)) {
             return Ok(());
         }
-        let mut all = self.entries.iter().chain(&self.elsewhere);
-        if all.any(|entry| entry.marker == Marker::Host && entry.key == *presented) {
+        if self.believed().any(|entry| entry.key == *presented) {
             return Ok(());
         }
         let said = |marker| self.entries.iter().filter(move |entry| entry.marker == marker);

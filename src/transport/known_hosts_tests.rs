@@ -61,6 +61,8 @@ fn plain_wildcard_negated_and_port_patterns() {
         ok("web", "web", 22) && ok("a,web", "WEB", 22) && ok("*.lan", "web.lan", 22) && ok("[web]:2222", "web", 2222)
     );
     assert!(ok("web", "web", 2222), "a line without a port vouches for another port, as in OpenSSH");
+    let both = format!("web ssh-ed25519 {ED}\n[web]:2222 ssh-ed25519 {ED2}\n");
+    assert!(judge(&both, "web", 2222).unwrap_err().contains("HAS CHANGED"), "what its own name says has the last word");
     assert!(!ok("*,!web", "web", 22) && !ok("[web]:2222", "web", 22) && !ok("web", "web2", 22));
 }
 
