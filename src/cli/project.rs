@@ -64,10 +64,10 @@ impl Fleet {
             match inventory::target(host, &inventory::raw(host), overrides, &mut warnings) {
                 Ok(mut target) => {
                     if let Some((address, port)) = in_lab.get(host.name.as_str()) {
+                        target = target.by(0);
                         target.address = address.clone();
                         target.port = Some(*port);
                         target.jump = None;
-                        target.candidates = Vec::new();
                     }
                     targets.insert(host.name.clone(), target);
                 }

@@ -298,3 +298,103 @@ where
     }
     answers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{Become, Candidate, Passed, WriteScript};
+
+    /// Comes in by the second way of those that have several, and remembers where it was sent.
+    #[derive(Default)]
+    struct Doors(Arc<Mutex<Vec<(Option<String>, usize)>>>);
+
+    struct Door(Option<Entry>);
+
+    impl Reader for Door {
+        fn ask(&mut self, _: &ReadScript) -> Result<Output, TransportError> {
+            Ok(Output::default())
+        }
+
+        fn entry(&self) -> Option<Entry> {
+            self.0.clone()
+        }
+
+        fn relay(&mut self, _: &str, _: u16, _: &[u8], _: usize, _: Duration) -> Result<Vec<u8>, TransportError> {
+            Ok(Vec::new())
+        }
+    }
+
+    impl Writer for Door {
+        fn run(&mut self, _: &WriteScript, _: &mut dyn FnMut(&[u8])) -> Result<Output, TransportError> {
+            Ok(Output::default())
+        }
+    }
+
+    impl Doors {
+        fn open(&self, target: &Target) -> Box<Door> {
+            self.0.lock().unwrap().push((target.user.clone(), target.candidates.len()));
+            let passed = vec![Passed { way: "admin@h:22".into(), why: "refused".into() }];
+            let entry = Entry { at: 1, way: "root@h:22".into(), passed };
+            Box::new(Door((!target.candidates.is_empty()).then_some(entry)))
+        }
+    }
+
+    impl Transport for Doors {
+        fn reader(&self, target: &Target) -> Result<Box<dyn Reader>, TransportError> {
+            Ok(self.open(target))
+        }
+
+        fn writer(&self, target: &Target) -> Result<Box<dyn Writer>, TransportError> {
+            Ok(self.open(target))
+        }
+    }
+
+    fn target() -> Target {
+        Target {
+            name: HostName::new("h"),
+            address: "h".into(),
+            port: None,
+            user: None,
+            candidates: ["admin@", "root@"].map(|way| Candidate::parse(way).unwrap()).into(),
+            identity_files: vec![],
+            password: None,
+            identities_only: false,
+            password_only: false,
+            escalate: Become::Sudo { password: None },
+            jump: None,
+            proxy_command: None,
+            known_hosts: vec![],
+            host_key_fingerprints: vec![],
+            ssh_config: None,
+            connect_timeout: Duration::from_secs(1),
+            retries: 3,
+        }
+    }
+
+    #[test]
+    fn all_connections_of_a_run_take_the_way_that_the_first_one_came_by() {
+        let (doors, host) = (Doors::default(), HostName::new("h"));
+        let opened = doors.0.clone();
+        let links = WriteLinks::new(Arc::new(doors), BTreeMap::from([(host.clone(), target())]), Arc::new(|_| {}));
+        assert!(links.entry(&host).is_none() && links.target(&host).unwrap().user.is_none());
+        links.with(&host, |_| Ok(())).unwrap();
+        links.with_fresh(&host, None, |_| Ok(())).unwrap();
+        links.close(&host);
+        links.with(&host, |_| Ok(())).unwrap();
+        let root = || Some("root".to_owned());
+        assert_eq!(*opened.lock().unwrap(), [(None, 2), (root(), 0), (root(), 0)]);
+        // What judges the way in sees the account that was let in, which needs no sudo.
+        assert!(matches!(links.target(&host).unwrap().escalate, Become::No));
+        assert_eq!(links.entry(&host).unwrap().way, "root@h:22");
+    }
+
+    #[test]
+    fn the_second_request_to_stop_lets_go() {
+        let stop = Stop::default();
+        let let_go = stop.let_go();
+        stop.ask();
+        assert!(stop.is_asked() && !stop.is_urgent() && !let_go.load(Ordering::SeqCst));
+        stop.ask();
+        assert!(stop.is_urgent() && let_go.load(Ordering::SeqCst));
+    }
+}
