@@ -24,8 +24,8 @@ use crate::yaml::{Node, Value};
 The words after -- are started as they stand, without a shell: write sh -c '...' for pipes and variables.
 
 What holds it back: with root's rights, a sandbox of systemd in which files, kernel settings and modules are read-only
-(without systemd nothing is run); without them, a view of the mounts in which all are read-only, and no way to sudo. A
-host without user namespaces for accounts has no such view: the command runs there with the account's own rights, and
+(without systemd nothing is run); without them, a view of the mounts in which all are read-only, and no way to sudo; in
+it the files of other accounts look like nobody's. A host without user namespaces for accounts has no such view: the command runs there with the account's own rights, and
 that is said. What a command asks of a daemon over a socket (systemctl restart, docker rm) or of another machine is not
 held back. Nothing is written into the journal, since nothing is changed; the host's own log has the login.
 

@@ -304,9 +304,12 @@ mod tests {
     use super::*;
     use crate::transport::{Become, Candidate, Passed, WriteScript};
 
-    /// Comes in by the second way of those that have several, and remembers where it was sent.
+    /// Where it was sent: as whom, and with how many ways to choose from.
+    type Opened = Arc<Mutex<Vec<(Option<String>, usize)>>>;
+
+    /// Comes in by the second way of those that have several.
     #[derive(Default)]
-    struct Doors(Arc<Mutex<Vec<(Option<String>, usize)>>>);
+    struct Doors(Opened);
 
     struct Door(Option<Entry>);
 

@@ -59,6 +59,12 @@ pub fn exec(view: &ExecView<'_>, paint: &Paint) -> String {
                 for line in view.clean(host, &output.stderr).lines() {
                     text.push_str(&format!("  {} {}\n", paint.tone(Tone::Change, "!"), visible_line(line)));
                 }
+                // A user namespace has no name for anybody else.
+                let elsewhere = [&b"nobody"[..], b"nogroup", b"65534"];
+                if view.by == "login" && output.held && elsewhere.iter().any(|name| holds(&output.stdout, name)) {
+                    let told = "(who is `nobody` here may be another account: --become shows whose files are)";
+                    text.push_str(&format!("  {}\n", paint.tone(Tone::Change, told)));
+                }
                 if output.cut {
                     let told = format!("(cut after {} KiB, which ended it)", AD_HOC_LIMIT / 1024);
                     text.push_str(&format!("  {}\n", paint.tone(Tone::Change, &told)));
@@ -83,6 +89,10 @@ pub fn exec(view: &ExecView<'_>, paint: &Paint) -> String {
         text.push_str(&format!("It did not run on {} of {}.\n", lost, count(view.hosts.len(), "host", "hosts")));
     }
     text
+}
+
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|part| part == word)
 }
 
 fn ending(output: &AdHocOutput, seconds: u64, paint: &Paint) -> String {
@@ -170,5 +180,12 @@ mod tests {
         ");
         let printed = json_text(&exec_json(&view), false);
         assert!(!printed.contains("hunter22") && printed.contains("\"read_only\":false"), "{printed}");
+        let hosts = [(host("web1"), ran(0, "-rw-r--r-- 1 nobody nogroup 9 /etc/hosts\n", "", true), None)];
+        let view = ExecView { by: "login", hosts: &hosts, ..view };
+        insta::assert_snapshot!(exec(&view, &Paint::PLAIN), @r"
+        web1: exit 0
+          -rw-r--r-- 1 nobody nogroup 9 /etc/hosts
+          (who is `nobody` here may be another account: --become shows whose files are)
+        ");
     }
 }

@@ -79,8 +79,9 @@ impl Contact {
     /// Whether another key was known of it.
     pub fn is_changed(&self) -> bool {
         let known = |presented: &Presented| matches!(presented.standing, Standing::Known(_) | Standing::Pinned);
+        let others_known = !self.old.is_empty() || !self.pins.is_empty();
         self.keys.iter().any(|presented| presented.standing == Standing::Wrong)
-            || !self.keys.iter().any(known) && !(self.old.is_empty() && self.pins.is_empty())
+            || others_known && !self.keys.iter().any(known)
     }
 
     /// A presented key that is revoked, if there is one.
