@@ -1,5 +1,7 @@
 //! Several ways to one host, the first contact, and a host that goes silent: against real sshd's.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
