@@ -39,7 +39,7 @@ const PLAYBOOK: &str = "rempart bootstrap";
   rempart bootstrap web1 -i inventories/demo.yaml -k              # root@, the password is asked for
   rempart bootstrap web1 --as debian --public-key ~/.ssh/ops.pub  # by key, and sudo
   rempart bootstrap web1 --as root@203.0.113.5:22 --password-file ./first-password
-  rempart bootstrap new_servers --yes --fingerprint SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
+  rempart bootstrap web1 --yes --fingerprint SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
 
 The declared user is the inventory's (ansible_user, or `rempart: { user: ... }`). A first contact shows the host's key and
 asks, as `rempart trust` does; without a person it wants --fingerprint. Then the account is made, the public key is put
@@ -139,6 +139,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         };
         exit = exit.and(code);
         told.push(as_json(declared, status, run, code));
+        if code == Exit::Interrupted {
+            break;
+        }
     }
     if args.change.json {
         show::json(screen, &json!({ "format_version": "1.0", "kind": "bootstrap", "hosts": told }));

@@ -19,7 +19,7 @@ use crate::yaml::{Node, Value};
   rempart exec web1 -- uptime
   rempart exec 'servers:!db1' -- df -h /
   rempart exec servers --become -- ss -Hltnp
-  rempart exec all --become --within 60 --json -- sh -c 'journalctl -p err -n 20 | cat' > errors.json
+  rempart exec all --become --within 60 --json -- sh -c 'journalctl -p err | tail' > errors.json
 
 The words after -- are started as they stand, without a shell: write sh -c '...' for pipes and variables.
 
