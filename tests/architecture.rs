@@ -262,7 +262,7 @@ fn read_scripts(sources: &[Source]) -> Vec<String> {
 }
 
 /// The verbs that change hosts, and what comes before an apply.
-const WRITING_VERBS: [&str; 5] = ["apply", "commit", "prune", "recover", "rollback"];
+const WRITING_VERBS: [&str; 6] = ["apply", "bootstrap", "commit", "prune", "recover", "rollback"];
 
 fn writers(sources: &[Source]) -> Vec<String> {
     let found = |source: &Source| words(&source.code, "WriteLinks");

@@ -1,6 +1,8 @@
 //! Owns the tests of getting to a host over SSH: login, host keys, bastions, relays, and hosts that are not there.
 
 mod ssh_lab;
+#[path = "ssh_reach/ways.rs"]
+mod ways;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,9 +10,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rempart::secret::Secret;
-use rempart::transport::{
-    Method, Remembering, SshTransport, Target, Transport, TransportError, remember, scan_host_keys,
-};
+use rempart::transport::{HostKey, Method, SshTransport, Target, Transport, TransportError};
 use ssh_lab::{Agent, PASSWORD, Sshd, close, fault, key_only, lab, nowhere, reader, run, said, script, tell};
 
 #[test]
@@ -129,12 +129,12 @@ fn scanned_keys_are_remembered_as_openssh_reads_them() {
     let sshd = Sshd::start(lab, keys);
     sshd.known("");
     let target = Target { ssh_config: sshd.config("HashKnownHosts yes\n"), ..sshd.target(lab, "bashy") };
-    let found = scan_host_keys(&target).unwrap();
+    let contact = SshTransport::new().first_contact(&target).unwrap();
+    let found: Vec<HostKey> = contact.keys.iter().map(|presented| presented.key.clone()).collect();
     let kinds: Vec<_> = found.iter().map(|key| key.kind.as_str()).collect();
     assert_eq!(kinds, ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"]);
-    let place = Remembering::of(&target).unwrap();
-    let file = place.file.unwrap();
-    remember(&file, &place.host, place.port, &found, place.hashed).unwrap();
+    let file = contact.file().unwrap().to_owned();
+    contact.remember(&found).unwrap();
     let name = format!("[{}]:{}", sshd.address, sshd.port);
     let by_openssh = run("ssh-keygen", &["-F", &name, "-f", &file.to_string_lossy()]).unwrap();
     assert_eq!(by_openssh.lines().filter(|line| line.contains(" ssh-") || line.contains(" ecdsa-")).count(), 3);
@@ -167,8 +167,8 @@ fn bastions_are_shared_chained_and_checked() {
         }
     });
     assert!(outer.settles_at(1) && inner.settles_at(1), "one session on each bastion");
-    let keys = transport.scan_host_keys(&target(&hosts[0], &chain)).unwrap();
-    assert_eq!(keys.len(), 1);
+    let contact = transport.first_contact(&target(&hosts[0], &chain)).unwrap();
+    assert!(contact.keys.len() == 1 && contact.is_known());
 
     let unchecked = Target { known_hosts: vec![known[2].clone()], ..target(&hosts[0], &chain) };
     assert!(matches!(SshTransport::new().reader(&unchecked), Err(TransportError::HostKey { .. })));

@@ -81,7 +81,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&inventories, &project::overrides(&args.connection)?, screen)?;
     let site = project::load_site(&playbooks)?;
     let listener = Listener::new();
-    let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
+    let stop = Arc::new(Stop::default());
+    let transport = Arc::new(SshTransport::that_lets_go(stop.let_go()));
+    let links = WriteLinks::new(transport, fleet.targets.clone(), listener.observer());
     let runtime = project::runtime()?;
     let look_now = || {
         runtime.block_on(async {
@@ -140,7 +142,6 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     let progress = report::progress(screen, &hosts_of(&looked.graph));
     listener.set(Some(progress.observer()));
-    let stop = Arc::new(Stop::default());
     let unreachable = looked.unreachable_words();
     let acts: HashMap<usize, Act> = looked
         .outlook

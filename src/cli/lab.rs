@@ -190,13 +190,14 @@ fn boot(args: &UpArgs, screen: &Arc<Screen>) -> Result<LabStatus, Stopped> {
     let mut hosts = Vec::new();
     let key = lab::key(&name).map_err(stopped)?;
     for (number, host) in chosen.iter().enumerate() {
-        let Some(target) = fleet.targets.get(host) else { continue };
+        // Of several ways to a host its machine is made for the first.
+        let Some(target) = fleet.targets.get(host).map(|target| target.by(0)) else { continue };
         let var = lab_var(&fleet, host)?;
         whole.controller = whole.controller.or(var.controller);
         if whole.files.is_none() {
             whole.files = var.files.as_ref().map(|files| beside(&args.lab.inventories, files));
         }
-        hosts.push(machine(host, number, target, &var, args, &key.public));
+        hosts.push(machine(host, number, &target, &var, args, &key.public));
     }
     let mut spec = LabSpec::new(&name, hosts);
     if let Some(controller) = whole.controller {

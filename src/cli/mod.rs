@@ -3,15 +3,18 @@
 //! Must not hold rules of the domain; it may see every other module.
 
 mod apply;
+mod bootstrap;
 mod change;
 mod commit;
 mod completions;
 mod defaults;
 mod doctor;
 mod drift;
+mod exec;
 mod explain;
 mod facts;
 mod fetch;
+mod first_contact;
 mod graph;
 mod history;
 mod init;
@@ -70,6 +73,8 @@ enum Verb {
     Graph(graph::Args),
     History(history::Args),
     Trust(trust::Args),
+    Bootstrap(bootstrap::Args),
+    Exec(exec::Args),
     Lab(lab::Args),
     Facts(facts::Args),
     Kinds(kinds::Args),
@@ -205,6 +210,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Graph(args) => graph::run(&args, &screen),
         Verb::History(args) => history::run(&args, &screen),
         Verb::Trust(args) => trust::run(&args, &screen),
+        Verb::Bootstrap(args) => bootstrap::run(&args, &screen),
+        Verb::Exec(args) => exec::run(&args, &screen),
         Verb::Lab(args) => lab::run(&args, &screen),
         Verb::Kinds(args) => kinds::run(&args, &screen),
         Verb::Schema(args) => schema::run(&args, &screen),

@@ -1,6 +1,6 @@
 //! Owns the groups of flags that several verbs share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -154,28 +154,12 @@ pub(super) struct Connection {
 impl Connection {
     /// What the command line says for every host; asks for passwords where told to.
     pub fn overrides(&self) -> Result<Overrides, Stopped> {
-        let ask = |prompt: &str, name: &str| {
-            rpassword::prompt_password(prompt).map(|text| Secret::new(name, text)).map_err(|error| {
-                Stopped::usage(
-                    Diagnostic::error("a password was to be asked for")
-                        .because(error.to_string())
-                        .fix("run it in a terminal, or use --become-password-file"),
-                )
-            })
-        };
         let become_password = match (&self.become_password_file, self.ask_become_pass) {
-            (Some(path), _) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Diagnostic::error("cannot read a file")
-                        .at(&Place::outside(&path.display().to_string()), "")
-                        .because(error.to_string())
-                })?;
-                Some(Secret::new("sudo password", text.trim_end_matches(['\n', '\r'])))
-            }
-            (None, true) => Some(ask("Password of sudo: ", "sudo password")?),
+            (Some(path), _) => Some(password_from(path, "sudo password")?),
+            (None, true) => Some(ask_password("Password of sudo: ", "sudo password")?),
             (None, false) => None,
         };
-        let password = if self.ask_pass { Some(ask("Login password: ", "login password")?) } else { None };
+        let password = if self.ask_pass { Some(ask_password("Login password: ", "login password")?) } else { None };
         Ok(Overrides {
             user: self.user.clone(),
             key: self.private_key.clone(),
@@ -187,6 +171,23 @@ impl Connection {
             ..Overrides::default()
         })
     }
+}
+
+/// Asks a person for a password, without echo.
+pub(super) fn ask_password(prompt: &str, name: &str) -> Result<Secret, Stopped> {
+    rpassword::prompt_password(prompt).map(|text| Secret::new(name, text)).map_err(|error| {
+        let told = Diagnostic::error("a password was to be asked for").because(error.to_string());
+        Stopped::usage(told.fix("run it in a terminal, or give the password by a file"))
+    })
+}
+
+/// Reads a password from a file, without the newline at its end.
+pub(super) fn password_from(path: &Path, name: &str) -> Result<Secret, Stopped> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let place = Place::outside(&path.display().to_string());
+        Diagnostic::error("cannot read a file").at(&place, "").because(error.to_string())
+    })?;
+    Ok(Secret::new(name, text.trim_end_matches(['\n', '\r'])))
 }
 
 fn forks(text: &str) -> Result<usize, String> {

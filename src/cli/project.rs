@@ -62,6 +62,7 @@ impl Fleet {
             match inventory::target(host, &lookup, overrides, &mut warnings) {
                 Ok(mut target) => {
                     if let Some((address, port)) = in_lab.get(host.name.as_str()) {
+                        target = target.by(0);
                         target.address = address.clone();
                         target.port = Some(*port);
                         target.jump = None;
@@ -73,7 +74,7 @@ impl Fleet {
                 }
             }
         }
-        show::diagnostics(screen, &warnings);
+        show::diagnostics(screen, &once(warnings));
         Ok(Fleet { inventory, targets, faults })
     }
 
@@ -94,6 +95,35 @@ impl Fleet {
             hosts.into_iter().filter_map(|host| self.faults.get(host)).flatten().cloned().collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
+}
+
+// What is said of one variable at many places is said once, with the first of them.
+fn once(warnings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut told: Vec<(Diagnostic, usize)> = Vec::new();
+    for warning in warnings {
+        let label =
+            |one: &Diagnostic| one.place.as_ref().map(|(_, label)| label.clone()).filter(|label| !label.is_empty());
+        let same = |one: &Diagnostic| {
+            label(one).is_some()
+                && label(one) == label(&warning)
+                && one.summary == warning.summary
+                && one.fix == warning.fix
+        };
+        match told.iter_mut().find(|(one, _)| same(one)) {
+            Some((_, more)) => *more += 1,
+            None => told.push((warning, 0)),
+        }
+    }
+    told.into_iter()
+        .map(|(mut warning, more)| {
+            if more > 0 {
+                let places = format!("{more} more place{}", if more == 1 { " says" } else { "s say" });
+                let detail = warning.detail.take().map_or_else(String::new, |detail| format!("{detail}; "));
+                warning.detail = Some(format!("{detail}{places} the same"));
+            }
+            warning
+        })
+        .collect()
 }
 
 // Inside `rempart lab exec` the hosts of the inventory are those of the lab, wherever the real ones are.
@@ -130,11 +160,11 @@ impl playbook::Fleet for Fleet {
     }
 
     fn login_user(&self, host: &HostName) -> Option<String> {
-        self.targets.get(host).and_then(|target| target.user.clone())
+        self.targets.get(host).and_then(|target| target.by(0).user)
     }
 
     fn ssh_port(&self, host: &HostName) -> u16 {
-        self.targets.get(host).and_then(|target| target.port).unwrap_or(22)
+        self.targets.get(host).and_then(|target| target.by(0).port).unwrap_or(22)
     }
 
     fn conflict(&self, host: &HostName, var: &str) -> Option<Diagnostic> {

@@ -60,7 +60,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let site = project::load_site(&args.playbooks)?;
     let limit = fleet.limits(args.limit.as_deref())?;
     let listener = Listener::new();
-    let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
+    let stop = Arc::new(engine::Stop::default());
+    let transport = Arc::new(SshTransport::that_lets_go(stop.let_go()));
+    let links = WriteLinks::new(transport, fleet.targets.clone(), listener.observer());
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
     let plan = runtime.block_on(async {
@@ -97,7 +99,6 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     let progress = report::progress(screen, &hosts_of(&plan.found.graph));
     listener.set(Some(progress.observer()));
-    let stop = Arc::new(engine::Stop::default());
     let acts = plan
         .outlook
         .hosts

@@ -87,7 +87,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         let told = Diagnostic::error("a host of that run is not in this inventory").because(gone.to_string());
         return Err(Stopped::refused(told.fix("name the inventory with -i, or other hosts with --host")));
     }
-    let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
+    let stop = Arc::new(Stop::default());
+    let transport = Arc::new(SshTransport::that_lets_go(stop.let_go()));
+    let links = WriteLinks::new(transport, fleet.targets.clone(), project::nobody());
     let runtime = project::runtime()?;
     let forks = args.connection.forks;
     let looked = runtime.block_on(engine::look_back(hosts, &number, args.force, links.clone(), forks));
@@ -144,7 +146,6 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         })
         .collect();
     record.begin(event)?;
-    let stop = Arc::new(Stop::default());
     let report_of_run = change::until_done(
         &runtime,
         &stop,

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::deliver::Course;
 use super::walk::Walk;
-use super::{Event, Observer, Origin, Outcome, RunReport, Stop, WriteLinks};
+use super::{Event, Links, Observer, Origin, Outcome, RunReport, Stop, WriteLinks};
 use crate::history::Journal;
 use crate::model::{HostName, Phase};
 use crate::plan::{Act, Graph, Rollout};
@@ -149,6 +149,9 @@ pub async fn apply(
     report.interrupted = run.course.stop.is_asked();
     report.checkpoints = run.checkpoints.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     for (host, items) in run.graph.by_host() {
+        if let Some(entry) = run.course.links.entry(&host).filter(|entry| !entry.passed.is_empty()) {
+            report.entries.insert(host.clone(), entry);
+        }
         let lost = || Outcome::Failed {
             why: "the work on its host died; this is a bug in rempart".into(),
             output: Vec::new(),

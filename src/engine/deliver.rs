@@ -132,12 +132,18 @@ fn guard_end(course: &Course, host: &HostName, batch: &Batch, end: &BatchEnd) ->
     if !batch.is_risky() || !end.armed {
         return Guarded::Fine;
     }
+    if course.stop.is_urgent() && end.lost.is_some() && !end.fired {
+        return Guarded::NobodyKnows(
+            "it was let go while its guard stood: unless it was confirmed before, the host takes the change back"
+                .into(),
+        );
+    }
     let how = if end.fired {
-        guard::wait_for_healing(&course.links, host, batch, &why_it_fired(end))
+        guard::wait_for_healing(&course.links, host, batch, &why_it_fired(end), &course.stop)
     } else if batch.checkpoint {
         return Guarded::Waits;
     } else {
-        guard::confirm(&course.links, host, batch)
+        guard::confirm(&course.links, host, batch, &course.stop)
     };
     match how {
         GuardEnd::Confirmed => Guarded::Fine,

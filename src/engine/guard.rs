@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batch::{Batch, GUARD, library};
-use super::{Event, WriteLinks, each_host};
+use super::{Event, Stop, WriteLinks, each_host};
 use crate::model::HostName;
 use crate::quote::quote_sh;
 use crate::transport::{TransportError, WriteScript};
@@ -23,7 +23,7 @@ pub(super) enum GuardEnd {
 }
 
 /// Confirms a change over a fresh connection, within the window; otherwise waits for the target to heal, and looks.
-pub(super) fn confirm(links: &WriteLinks, host: &HostName, batch: &Batch) -> GuardEnd {
+pub(super) fn confirm(links: &WriteLinks, host: &HostName, batch: &Batch, stop: &Stop) -> GuardEnd {
     let started = Instant::now();
     let window = Duration::from_secs(batch.confirm_within);
     let latest = started + window.saturating_sub(Duration::from_secs(4));
@@ -34,15 +34,18 @@ pub(super) fn confirm(links: &WriteLinks, host: &HostName, batch: &Batch) -> Gua
         match ask(links, host, batch, "rp_guard_confirm confirmed", Some(latest)) {
             Ok(answer) if answer.starts_with("confirmed") => return confirmed(links, host),
             Ok(answer) if answer.starts_with("healed") => {
-                return wait_for_healing(links, host, batch, &why);
+                return wait_for_healing(links, host, batch, &why, stop);
             }
             // It fires already: why nobody could confirm is what was heard before.
-            Ok(answer) if answer.starts_with("firing") => return wait_for_healing(links, host, batch, &why),
+            Ok(answer) if answer.starts_with("firing") => return wait_for_healing(links, host, batch, &why, stop),
             Ok(answer) => why = format!("the guard answers `{}`", answer.trim()),
             Err(error) => {
                 refusals += usize::from(is_refusal(&error));
                 why = error.to_string();
             }
+        }
+        if stop.is_urgent() {
+            return GuardEnd::Unknown(format!("{why}; the host takes the change back unless it was confirmed"));
         }
         links.tell(Event::GuardRetry(host.clone(), why.clone()));
         // A login that the host refuses is an offence to fail2ban and PerSourcePenalties; a third one may ban us from a
@@ -50,16 +53,28 @@ pub(super) fn confirm(links: &WriteLinks, host: &HostName, batch: &Batch) -> Gua
         if refusals == REFUSALS || started.elapsed() + pause >= window {
             break;
         }
-        std::thread::sleep(pause);
+        nap(pause, stop);
         pause = (pause * 2).min(Duration::from_secs(15));
     }
     // The old connection may live on through a firewall that lets no new one in; it proves nothing, so it is closed.
     links.close(host);
-    std::thread::sleep((window + Duration::from_secs(3)).saturating_sub(started.elapsed()));
-    wait_for_healing(links, host, batch, &why)
+    nap((window + Duration::from_secs(3)).saturating_sub(started.elapsed()), stop);
+    wait_for_healing(links, host, batch, &why, stop)
 }
 
 const REFUSALS: usize = 2;
+
+// Sleeps, but not longer than anybody wants to wait.
+fn nap(how_long: Duration, stop: &Stop) {
+    let until = Instant::now() + how_long;
+    while !stop.is_urgent() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(250)));
+    }
+}
 
 // Whether the host itself said no, which it does not take back so soon.
 fn is_refusal(error: &TransportError) -> bool {
@@ -67,7 +82,7 @@ fn is_refusal(error: &TransportError) -> bool {
 }
 
 /// Waits until the target says that it has healed; for a guard that fires by itself or was fired by a failed step.
-pub(super) fn wait_for_healing(links: &WriteLinks, host: &HostName, batch: &Batch, why: &str) -> GuardEnd {
+pub(super) fn wait_for_healing(links: &WriteLinks, host: &HostName, batch: &Batch, why: &str, stop: &Stop) -> GuardEnd {
     let started = Instant::now();
     let mut last = String::new();
     while started.elapsed() < Duration::from_secs(90) {
@@ -87,7 +102,10 @@ pub(super) fn wait_for_healing(links: &WriteLinks, host: &HostName, batch: &Batc
             Ok(answer) => last = format!("the guard answers `{}`", answer.trim()),
             Err(error) => last = error.to_string(),
         }
-        std::thread::sleep(Duration::from_secs(3));
+        if stop.is_urgent() {
+            break;
+        }
+        nap(Duration::from_secs(3), stop);
     }
     GuardEnd::Unknown(format!("{why}; afterwards: {last}"))
 }

@@ -1,8 +1,8 @@
 //! Owns the connections of a run: one per host, made when first needed, and the walk over hosts with a bound.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::pace::Pace;
 use super::{Event, Observer};
 use crate::model::HostName;
-use crate::transport::{Login, Output, ReadScript, Reader, Target, Transport, TransportError, Writer};
+use crate::transport::{Entry, Login, Output, ReadScript, Reader, Target, Transport, TransportError, Writer};
 
 /// Asks hosts. All that `plan` and `drift` hold; it cannot write.
 pub trait Links: Send + Sync {
@@ -24,8 +24,11 @@ pub trait Links: Send + Sync {
     /// How a host let us in; `None` = there is no connection to it.
     fn login(&self, host: &HostName) -> Option<Login>;
 
-    /// Where a host is.
+    /// Where a host is; by the way that was taken, once there was a connection.
     fn target(&self, host: &HostName) -> Option<&Target>;
+
+    /// By which of several ways a host let us in; `None` = it has one, or there was no connection yet.
+    fn entry(&self, host: &HostName) -> Option<Entry>;
 }
 
 /// Where a host is, and its session if one was made.
@@ -34,16 +37,37 @@ type Place<'a, S> = (&'a Target, MutexGuard<'a, Option<Box<S>>>);
 struct Pool<S: ?Sized> {
     transport: Arc<dyn Transport>,
     targets: BTreeMap<HostName, Target>,
+    /// The way that the first connection came in by, of hosts that have several. All later ones take it, too: what a
+    /// fresh connection proves, it proves of the way that is judged and used.
+    ways: HashMap<HostName, OnceLock<(Target, Entry)>>,
     sessions: HashMap<HostName, Mutex<Option<Box<S>>>>,
     paces: HashMap<HostName, Pace>,
     observer: Arc<Observer>,
 }
 
-impl<S: ?Sized> Pool<S> {
+impl<S: Reader + ?Sized> Pool<S> {
     fn new(transport: Arc<dyn Transport>, targets: BTreeMap<HostName, Target>, observer: Arc<Observer>) -> Self {
         let sessions = targets.keys().map(|host| (host.clone(), Mutex::new(None))).collect();
+        let ways = targets.keys().map(|host| (host.clone(), OnceLock::new())).collect();
         let paces = targets.keys().map(|host| (host.clone(), Pace::default())).collect();
-        Self { transport, targets, sessions, paces, observer }
+        Self { transport, targets, ways, sessions, paces, observer }
+    }
+
+    fn target(&self, host: &HostName) -> Option<&Target> {
+        let taken = self.ways.get(host).and_then(OnceLock::get);
+        taken.map(|(target, _)| target).or_else(|| self.targets.get(host))
+    }
+
+    fn entry(&self, host: &HostName) -> Option<Entry> {
+        Some(self.ways.get(host)?.get()?.1.clone())
+    }
+
+    // Keeps to the way that a connection came in by.
+    fn keep_to(&self, host: &HostName, target: &Target, session: &S) {
+        let (Some(way), Some(entry)) = (self.ways.get(host), session.entry()) else { return };
+        // The ways before it were knocked at as well, and count where connections are counted.
+        entry.passed.iter().for_each(|_| self.count(host));
+        let _ = way.set((target.by(entry.at), entry));
     }
 
     // Waits until that many more connections are within the limit, but no longer than `latest`. Blocks.
@@ -65,7 +89,7 @@ impl<S: ?Sized> Pool<S> {
 
     // A session whose owner panicked is in an unknown state, so it is thrown away.
     fn lock(&self, host: &HostName) -> Result<Place<'_, S>, TransportError> {
-        let (Some(target), Some(session)) = (self.targets.get(host), self.sessions.get(host)) else {
+        let (Some(target), Some(session)) = (self.target(host), self.sessions.get(host)) else {
             let reason = "it is not a host of this run".to_owned();
             return Err(TransportError::Unreachable { host: host.clone(), address: String::new(), reason });
         };
@@ -90,7 +114,9 @@ impl<S: ?Sized> Pool<S> {
                 self.wait(host, 1, None);
                 (self.observer)(Event::Connecting(host.clone()));
                 self.count(host);
-                guard.insert(connect(target)?)
+                let session = connect(target)?;
+                self.keep_to(host, target, session.as_ref());
+                guard.insert(session)
             }
         };
         let done = work(session);
@@ -125,7 +151,11 @@ impl Links for ReadLinks {
     }
 
     fn target(&self, host: &HostName) -> Option<&Target> {
-        self.0.targets.get(host)
+        self.0.target(host)
+    }
+
+    fn entry(&self, host: &HostName) -> Option<Entry> {
+        self.0.entry(host)
     }
 }
 
@@ -177,6 +207,7 @@ impl WriteLinks {
         // One try is one try here: the guard's own loop decides when to try again.
         let target = Target { retries: 0, ..target.clone() };
         let mut session = self.0.transport.writer(&target)?;
+        self.0.keep_to(host, &target, session.as_ref());
         work(session.as_mut())
     }
 
@@ -203,28 +234,42 @@ impl Links for WriteLinks {
     }
 
     fn target(&self, host: &HostName) -> Option<&Target> {
-        self.0.targets.get(host)
+        self.0.target(host)
+    }
+
+    fn entry(&self, host: &HostName) -> Option<Entry> {
+        self.0.entry(host)
     }
 }
 
 /// Whether the user asked to stop: once = before the next step, twice = let go of the hosts at once.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicU8);
+pub struct Stop {
+    asked: AtomicBool,
+    urgent: Arc<AtomicBool>,
+}
 
 impl Stop {
     /// Counts one more request.
     pub fn ask(&self) {
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |times| Some(times.saturating_add(1)));
+        if self.asked.swap(true, Ordering::SeqCst) {
+            self.urgent.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Whether to stop before the next step.
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst) >= 1
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Whether to let go at once.
     pub fn is_urgent(&self) -> bool {
-        self.0.load(Ordering::SeqCst) >= 2
+        self.urgent.load(Ordering::SeqCst)
+    }
+
+    /// What is set when it is time to let go: for a transport, which else would wait for a silent host.
+    pub fn let_go(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.urgent)
     }
 }
 
@@ -252,4 +297,107 @@ where
         }
     }
     answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{Become, Candidate, Passed, WriteScript};
+
+    /// Where it was sent: as whom, and with how many ways to choose from.
+    type Opened = Arc<Mutex<Vec<(Option<String>, usize)>>>;
+
+    /// Comes in by the second way of those that have several.
+    #[derive(Default)]
+    struct Doors(Opened);
+
+    struct Door(Option<Entry>);
+
+    impl Reader for Door {
+        fn ask(&mut self, _: &ReadScript) -> Result<Output, TransportError> {
+            Ok(Output::default())
+        }
+
+        fn entry(&self) -> Option<Entry> {
+            self.0.clone()
+        }
+
+        fn relay(&mut self, _: &str, _: u16, _: &[u8], _: usize, _: Duration) -> Result<Vec<u8>, TransportError> {
+            Ok(Vec::new())
+        }
+    }
+
+    impl Writer for Door {
+        fn run(&mut self, _: &WriteScript, _: &mut dyn FnMut(&[u8])) -> Result<Output, TransportError> {
+            Ok(Output::default())
+        }
+    }
+
+    impl Doors {
+        fn open(&self, target: &Target) -> Box<Door> {
+            self.0.lock().unwrap().push((target.user.clone(), target.candidates.len()));
+            let passed = vec![Passed { way: "admin@h:22".into(), why: "refused".into() }];
+            let entry = Entry { at: 1, way: "root@h:22".into(), passed };
+            Box::new(Door((!target.candidates.is_empty()).then_some(entry)))
+        }
+    }
+
+    impl Transport for Doors {
+        fn reader(&self, target: &Target) -> Result<Box<dyn Reader>, TransportError> {
+            Ok(self.open(target))
+        }
+
+        fn writer(&self, target: &Target) -> Result<Box<dyn Writer>, TransportError> {
+            Ok(self.open(target))
+        }
+    }
+
+    fn target() -> Target {
+        Target {
+            name: HostName::new("h"),
+            address: "h".into(),
+            port: None,
+            user: None,
+            candidates: ["admin@", "root@"].map(|way| Candidate::parse(way).unwrap()).into(),
+            identity_files: vec![],
+            password: None,
+            identities_only: false,
+            password_only: false,
+            escalate: Become::Sudo { password: None },
+            jump: None,
+            proxy_command: None,
+            known_hosts: vec![],
+            host_key_fingerprints: vec![],
+            ssh_config: None,
+            connect_timeout: Duration::from_secs(1),
+            retries: 3,
+        }
+    }
+
+    #[test]
+    fn all_connections_of_a_run_take_the_way_that_the_first_one_came_by() {
+        let (doors, host) = (Doors::default(), HostName::new("h"));
+        let opened = doors.0.clone();
+        let links = WriteLinks::new(Arc::new(doors), BTreeMap::from([(host.clone(), target())]), Arc::new(|_| {}));
+        assert!(links.entry(&host).is_none() && links.target(&host).unwrap().user.is_none());
+        links.with(&host, |_| Ok(())).unwrap();
+        links.with_fresh(&host, None, |_| Ok(())).unwrap();
+        links.close(&host);
+        links.with(&host, |_| Ok(())).unwrap();
+        let root = || Some("root".to_owned());
+        assert_eq!(*opened.lock().unwrap(), [(None, 2), (root(), 0), (root(), 0)]);
+        // What judges the way in sees the account that was let in, which needs no sudo.
+        assert!(matches!(links.target(&host).unwrap().escalate, Become::No));
+        assert_eq!(links.entry(&host).unwrap().way, "root@h:22");
+    }
+
+    #[test]
+    fn the_second_request_to_stop_lets_go() {
+        let stop = Stop::default();
+        let let_go = stop.let_go();
+        stop.ask();
+        assert!(stop.is_asked() && !stop.is_urgent() && !let_go.load(Ordering::SeqCst));
+        stop.ask();
+        assert!(stop.is_urgent() && let_go.load(Ordering::SeqCst));
+    }
 }

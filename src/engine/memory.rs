@@ -4,6 +4,7 @@ use crate::model::ResourceId;
 use crate::quote::Sh;
 use crate::resource::{Answer, ProbeScript};
 use crate::sh;
+use crate::transport::Entry;
 
 use super::batch::{GUARD, HOME, IMAGES, library};
 
@@ -12,7 +13,7 @@ const SECTION: &str = "rempart/memory";
 // How many runs' before-images a host keeps.
 const KEPT_RUNS: usize = 20;
 
-/// What a host remembers of earlier runs.
+/// What a host has to tell besides the state of its resources: of earlier runs, and of the way to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostNote {
     /// A run that nobody saw the end of.
@@ -23,6 +24,8 @@ pub struct HostNote {
     pub waiting: Option<(u64, String)>,
     /// A run that is at work on it now.
     pub held: Option<Holder>,
+    /// The way that let us in, where it was not the first that the inventory lists.
+    pub entry: Option<Entry>,
 }
 
 /// A run as far as the host's journal tells of it.

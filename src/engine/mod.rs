@@ -2,6 +2,8 @@
 //!
 //! Must not know how anything is worded or drawn (it sends [`Event`]s), nor any single kind.
 
+mod account;
+mod ad_hoc;
 mod apply;
 mod batch;
 mod deliver;
@@ -24,6 +26,8 @@ mod segment;
 mod walk;
 mod way_in;
 
+pub use account::{give_password, knock};
+pub use ad_hoc::{AdHoc, ask_all};
 pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};
 pub use facts::gather_facts;

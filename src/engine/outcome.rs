@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::model::{Exit, HostName, ResourceId};
+use crate::transport::Entry;
 
 /// How it went with one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,6 +66,9 @@ pub struct RunReport {
     pub window: u64,
     /// Whether the user stopped it.
     pub interrupted: bool,
+    /// The ways that let us in, where it was not the first that the inventory lists.
+    #[serde(skip)]
+    pub entries: BTreeMap<HostName, Entry>,
 }
 
 impl RunReport {

@@ -73,7 +73,7 @@ pub async fn probe_hosts(
         move || looks.take_from_controller()
     });
     let asked = each_host(hosts, forks, {
-        let (questions, observer) = (questions.clone(), observer.clone());
+        let (questions, observer, links) = (questions.clone(), observer.clone(), links.clone());
         move |host| {
             let question = questions.get(host)?;
             let began = Instant::now();
@@ -88,6 +88,12 @@ pub async fn probe_hosts(
     .await;
     let mut looked = from_controller.await.unwrap_or_default();
     let mut probed = Probed::default();
+    for host in questions.keys() {
+        let entry = links.entry(host).filter(|entry| !entry.passed.is_empty());
+        if entry.is_some() {
+            probed.notes.insert(host.clone(), HostNote { entry, ..HostNote::default() });
+        }
+    }
     let mut answers: Vec<(HostName, Result<Answer, ProbeError>)> = Vec::new();
     for (host, output) in asked {
         let Some(question) = questions.get(&host) else { continue };
@@ -100,7 +106,8 @@ pub async fn probe_hosts(
                         probed.remembered.insert(host.clone(), remembered);
                     }
                     if let Some(note) = memory::read(answer) {
-                        probed.notes.insert(host.clone(), note);
+                        let entry = probed.notes.remove(&host).and_then(|note| note.entry);
+                        probed.notes.insert(host.clone(), HostNote { entry, ..note });
                     }
                 }
                 answers.push((host, answer));

@@ -160,9 +160,12 @@ impl Walk {
         )
     }
 
-    // Whether what was seen of it before the plan's changes says nothing about it after them.
+    // Whether what was seen of it before the plan's changes says nothing about it after them: a condition of the user's, or
+    // something that could not be there yet, such as the keys of an account that is made in the same plan.
     fn asked_again(&self, item: usize) -> bool {
-        self.run.graph.items[item].resource.asks_again() && self.run.approved.get(&item).is_some_and(Act::changes)
+        let not_yet = matches!(self.seen.get(&item), Some(Seen::NotYet { .. }));
+        let again = not_yet || self.run.graph.items[item].resource.asks_again();
+        again && self.run.approved.get(&item).is_some_and(Act::changes)
     }
 
     async fn measure(&mut self, items: &[usize]) {

@@ -74,9 +74,10 @@ fn judge(host: &HostName, foreseen: &Foreseen, links: &dyn Links) -> Option<WayI
         Ok(answer) => answer,
         Err(why) => return Some(lockout::unknown(Some(&login), &why)),
     };
+    // The name may come from ssh_config, and root becomes nobody by sudo.
     let (by_sudo, has_sudo_password) = match &target.escalate {
-        Become::No => (false, false),
-        Become::Sudo { password } => (true, password.is_some()),
+        Become::Sudo { password } if login.user != "root" => (true, password.is_some()),
+        _ => (false, false),
     };
     let scene = Scene {
         login: &login,

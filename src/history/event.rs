@@ -41,6 +41,8 @@ pub enum RunVerb {
     Prune,
     /// `commit`
     Commit,
+    /// `bootstrap`
+    Bootstrap,
 }
 
 impl RunVerb {
@@ -51,6 +53,7 @@ impl RunVerb {
             RunVerb::Rollback => "rollback",
             RunVerb::Prune => "prune",
             RunVerb::Commit => "commit",
+            RunVerb::Bootstrap => "bootstrap",
         }
     }
 }

@@ -18,13 +18,16 @@ use super::settings::hidden;
 use super::ssh_args::{SshArgs, plain_word};
 use crate::model::{Diagnostic, Place};
 use crate::secret::{Rendered, Secret};
-use crate::transport::{Become, Target};
+use crate::transport::{Become, Candidate, Target};
 use crate::yaml::{self, Node, Value};
 
 /// How long a connection may take to be made where nothing else is said; Ansible's default.
 const CONNECT_TIMEOUT: u64 = 10;
 /// How often a connection is tried again where nothing else is said.
 const RETRIES: u32 = 2;
+
+/// As many ways to one host as are tried.
+const MOST_WAYS: usize = 8;
 
 /// Gives the value of a variable of one host, rendered: `None` where the host has no such variable.
 pub type Lookup<'a> = dyn Fn(&str) -> Option<Result<Node, Diagnostic>> + 'a;
@@ -71,14 +74,17 @@ struct Native {
     jump: Option<String>,
     r#become: Option<bool>,
     become_password: Option<Rendered>,
+    password: Option<Rendered>,
     host_key: Option<OneOrMany>,
+    connect: Option<OneOrMany>,
 }
 
 impl Native {
-    // The words are looked at one by one; these two are no words.
+    // The words are looked at one by one; these are no words.
     fn holds_template(&self) -> bool {
-        let password = self.become_password.as_ref().and_then(Rendered::as_plain);
-        self.key.as_deref().is_some_and(|key| key.contains("{{")) || password.is_some_and(|text| text.contains("{{"))
+        let passwords = [&self.become_password, &self.password].into_iter().flatten().filter_map(Rendered::as_plain);
+        self.key.as_deref().is_some_and(|key| key.contains("{{"))
+            || passwords.into_iter().any(|text| text.contains("{{"))
     }
 }
 
@@ -114,7 +120,13 @@ pub fn target(
     let key = native.key.or_else(|| reader.text(KEY));
     let mut identity_files: Vec<PathBuf> = overrides.key.iter().cloned().collect();
     identity_files.extend(key.map(|key| home(&key)).into_iter().chain(args.identity_files));
-    let password = overrides.password.clone().or_else(|| reader.secret(PASSWORD));
+    let from = reader.secret(PASSWORD);
+    let native_password = native.password.map(|text| text.to_secret("rempart.password"));
+    let password = overrides.password.clone().or(native_password).or(from);
+    let mut candidates = reader.candidates(native.connect);
+    if let Some(user) = &overrides.user {
+        candidates.iter_mut().for_each(|candidate| candidate.user = Some(user.clone()));
+    }
     let from = reader.secret(BECOME_PASSWORD);
     let become_password = overrides
         .become_password
@@ -123,8 +135,9 @@ pub fn target(
         .or(from);
     let wanted = reader.escalate();
     let wanted = overrides.escalate.or(native.r#become).or(wanted).unwrap_or(true);
-    let escalate =
-        if wanted && user.as_deref() != Some("root") { Become::Sudo { password: become_password } } else { Become::No };
+    // Who of several candidates is root is known once one of them answers.
+    let only_root = user.as_deref() == Some("root") && candidates.is_empty();
+    let escalate = if wanted && !only_root { Become::Sudo { password: become_password } } else { Become::No };
     let jump = overrides.jump.clone().or_else(|| reader.word("jump", native.jump, None, &[]));
     let proxy_command = if jump.is_some() { None } else { args.proxy_command };
     let fingerprints = reader.fingerprints(native.host_key);
@@ -135,8 +148,11 @@ pub fn target(
         address,
         port,
         user,
+        candidates,
         identity_files,
-        password,
+        password: password.filter(|_| args.no_password != Some(true)),
+        identities_only: args.identities_only == Some(true),
+        password_only: args.no_keys == Some(true),
         escalate,
         jump: jump.or(args.jump),
         proxy_command,
@@ -302,7 +318,7 @@ impl Reader<'_> {
             }
             Ok(native) if native.holds_template() => {
                 let fault = Diagnostic::error("a connection variable that cannot be followed");
-                let fault = fault.at(&hidden(&node.place), "`key` or `become_password` still holds a template");
+                let fault = fault.at(&hidden(&node.place), "`key` or a password still holds a template");
                 self.faults.push(fault.fix("give the value itself"));
                 Native::default()
             }
@@ -357,6 +373,36 @@ impl Reader<'_> {
             }
         }
         wanted
+    }
+
+    // The ways to the host, in order. The list stands on the host or a group; each fault at its own entry.
+    fn candidates(&mut self, ways: Option<OneOrMany>) -> Vec<Candidate> {
+        let ways = match ways {
+            None => return Vec::new(),
+            Some(OneOrMany::One(way)) => vec![way],
+            Some(OneOrMany::Many(ways)) => ways,
+        };
+        let map = (self.lookup)("rempart").and_then(Result::ok);
+        let list = map.as_ref().and_then(|map| map.get("connect"));
+        let node =
+            |at: usize| list.and_then(|list| list.items().and_then(|items| items.get(at)).or(Some(list))).cloned();
+        let mut found = Vec::new();
+        if ways.len() > MOST_WAYS
+            && let Some(node) = node(MOST_WAYS)
+        {
+            let label = format!("this is way number {}, and {MOST_WAYS} are the most", MOST_WAYS + 1);
+            self.fail(&node, label, "keep the ways that are used; each one that is dead costs a timeout");
+        }
+        for (at, way) in ways.iter().enumerate().take(MOST_WAYS) {
+            match (Candidate::parse(way), node(at)) {
+                (Ok(candidate), _) => found.push(candidate),
+                (Err(why), Some(node)) => {
+                    self.fail(&node, why, "write `user@host:port`, each part of which may be left out")
+                }
+                (Err(_), None) => {}
+            }
+        }
+        found
     }
 
     fn fingerprints(&mut self, keys: Option<OneOrMany>) -> Vec<String> {

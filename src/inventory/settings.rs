@@ -35,7 +35,9 @@ fn mark(path: &str, key: &str, node: Node, faults: &mut Vec<Diagnostic>) -> Node
     let Node { place, value } = node;
     let value = match value {
         Value::Tainted(text) => Value::Tainted(Rendered::secret(text.to_secret(path))),
-        value if is_password(key) || path == "rempart.become_password" => password(path, value, &place, faults),
+        value if is_password(key) || matches!(path, "rempart.become_password" | "rempart.password") => {
+            password(path, value, &place, faults)
+        }
         Value::List(items) => {
             let mark = |(at, item)| mark(&format!("{path}.{at}"), "", item, faults);
             Value::List(items.into_iter().enumerate().map(mark).collect())

@@ -22,10 +22,15 @@ pub(super) struct SshArgs {
     pub ssh_config: Option<PathBuf>,
     pub connect_timeout: Option<u64>,
     pub retries: Option<u32>,
+    /// `IdentitiesOnly`.
+    pub identities_only: Option<bool>,
+    /// Whether keys, or passwords, are not to be tried.
+    pub no_keys: Option<bool>,
+    pub no_password: Option<bool>,
 }
 
 // Options that have no effect on what rempart does, or that it does anyway.
-const PASSED_OVER: [&str; 24] = [
+const PASSED_OVER: [&str; 20] = [
     "addkeystoagent",
     "batchmode",
     "checkhostip",
@@ -37,13 +42,9 @@ const PASSED_OVER: [&str; 24] = [
     "exitonforwardfailure",
     "gssapiauthentication",
     "hashknownhosts",
-    "identitiesonly",
     "kbdinteractiveauthentication",
     "loglevel",
     "numberofpasswordprompts",
-    "passwordauthentication",
-    "preferredauthentications",
-    "pubkeyauthentication",
     "requesttty",
     "serveralivecountmax",
     "serveraliveinterval",
@@ -198,6 +199,21 @@ impl SshArgs {
                     warnings.push(keys_are_checked(place));
                 }
             }
+            "identitiesonly" => {
+                self.identities_only.get_or_insert(flag(value)?);
+            }
+            "pubkeyauthentication" => {
+                // `host-bound` and the like are ways of saying yes.
+                self.no_keys.get_or_insert(flag(value).is_ok_and(|wanted| !wanted));
+            }
+            "passwordauthentication" => {
+                self.no_password.get_or_insert(!flag(value)?);
+            }
+            "preferredauthentications" => {
+                let has = |method: &str| value.split(',').any(|one| one.trim().eq_ignore_ascii_case(method));
+                self.no_keys.get_or_insert(!has("publickey"));
+                self.no_password.get_or_insert(!has("password") && !has("keyboard-interactive"));
+            }
             known if PASSED_OVER.contains(&known) => {}
             _ => {
                 warnings.push(unknown("-o", key, place));
@@ -209,6 +225,14 @@ impl SshArgs {
 
 fn word(text: &str) -> Result<String, String> {
     plain_word(text).map_or(Ok(text.to_owned()), |why| Err(format!("{text:?} {why}")))
+}
+
+fn flag(value: &str) -> Result<bool, String> {
+    match value.to_lowercase().as_str() {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("{value:?} is neither yes nor no")),
+    }
 }
 
 fn number(text: &str, most: u64) -> Result<u64, String> {

@@ -258,6 +258,37 @@ fn connection_variables_lead_to_a_target() {
     assert!(matches!(target.escalate, Become::No));
     let (target, _) = reach("all: {hosts: {h: {ansible_ssh_extra_args: '-o \"ProxyCommand=nc -x p %h %p\"'}}}");
     assert_eq!(target.unwrap().proxy_command.as_deref(), Some("nc -x p %h %p"));
+    let (target, warnings) = reach(
+        "all: {hosts: {h: {ansible_password: x, ansible_ssh_common_args: '-o IdentitiesOnly=yes -o PreferredAuthentications=\
+         publickey -o PubkeyAuthentication=no'}}}",
+    );
+    let target = target.unwrap();
+    // The first of two that say the same wins, as in ssh(1).
+    assert!(target.identities_only && !target.password_only && target.password.is_none() && warnings.is_empty());
+}
+
+#[test]
+fn several_ways_to_one_host_stand_in_order_and_a_wrong_one_is_pointed_at() {
+    let text =
+        "all: {hosts: {h: {ansible_user: ops, rempart: {connect: [admin@, 'root@:2222', 'debian@203.0.113.5:22']}}}}";
+    let target = reach(text).0.unwrap();
+    let by = |at: usize| {
+        let by = target.by(at);
+        (by.user.unwrap(), by.address, by.port, matches!(by.escalate, Become::No))
+    };
+    assert_eq!(by(0), ("admin".into(), "h".into(), None, false));
+    assert_eq!(by(1), ("root".into(), "h".into(), Some(2222), true));
+    assert_eq!(by(2), ("debian".into(), "203.0.113.5".into(), Some(22), false));
+    let one = reach("all: {hosts: {h: {rempart: {connect: 'root@'}}}}").0.unwrap();
+    assert!(matches!(one.escalate, Become::Sudo { .. }) && matches!(one.by(0).escalate, Become::No));
+    let (target, _) = reach("all: {hosts: {h: {rempart: {connect: ['a@:99999', 'b@h', '-x']}}}}");
+    let all = told(&target.unwrap_err());
+    assert!(all.lines().count() == 2 && all.contains("`99999` is no port") && all.contains("`-x` is no host"), "{all}");
+    let many = "'a@', ".repeat(9);
+    let (target, _) = reach(&format!("all: {{hosts: {{h: {{rempart: {{connect: [{many}]}}}}}}}}"));
+    assert!(told(&target.unwrap_err()).contains("8 are the most"));
+    let (target, _) = reach("all: {hosts: {h: {rempart: {password: hunter2}}}}");
+    assert_eq!(target.unwrap().password.unwrap().name(), "rempart.password");
 }
 
 #[test]

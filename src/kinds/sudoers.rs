@@ -174,13 +174,14 @@ impl Sudoers {
     }
 
     fn read(&self, answer: &Answer) -> Result<Seen, ProbeError> {
+        let not_installed = || Seen::NotYet {
+            missing: "sudo is not installed".into(),
+            brought_by: vec![Provision::Package("sudo".into())],
+        };
         let Some(folder) = answer.stat(FOLDER)? else {
             return Ok(match self.state {
                 State::Absent => Seen::Absent,
-                State::Present => Seen::NotYet {
-                    missing: "sudo is not installed".into(),
-                    brought_by: vec![Provision::Package("sudo".into())],
-                },
+                State::Present => not_installed(),
             });
         };
         if !folder.is_directory() {
@@ -193,6 +194,10 @@ impl Sudoers {
                 (1, Ok(0)) => {
                     let why = format!("/etc/sudoers does not read {FOLDER}, so a file there means nothing");
                     return Err(ProbeError(why));
+                }
+                // The folder may be older than sudo, or have outlived it.
+                (2, _) if included.complaint().ends_with("/etc/sudoers: No such file or directory") => {
+                    return Ok(not_installed());
                 }
                 _ => return Err(ProbeError(format!("/etc/sudoers could not be read: {}", included.complaint()))),
             }

@@ -11,6 +11,7 @@ mod doctor;
 mod drift;
 pub mod escape;
 mod excerpt;
+mod exec;
 mod explain;
 mod facts;
 mod fields;
@@ -41,6 +42,7 @@ mod words;
 pub use diagnostics::diagnostics;
 pub use doctor::{Finding, Standing, doctor, doctor_json};
 pub use drift::{drift, drift_json};
+pub use exec::{ExecView, exec, exec_json};
 pub use explain::{
     Explained, FromPlaybook, explain, explain_json, explain_resource, explain_resource_json, variables, variables_json,
 };

@@ -1,4 +1,5 @@
-//! Owns what hosts remember of earlier runs, in words: a run without an end, and a change that a host took back.
+//! Owns what hosts have to tell besides their resources, in words: a run without an end, a change that a host took back,
+//! and the way to it where that was not the first.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use super::escape::visible;
 use super::{Paint, Tone};
 use crate::engine::{HostNote, PastLine};
 use crate::model::{HostName, utc};
+use crate::transport::Entry;
 
 /// What the hosts remember, by host.
 pub type Notes = BTreeMap<HostName, HostNote>;
@@ -26,6 +28,12 @@ pub fn notes(notes: &Notes, paint: &Paint) -> String {
     let mut text = String::new();
     for (host, note) in notes {
         let mark = paint.tone(Tone::Change, &format!("! {}", visible(host.as_str())));
+        if let Some(entry) = &note.entry {
+            text.push_str(&format!("{mark}: reached as {}, not by its first way\n", visible(&entry.way)));
+            for passed in &entry.passed {
+                text.push_str(&format!("    {}: {}\n", visible(&passed.way), visible(&passed.why)));
+            }
+        }
         if let Some(holder) = &note.held {
             let since = holder.since.map(|since| format!(" since {}", utc(since))).unwrap_or_default();
             let (run, who, why) = (visible(&holder.run), visible(&holder.who), visible(&holder.why));
@@ -80,6 +88,9 @@ pub fn notes_json(notes: &Notes) -> Value {
         .iter()
         .map(|(host, note)| {
             let mut told = json!({ "host": host });
+            if let Some(entry) = &note.entry {
+                told["entry"] = entry_json(entry);
+            }
             if let Some(holder) = &note.held {
                 told["held"] = json!({
                     "run": holder.run, "who": holder.who, "since": holder.since.map(utc), "why": holder.why,
@@ -104,6 +115,13 @@ pub fn notes_json(notes: &Notes) -> Value {
             told
         })
         .collect()
+}
+
+/// The way that let us in as JSON.
+pub(super) fn entry_json(entry: &Entry) -> Value {
+    let passed: Vec<Value> =
+        entry.passed.iter().map(|passed| json!({ "way": passed.way, "why": passed.why })).collect();
+    json!({ "way": entry.way, "passed": passed })
 }
 
 // The words are those of docs/history.md. What a host tells may begin in the middle, so a title may be unknown.
@@ -140,6 +158,7 @@ fn past(lines: &[PastLine]) -> Past {
 mod tests {
     use super::*;
     use crate::engine::{Healed, Holder, PastRun};
+    use crate::transport::Passed;
 
     fn remembered() -> Notes {
         let line = |text: &str| {
@@ -158,11 +177,14 @@ mod tests {
         let unfinished = Some(PastRun { run: "r7".into(), lines: lines.into_iter().map(line).collect() });
         let healed = Some(Healed { at: 1_772_368_245, by: "boot".into(), differs: vec!["path /etc/x".into()] });
         let held = Some(Holder { run: "r8".into(), who: "eve@desk".into(), since: Some(0), why: "site.yaml".into() });
+        let passed = Passed { way: "admin@192.0.2.4:22".into(), why: "connection refused\x1b[2J".into() };
+        let entry = Some(Entry { at: 1, way: "root@192.0.2.4:2222".into(), passed: vec![passed] });
         let waiting = Some((1_772_368_245, "bob@desk: site.yaml".into()));
         BTreeMap::from([
             (HostName::new("web1"), HostNote { unfinished, ..HostNote::default() }),
             (HostName::new("web2"), HostNote { healed, ..HostNote::default() }),
             (HostName::new("web3"), HostNote { held, waiting, ..HostNote::default() }),
+            (HostName::new("web4"), HostNote { entry, ..HostNote::default() }),
         ])
     }
 
@@ -178,11 +200,13 @@ mod tests {
             not as before: path /etc/x
         ! web3: run r8 by eve@desk is at work on it since 1970-01-01 00:00:00 UTC (site.yaml)
         ! web3: a checkpoint waits since 2026-03-01 12:30:45 UTC for `rempart commit` or `rempart rollback` (bob@desk: site.yaml)
+        ! web4: reached as root@192.0.2.4:2222, not by its first way
+            admin@192.0.2.4:22: connection refused\u{1b}[2J
         ");
     }
 
     #[test]
     fn notes_as_json() {
-        insta::assert_snapshot!(notes_json(&remembered()).to_string(), @r#"[{"host":"web1","unfinished":{"run":"r7","finished":["write a"],"failed":["write b\\u{1b}[2J"],"not_begun":["step 2.1"],"open":"install x"}},{"host":"web2","healed":{"at":"2026-03-01 12:30:45 UTC","by":"boot","differs":["path /etc/x"]}},{"host":"web3","held":{"run":"r8","who":"eve@desk","since":"1970-01-01 00:00:00 UTC","why":"site.yaml"},"waiting":{"since":"2026-03-01 12:30:45 UTC","person":"bob@desk: site.yaml"}}]"#);
+        insta::assert_snapshot!(notes_json(&remembered()).to_string(), @r#"[{"host":"web1","unfinished":{"run":"r7","finished":["write a"],"failed":["write b\\u{1b}[2J"],"not_begun":["step 2.1"],"open":"install x"}},{"host":"web2","healed":{"at":"2026-03-01 12:30:45 UTC","by":"boot","differs":["path /etc/x"]}},{"host":"web3","held":{"run":"r8","who":"eve@desk","since":"1970-01-01 00:00:00 UTC","why":"site.yaml"},"waiting":{"since":"2026-03-01 12:30:45 UTC","person":"bob@desk: site.yaml"}},{"host":"web4","entry":{"way":"root@192.0.2.4:2222","passed":[{"way":"admin@192.0.2.4:22","why":"connection refused\u001b[2J"}]}}]"#);
     }
 }

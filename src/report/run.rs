@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::escape::{cut, padded, visible, visible_line};
 use super::json::to_json;
+use super::notes::entry_json;
 use super::words::{count, took};
 use super::{Paint, Tone};
 use crate::engine::{Outcome, RunReport};
@@ -79,6 +80,9 @@ pub fn run_json(view: &RunView<'_>) -> Value {
                 })
                 .collect();
             let mut told = json!({ "host": host, "resources": resources, "totals": totals(outcomes.iter()) });
+            if let Some(entry) = view.report.entries.get(host) {
+                told["entry"] = entry_json(entry);
+            }
             if let Some(time) = view.times.get(host) {
                 told["took_ms"] = json!(time.as_millis());
             }
@@ -307,6 +311,7 @@ mod tests {
             checkpoints: BTreeSet::new(),
             window: 45,
             interrupted: false,
+            entries: BTreeMap::new(),
         }
     }
 

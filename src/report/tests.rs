@@ -10,6 +10,7 @@ use super::*;
 use crate::engine::{Healed, Holder, HostNote, Outcome, PastLine, PastRun, RunReport};
 use crate::model::{HostName, Phase, ResourceId};
 use crate::plan::{Act, DiffLine, FieldDelta, Outlook, Shown};
+use crate::transport::{Entry, Passed};
 
 const HOSTILE: &str = "(?s)([\u{1b}\r\n\t\u{9b}\u{202e}\u{7f}\"\\\\\u{0}]|[a-z ]|.){0,24}";
 
@@ -44,6 +45,7 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         step: text.into(),
         text: format!("file:x | {text}"),
     };
+    let entry = || Entry { at: 1, way: text.into(), passed: vec![Passed { way: text.into(), why: text.into() }] };
     let note = HostNote {
         unfinished: Some(PastRun {
             run: text.into(),
@@ -52,6 +54,7 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         healed: Some(Healed { at: 7, by: text.into(), differs: vec![text.into()] }),
         waiting: Some((7, text.into())),
         held: Some(Holder { run: text.into(), who: text.into(), since: None, why: text.into() }),
+        entry: Some(entry()),
     };
     let outcomes = vec![
         Outcome::Changed { steps: vec![text.into()] },
@@ -67,6 +70,7 @@ fn fleet(text: &str) -> (Outlook, Notes, RunReport) {
         checkpoints: [host.clone()].into(),
         window: 600,
         interrupted: false,
+        entries: BTreeMap::from([(host.clone(), entry())]),
     };
     (outlook, Notes::from([(host, note)]), report)
 }

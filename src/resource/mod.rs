@@ -3,6 +3,7 @@
 //! A kind reads and proposes; it never compares, never runs anything, and never knows the transport. What a host
 //! looks like is data ([`Seen`]), and so is a change ([`Step`]). Must not know any single kind, plans or connections.
 
+mod ad_hoc;
 mod answer;
 mod authorized;
 mod context;
@@ -28,6 +29,7 @@ mod texts;
 mod unit_files;
 mod verified;
 
+pub use ad_hoc::{AD_HOC_LIMIT, AdHocOutput, ad_hoc_output, ask_ad_hoc};
 pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
 pub use authorized::AuthorizedLine;
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name};

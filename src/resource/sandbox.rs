@@ -51,7 +51,7 @@ impl UserCommand<'_> {
 }
 
 // /tmp stays in sight, read-only, because questions are asked about it; what must write gets a /var/tmp of its own.
-const SANDBOX: &str = "systemd-run --quiet --pipe --wait --collect -p ProtectSystem=strict -p ProtectHome=read-only \
+pub(super) const SANDBOX: &str = "systemd-run --quiet --pipe --wait --collect -p ProtectSystem=strict -p ProtectHome=read-only \
 -p TemporaryFileSystem=/var/tmp:mode=1777,size=64M -p ProtectKernelTunables=yes -p ProtectKernelModules=yes \
 -p ProtectControlGroups=yes -p InaccessiblePaths=-/dev/shm -E LC_ALL=C -E TMPDIR=/var/tmp -E PATH=\"$PATH\" sh -s";
 

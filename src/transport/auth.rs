@@ -10,6 +10,7 @@ use ssh2::{Agent, ErrorCode, KeyboardInteractivePrompt, MethodType, Prompt, Publ
 use zeroize::Zeroizing;
 
 use super::TransportError;
+use super::caught::caught;
 use super::dial::printable;
 use super::link::{Fault, Link, code};
 use super::login::{Agreed, Login, Method};
@@ -53,6 +54,9 @@ fn agreed(link: &Link) -> Vec<Agreed> {
     all.into_iter().flatten().collect()
 }
 
+/// Stands for a list of methods that cannot be read.
+const UNREADABLE: &str = "publickey,keyboard-interactive,password";
+
 struct Attempt<'a> {
     link: &'a Link,
     route: &'a Route,
@@ -72,7 +76,7 @@ enum KeyFile {
 impl Attempt<'_> {
     fn all(&mut self) -> Result<bool, Fault> {
         let Some(mut offered) = self.offered_or_in()? else { return Ok(true) };
-        if offers(&offered, "publickey") {
+        if offers(&offered, "publickey") && !self.route.password_only {
             if self.keys()? {
                 return Ok(true);
             }
@@ -99,7 +103,11 @@ impl Attempt<'_> {
 
     fn offered(&self) -> Result<String, Fault> {
         self.link.block_until(self.deadline)?;
-        Ok(self.link.session.auth_methods(&self.route.user)?.to_owned())
+        // ssh2 panics where a host lists a method whose name is no UTF-8. Such a host is asked by all that we know.
+        match caught(|| self.link.session.auth_methods(&self.route.user).map(str::to_owned)) {
+            Some(offered) => Ok(offered?),
+            None => Ok(UNREADABLE.to_owned()),
+        }
     }
 
     /// Keys named for this host first, since a host allows few tries; then the agent's, then the usual files.
@@ -108,7 +116,7 @@ impl Attempt<'_> {
         let mut agent = self.agent();
         let held: Vec<PublicKey> = agent.as_mut().and_then(|agent| agent.identities().ok()).unwrap_or_default();
         let twin = |identity: &Identity| {
-            let blob = public_half(&identity.path)?;
+            let blob = public_blob(&identity.path)?;
             held.iter().position(|key| key.blob() == blob)
         };
         let mut used = vec![false; held.len()];
@@ -168,7 +176,7 @@ impl Attempt<'_> {
         match read_key(&identity.path) {
             KeyFile::Ready(text) => {
                 self.link.block_until(self.deadline)?;
-                self.method = Method::Key(public_of(&text).or_else(|| public_half(&identity.path)).unwrap_or_default());
+                self.method = Method::Key(public_of(&text).or_else(|| public_blob(&identity.path)).unwrap_or_default());
                 let answer = self.link.session.userauth_pubkey_memory(&self.route.user, None, &text, None);
                 self.noted(format!("key {shown}"), answer)
             }
@@ -223,7 +231,8 @@ impl Attempt<'_> {
         } else {
             format!("tried {}", self.tried.join(", "))
         };
-        format!("{tried}; the host offers {}", printable(&offered.replace(',', ", ")))
+        let unreadable = if offered == UNREADABLE { " (its own list cannot be read)" } else { "" };
+        format!("{tried}; the host offers {}{unreadable}", printable(&offered.replace(',', ", ")))
     }
 }
 
@@ -276,7 +285,7 @@ fn public_of(private: &str) -> Option<Vec<u8>> {
 }
 
 /// The public key that belongs to `path`, so that the agent can be asked for it by name.
-fn public_half(path: &Path) -> Option<Vec<u8>> {
+pub(super) fn public_half(path: &Path) -> Option<ssh_key::PublicKey> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".pub");
     for file in [Path::new(&beside), path] {
@@ -284,9 +293,13 @@ fn public_half(path: &Path) -> Option<Vec<u8>> {
         let public = ssh_key::PublicKey::from_openssh(text.trim())
             .ok()
             .or_else(|| Some(ssh_key::PrivateKey::from_openssh(text.as_bytes()).ok()?.public_key().clone()));
-        if let Some(blob) = public.and_then(|key| key.to_bytes().ok()) {
-            return Some(blob);
+        if public.is_some() {
+            return public;
         }
     }
     None
+}
+
+fn public_blob(path: &Path) -> Option<Vec<u8>> {
+    public_half(path)?.to_bytes().ok()
 }

@@ -7,6 +7,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use super::TransportError;
 use super::auth::login;
 use super::host_keys::{HostKey, KEY_TYPES};
 use super::jump::Bastions;
-use super::link::{Fault, Link, Stream, code};
+use super::link::{Fault, LET_GO, Link, Stream, code};
 use super::route::{Route, Way};
 
 /// A failure, and whether it is worth trying again.
@@ -37,7 +38,7 @@ impl From<TransportError> for Failure {
 pub(super) fn connect(route: &Route, bastions: &Arc<Bastions>) -> Result<Link, TransportError> {
     let known = route.known()?;
     let preference = known.preference();
-    trying_again(route, || {
+    trying_again(route, bastions, || {
         let deadline = Instant::now() + route.timeout;
         let mut link = greet(route, bastions, &preference, deadline)?;
         known.judge(&host_key(&link, route)?).map_err(|reason| route.bad_key(reason))?;
@@ -52,7 +53,7 @@ pub(super) fn scan(route: &Route, bastions: &Arc<Bastions>) -> Result<Vec<HostKe
     let mut keys = Vec::new();
     let mut last = None;
     for (_, names) in KEY_TYPES {
-        let found = trying_again(route, || {
+        let found = trying_again(route, bastions, || {
             let link = greet(route, bastions, names, Instant::now() + route.timeout)?;
             Ok(host_key(&link, route)?)
         });
@@ -71,14 +72,25 @@ pub(super) fn scan(route: &Route, bastions: &Arc<Bastions>) -> Result<Vec<HostKe
 
 const NO_COMMON: &str = "no key exchange in common";
 
-fn trying_again<T>(route: &Route, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
+fn trying_again<T>(
+    route: &Route,
+    bastions: &Bastions,
+    mut attempt: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, TransportError> {
+    let let_go = || bastions.let_go.load(Ordering::Relaxed);
     let mut pause = Duration::from_millis(200);
     for _ in 0..route.retries {
+        if let_go() {
+            return Err(route.broken(LET_GO));
+        }
         match attempt() {
             Err(failure) if failure.again => std::thread::sleep(jittered(pause)),
             other => return other.map_err(|failure| failure.error),
         }
         pause = (pause * 2).min(Duration::from_secs(5));
+    }
+    if let_go() {
+        return Err(route.broken(LET_GO));
     }
     attempt().map_err(|failure| failure.error)
 }
@@ -119,7 +131,7 @@ fn greet(route: &Route, bastions: &Arc<Bastions>, preference: &str, deadline: In
         }
         Failure { error: route.unreachable(reason), again }
     };
-    let mut link = Link::new(stream, carrier).map_err(&fail)?;
+    let mut link = Link::new(stream, carrier, Arc::clone(&bastions.let_go)).map_err(&fail)?;
     link.session.method_pref(MethodType::HostKey, preference).map_err(|error| fail(error.into()))?;
     link.block_until(deadline).map_err(&fail)?;
     link.session.handshake().map_err(|error| fail(error.into()))?;
@@ -129,7 +141,7 @@ fn greet(route: &Route, bastions: &Arc<Bastions>, preference: &str, deadline: In
 fn detail(fault: &Fault) -> String {
     match fault {
         Fault::Ssh(number, words) => format!("{words}, {number}"),
-        Fault::TimedOut => String::new(),
+        Fault::TimedOut | Fault::LetGo => String::new(),
     }
 }
 

@@ -4,13 +4,13 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use super::known_hosts::{Entry, Marker, parse, written};
+use super::route::Route;
 
 /// A host's public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,13 @@ impl HostKey {
 
     /// `SHA256:...`, as `ssh-keygen -l` shows it.
     pub fn fingerprint(&self) -> String {
-        format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(&self.blob)))
+        fingerprint(&self.blob)
     }
+}
+
+/// `SHA256:...` of a key as it travels.
+pub(super) fn fingerprint(blob: &[u8]) -> String {
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(blob)))
 }
 
 /// The key exchange names of a key type, in the order wanted; RSA keys have several.
@@ -48,6 +53,21 @@ pub(super) const KEY_TYPES: [(&str, &str); 5] = [
     ("ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"),
     ("ssh-rsa", "rsa-sha2-512,rsa-sha2-256,ssh-rsa"),
 ];
+
+/// What a key that a host presents is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It stands in known_hosts, there.
+    Known(String),
+    /// The inventory pins it.
+    Pinned,
+    /// Nothing is known of the host.
+    New,
+    /// Other keys are known of the host, and not this one.
+    Wrong,
+    /// It is revoked, there.
+    Revoked(String),
+}
 
 /// All that is known of one host's key before connecting.
 #[derive(Clone, Debug, Default)]
@@ -60,43 +80,67 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Reads `files`. `alias` is ssh_config's HostKeyAlias; `host` is what `rempart trust` would be asked for.
-    pub fn read(
-        files: &[PathBuf],
-        host: &str,
-        address: &str,
-        port: u16,
-        alias: Option<&str>,
-        pinned: &[String],
-    ) -> Result<Self, String> {
-        let name = alias.map_or_else(|| written(address, port), str::to_ascii_lowercase);
-        let mut known = Self { command: format!("rempart trust {host}"), pinned: pinned.to_vec(), ..Self::default() };
-        for file in files {
+    /// Reads what is known of the host that `route` leads to.
+    pub fn read(route: &Route) -> Result<Self, String> {
+        let name = route.known_as();
+        let command = format!("rempart trust {}", route.name);
+        let mut known = Self { name, command, pinned: route.pinned.clone(), ..Self::default() };
+        let (has_alias, port) = (route.alias.is_some(), route.port);
+        let bare = written(&route.address, 22);
+        for file in &route.known_files {
             let text = match fs::read(file) {
                 Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(format!("cannot read {}: {error}", file.display())),
             };
             for entry in parse(&text, file)? {
-                if entry.speaks_of(&name) {
+                if entry.speaks_of(&known.name) {
                     known.entries.push(entry);
-                } else if alias.is_none() && port != 22 && entry.speaks_of(&written(address, 22)) {
-                    // As OpenSSH: a line without a port can vouch for another port, but cannot contradict.
+                } else if !has_alias && port != 22 && entry.speaks_of(&bare)
+                    || route.siblings.iter().any(|name| entry.speaks_of(name))
+                {
+                    // As OpenSSH: a line without a port can vouch for another port, but cannot contradict. So can a line
+                    // about another way to the same host, since its key is the host's and not the way's.
                     known.elsewhere.push(entry);
                 }
             }
         }
-        known.name = name;
         Ok(known)
+    }
+
+    /// What a key that the host presents is to us.
+    pub fn standing(&self, presented: &HostKey) -> Standing {
+        let mut all = self.entries.iter().chain(&self.elsewhere);
+        if let Some(entry) = all.find(|entry| entry.marker == Marker::Revoked && entry.key == *presented) {
+            return Standing::Revoked(entry.place());
+        }
+        let fingerprint = presented.fingerprint();
+        if self.pinned.iter().any(|pin| same_fingerprint(pin, &fingerprint)) {
+            return Standing::Pinned;
+        }
+        match self.believed().find(|entry| entry.key == *presented) {
+            Some(entry) => Standing::Known(entry.place()),
+            None if self.own_lines().any(|entry| entry.key.kind == presented.kind) => Standing::Wrong,
+            None if !self.pinned.is_empty() => Standing::Wrong,
+            None => Standing::New,
+        }
+    }
+
+    // The lines that say which key the host has: those elsewhere have a word only where there is none by its own name.
+    fn believed(&self) -> impl Iterator<Item = &Entry> {
+        let elsewhere = if self.own_lines().next().is_none() { self.elsewhere.as_slice() } else { &[] };
+        self.own_lines().chain(elsewhere.iter().filter(|entry| entry.marker == Marker::Host))
+    }
+
+    /// The lines that say which key the host has, by its own name.
+    pub fn own_lines(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.marker == Marker::Host)
     }
 
     /// The key exchange names to offer, those of known types first: a host known by another type is then no mismatch.
     /// Certificates are left out: libssh2 offers them unasked, and does not look who signed them.
     pub fn preference(&self) -> String {
-        let is_known = |kind: &str| {
-            let mut all = self.entries.iter().chain(&self.elsewhere);
-            all.any(|entry| entry.marker == Marker::Host && entry.key.kind == kind)
-        };
+        let is_known = |kind: &str| self.believed().any(|entry| entry.key.kind == kind);
         let (first, rest): (Vec<_>, Vec<_>) = KEY_TYPES.iter().partition(|(kind, _)| is_known(kind));
         first.iter().chain(&rest).map(|(_, names)| *names).collect::<Vec<_>>().join(",")
     }
@@ -115,8 +159,7 @@ impl Known {
         if self.pinned.iter().any(|pin| same_fingerprint(pin, &fingerprint)) {
             return Ok(());
         }
-        let mut all = self.entries.iter().chain(&self.elsewhere);
-        if all.any(|entry| entry.marker == Marker::Host && entry.key == *presented) {
+        if self.believed().any(|entry| entry.key == *presented) {
             return Ok(());
         }
         let said = |marker| self.entries.iter().filter(move |entry| entry.marker == marker);
@@ -125,7 +168,7 @@ impl Known {
             let verdict = if same_type.is_some() { "HAS CHANGED" } else { "is of a type not known for it" };
             return Err(format!(
                 "its key {verdict}: presented is {fingerprint} ({}), known is {} ({}, {}); if the change is meant, \
-                 remove that line and run `{}`, else somebody may be listening",
+                 run `{} --replace`, else somebody may be listening",
                 presented.kind,
                 entry.key.fingerprint(),
                 entry.key.kind,
@@ -157,6 +200,7 @@ impl Known {
     }
 }
 
-fn same_fingerprint(pin: &str, fingerprint: &str) -> bool {
+/// Whether a fingerprint as somebody wrote it is this one.
+pub fn same_fingerprint(pin: &str, fingerprint: &str) -> bool {
     pin.trim().trim_end_matches('=') == fingerprint
 }

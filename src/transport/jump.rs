@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -77,13 +78,20 @@ impl Bastion {
 
 type Slot = Arc<Mutex<Option<Arc<Bastion>>>>;
 
-/// All bastions in use, by who and where they are.
+/// What the connections of one transport share: all bastions in use, by who and where they are, and whether it is over.
 #[derive(Default)]
 pub(super) struct Bastions {
     slots: Mutex<HashMap<String, Slot>>,
+    /// Set once nobody wants to wait for any host any more.
+    pub let_go: Arc<AtomicBool>,
 }
 
 impl Bastions {
+    /// None yet; nobody waits any more once `let_go` is set.
+    pub fn that_let_go(let_go: Arc<AtomicBool>) -> Self {
+        Self { let_go, ..Self::default() }
+    }
+
     /// A stream to `route`'s host through `hops`; the bastion that it holds has to live as long.
     pub fn tunnel(
         self: &Arc<Self>,
@@ -160,6 +168,9 @@ fn bastion_target(route: &Route, hops: &[String]) -> Result<Target, TransportErr
         address,
         port,
         user,
+        candidates: Vec::new(),
+        identities_only: route.identities_only,
+        password_only: false,
         identity_files: route
             .identities
             .iter()

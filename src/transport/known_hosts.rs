@@ -1,11 +1,11 @@
-//! Owns the known_hosts format: reads its lines, says which of them speak of a host, and appends to the file.
+//! Owns the known_hosts format: reads its lines, says which of them speak of a host, and writes to the file.
 //!
 //! Must not connect, and does not decide: `host_keys` does. We read it ourselves since libssh2 passes over `@revoked`
 //! (fails open), wildcards and CA lines, and takes a host known by another key type for a changed one.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -43,13 +43,19 @@ enum Hosts {
     Patterns(Vec<String>),
 }
 
+impl Hosts {
+    fn speaks_of(&self, name: &str) -> bool {
+        match self {
+            Self::Hashed { salt, hash } => hash_of(name, salt).is_some_and(|found| found == *hash),
+            Self::Patterns(patterns) => any_fits(patterns.iter().map(String::as_str), name),
+        }
+    }
+}
+
 impl Entry {
     /// Whether this line speaks of `name`, written as known_hosts writes it.
     pub fn speaks_of(&self, name: &str) -> bool {
-        match &self.hosts {
-            Hosts::Hashed { salt, hash } => hash_of(name, salt).is_some_and(|found| found == *hash),
-            Hosts::Patterns(patterns) => any_fits(patterns.iter().map(String::as_str), name),
-        }
+        self.hosts.speaks_of(name)
     }
 
     /// `file:line`.
@@ -118,12 +124,10 @@ fn hash_of(name: &str, salt: &[u8]) -> Option<Vec<u8>> {
     Some(mac.finalize().into_bytes().to_vec())
 }
 
-/// Appends the keys of `host` to the known_hosts file `path`, in one write; makes the file and its folder if need be.
-/// With `hashed` the name is written as a hash, as ssh_config's `HashKnownHosts` wants.
-pub fn remember(path: &Path, host: &str, port: u16, keys: &[HostKey], hashed: bool) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
+/// Appends keys of the host that is called `name` to the known_hosts file `path`, in one write; makes the file and its
+/// folder if need be. With `hashed` the name is written as a hash, as ssh_config's `HashKnownHosts` wants.
+pub(super) fn remember(path: &Path, name: &str, keys: &[HostKey], hashed: bool) -> io::Result<()> {
+    make_folder(path)?;
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     let mut text = String::new();
     let end = file.seek(SeekFrom::End(0))?;
@@ -135,22 +139,100 @@ pub fn remember(path: &Path, host: &str, port: u16, keys: &[HostKey], hashed: bo
             text.push('\n');
         }
     }
-    for key in keys {
-        let mut name = written(host, port);
-        if name.contains(char::is_whitespace) || name.contains(['*', '?', ',', '!', '|']) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is no name of a host")));
-        }
-        if hashed {
-            let mut salt = [0; 20];
-            getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()))?;
-            let hash = hash_of(&name, &salt).unwrap_or_default();
-            name = format!("|1|{}|{}", BASE64.encode(salt), BASE64.encode(hash));
-        }
-        text.push_str(&format!("{name} {} {}\n", key.kind, key.base64()));
-    }
+    text.push_str(&lines(name, keys, hashed)?);
     // One write in append mode: two of us at once cannot mix their lines.
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+/// Puts `keys` in the place of all that the file `path` says of the keys of `name`, in one move: a reader sees the old
+/// file or the new one.
+pub(super) fn replace(path: &Path, name: &str, keys: &[HostKey], hashed: bool) -> io::Result<()> {
+    make_folder(path)?;
+    // A link to the file stays one.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (old, meta) = match fs::read(&path) {
+        Ok(bytes) => (bytes, Some(fs::metadata(&path)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
+        Err(error) => return Err(error),
+    };
+    let mut text = without(&old, name).map_err(|line| {
+        let place = format!("{}:{line}", path.display());
+        io::Error::other(format!("{place} speaks of other hosts by the same pattern; change that line by hand"))
+    })?;
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(lines(name, keys, hashed)?.as_bytes());
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let beside = path.with_extension(format!("rempart-{:016x}", u64::from_ne_bytes(random)));
+    let mode = meta.as_ref().map_or(0o600, |meta| meta.permissions().mode() & 0o7777);
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(&text)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        if let Some(meta) = &meta {
+            // Somebody else's file stays theirs where we may give it away.
+            let _ = std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()));
+        }
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => DirBuilder::new().recursive(true).mode(0o700).create(folder),
+        None => Ok(()),
+    }
+}
+
+fn lines(name: &str, keys: &[HostKey], hashed: bool) -> io::Result<String> {
+    if name.is_empty() || name.contains(char::is_whitespace) || name.contains(['*', '?', ',', '!', '|', '#']) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is no name of a host")));
+    }
+    let mut text = String::new();
+    for key in keys {
+        let mut shown = name.to_owned();
+        if hashed {
+            let mut salt = [0; 20];
+            getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()))?;
+            let hash = hash_of(name, &salt).unwrap_or_default();
+            shown = format!("|1|{}|{}", BASE64.encode(salt), BASE64.encode(hash));
+        }
+        text.push_str(&format!("{shown} {} {}\n", key.kind, key.base64()));
+    }
+    Ok(text)
+}
+
+// The file without the lines that give `name` a key; one that names several hosts loses this name alone. An error is the
+// number of a line whose pattern fits others, too.
+fn without(old: &[u8], name: &str) -> Result<Vec<u8>, usize> {
+    let mut text = Vec::with_capacity(old.len());
+    for (at, line) in old.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let shown = String::from_utf8_lossy(line);
+        let found = entry(shown.trim()).filter(|(marker, hosts, _)| *marker == Marker::Host && hosts.speaks_of(name));
+        match found {
+            None => text.extend_from_slice(line),
+            Some((_, Hosts::Hashed { .. }, _)) => {}
+            Some((_, Hosts::Patterns(patterns), _)) => {
+                if patterns.iter().any(|pattern| pattern.contains(['*', '?', '!'])) {
+                    return Err(at + 1);
+                }
+                let (names, rest) = shown.trim().split_once(char::is_whitespace).unwrap_or_default();
+                let left: Vec<&str> = names.split(',').filter(|one| !one.eq_ignore_ascii_case(name)).collect();
+                if !left.is_empty() {
+                    text.extend_from_slice(format!("{} {rest}\n", left.join(",")).as_bytes());
+                }
+            }
+        }
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -4,8 +4,11 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use super::super::host_keys::Known;
+use super::super::host_keys::{Known, Standing};
+use super::super::route::Route;
 use super::*;
+use crate::model::HostName;
+use crate::transport::{Become, Target};
 
 const ED: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJjklMqTTmqOKuYQhZQHcDCLo0pE9ah7bw0lZQoYUfbd";
 const ED2: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIMkwYzLWVyXGGrEmpLjA7xA0cqPfKz8KZtEc1VT1Zv2l";
@@ -25,7 +28,26 @@ fn known(text: &str, address: &str, port: u16, pinned: &[&str]) -> Result<Known,
     let file = folder.path().join("known");
     fs::write(&file, text).unwrap();
     let pinned: Vec<String> = pinned.iter().map(|pin| (*pin).to_owned()).collect();
-    Known::read(&[file], "web", address, port, None, &pinned)
+    let target = Target {
+        name: HostName::new("web"),
+        address: address.into(),
+        port: Some(port),
+        user: None,
+        candidates: vec![],
+        identity_files: vec![],
+        password: None,
+        identities_only: false,
+        password_only: false,
+        escalate: Become::No,
+        jump: None,
+        proxy_command: None,
+        known_hosts: vec![file],
+        host_key_fingerprints: pinned,
+        ssh_config: Some("".into()),
+        connect_timeout: std::time::Duration::from_secs(1),
+        retries: 0,
+    };
+    Known::read(&Route::of(&target).unwrap())
 }
 
 fn judge(text: &str, address: &str, port: u16) -> Result<(), String> {
@@ -39,6 +61,8 @@ fn plain_wildcard_negated_and_port_patterns() {
         ok("web", "web", 22) && ok("a,web", "WEB", 22) && ok("*.lan", "web.lan", 22) && ok("[web]:2222", "web", 2222)
     );
     assert!(ok("web", "web", 2222), "a line without a port vouches for another port, as in OpenSSH");
+    let both = format!("web ssh-ed25519 {ED}\n[web]:2222 ssh-ed25519 {ED2}\n");
+    assert!(judge(&both, "web", 2222).unwrap_err().contains("HAS CHANGED"), "what its own name says has the last word");
     assert!(!ok("*,!web", "web", 22) && !ok("[web]:2222", "web", 22) && !ok("web", "web2", 22));
 }
 
@@ -48,14 +72,52 @@ fn hashed_names_as_ssh_keygen_makes_them() {
     // tests/ssh.rs compares with the real ssh-keygen -F.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deep/known");
-    remember(&file, "web", 2222, &[key(ED)], true).unwrap();
+    remember(&file, "[web]:2222", &[key(ED)], true).unwrap();
     fs::write(&file, fs::read_to_string(&file).unwrap().trim_end()).unwrap();
-    remember(&file, "web", 22, &[key(ED2)], false).unwrap();
+    remember(&file, "web", &[key(ED2)], false).unwrap();
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("|1|") && text.lines().count() == 2, "{text}");
     assert!(judge(&text, "web", 2222).is_ok());
     assert!(judge(&text, "web", 22).unwrap_err().contains("HAS CHANGED"));
-    assert!(remember(&file, "a b", 22, &[key(ED)], false).is_err());
+    assert!(remember(&file, "a b", &[key(ED)], false).is_err());
+}
+
+#[test]
+fn a_replaced_key_takes_the_old_lines_along_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("known"), folder.path().join("link"));
+    remember(&file, "web", &[key(ED2)], true).unwrap();
+    let hashed = fs::read_to_string(&file).unwrap();
+    let others = format!(
+        "# mine\ndb,WEB,192.0.2.9 ssh-ed25519 {ED2} c\n@revoked web ssh-rsa {}\nsi\u{e9}ge x\n",
+        rsa().base64()
+    );
+    fs::write(&file, format!("{hashed}{others}web ssh-ed25519 {ED2}")).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    replace(&link, "web", &[key(ED)], false).unwrap();
+    let kept = others.replace("db,WEB,192.0.2.9", "db,192.0.2.9");
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{kept}web ssh-ed25519 {ED}\n"));
+    assert!(link.is_symlink() && fs::metadata(&file).unwrap().permissions().mode() & 0o777 == 0o640);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+    fs::write(&file, format!("*.lan ssh-ed25519 {ED2}\n")).unwrap();
+    let why = replace(&file, "web.lan", &[key(ED)], false).unwrap_err().to_string();
+    assert!(why.contains("known:1") && why.contains("by hand"), "{why}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("*.lan ssh-ed25519 {ED2}\n"));
+}
+
+#[test]
+fn what_a_presented_key_is_to_us() {
+    let standing = |text: &str, pinned: &[&str]| known(text, "web", 22, pinned).unwrap().standing(&key(ED));
+    let place = |standing| matches!(standing, Standing::Known(place) if place.ends_with("known:1"));
+    assert!(place(standing(&format!("web ssh-ed25519 {ED}\n"), &[])));
+    assert_eq!(standing("", &[]), Standing::New);
+    assert_eq!(standing(&format!("web ssh-ed25519 {ED2}\n"), &[]), Standing::Wrong);
+    // Of another type than the one that is known: new, not changed.
+    assert_eq!(standing(&format!("web ssh-rsa {}\n", rsa().base64()), &[]), Standing::New);
+    assert_eq!(standing("", &[&key(ED).fingerprint()]), Standing::Pinned);
+    assert_eq!(standing("", &[&key(ED2).fingerprint()]), Standing::Wrong);
+    assert!(matches!(standing(&format!("@revoked * ssh-ed25519 {ED}\n"), &[]), Standing::Revoked(_)));
 }
 
 #[test]

@@ -6,6 +6,8 @@
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -56,6 +58,8 @@ impl AsRawFd for Stream {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     TimedOut,
+    /// Nobody wants to wait for the host any more.
+    LetGo,
     /// libssh2's code and words.
     Ssh(i32, String),
 }
@@ -77,6 +81,12 @@ pub(super) mod code {
     pub const SOCKET_RECV: i32 = -43;
 }
 
+/// Why a link was left that may well live on.
+pub(super) const LET_GO: &str = "it was let go, as the user asked";
+
+/// How long a wait takes to notice that nobody wants it any more.
+const NOTICE: Duration = Duration::from_millis(250);
+
 impl From<ssh2::Error> for Fault {
     fn from(error: ssh2::Error) -> Self {
         match error.code() {
@@ -96,6 +106,7 @@ impl Fault {
     pub fn words(&self) -> String {
         match self {
             Self::TimedOut => "no answer in time".to_owned(),
+            Self::LetGo => LET_GO.to_owned(),
             _ if self.is_disconnect() => "the host closed the connection".to_owned(),
             Self::Ssh(_, words) => words.clone(),
         }
@@ -109,17 +120,22 @@ pub(super) struct Link {
     pub login: Option<Login>,
     stream: Stream,
     alive: bool,
+    let_go: Arc<AtomicBool>,
     /// What has to live as long as the stream: a ProxyCommand's process, a bastion.
     _carrier: Option<Box<dyn std::any::Any + Send>>,
 }
 
 impl Link {
-    /// A session over `stream`, not yet begun.
-    pub fn new(stream: Stream, carrier: Option<Box<dyn std::any::Any + Send>>) -> Result<Self, Fault> {
+    /// A session over `stream`, not yet begun; waits end once `let_go` is set.
+    pub fn new(
+        stream: Stream,
+        carrier: Option<Box<dyn std::any::Any + Send>>,
+        let_go: Arc<AtomicBool>,
+    ) -> Result<Self, Fault> {
         let mut session = Session::new()?;
         let own = stream.try_clone().map_err(|error| Fault::Ssh(code::BAD_SOCKET, error.to_string()))?;
         session.set_tcp_stream(own);
-        Ok(Self { session, login: None, stream, alive: false, _carrier: carrier })
+        Ok(Self { session, login: None, stream, alive: false, let_go, _carrier: carrier })
     }
 
     /// Makes the next blocking calls of the session end at `deadline`.
@@ -157,13 +173,16 @@ impl Link {
         }
     }
 
-    /// Waits until the session can go on, or until `deadline`.
+    /// Waits until the session can go on, or until `deadline`; now and then it returns for nothing.
     pub fn wait(&self, deadline: Instant) -> Result<(), Fault> {
+        if self.let_go.load(Ordering::Relaxed) {
+            return Err(Fault::LetGo);
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Fault::TimedOut);
         }
-        let nap = self.keep_alive()?.map_or(left, |next| left.min(next));
+        let nap = self.keep_alive()?.map_or(left, |next| left.min(next)).min(NOTICE);
         let mut polled = [PollFd::new(&self.stream, self.interest())];
         match poll(&mut polled, Some(&timespec(nap))) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -4,7 +4,10 @@
 //! says that no answer was to be had, and is never read as "absent" or "fine".
 
 mod auth;
+mod candidate;
+mod caught;
 mod dial;
+mod first_contact;
 mod frame;
 mod host_keys;
 mod interpreter;
@@ -13,6 +16,7 @@ mod known_hosts;
 mod link;
 mod loader;
 mod login;
+mod own_key;
 mod pattern;
 mod route;
 mod script;
@@ -22,13 +26,17 @@ mod ssh_config_words;
 mod sudo;
 mod target;
 mod tunnels;
+mod ways;
 
-pub use host_keys::HostKey;
-pub use known_hosts::remember;
+pub use candidate::Candidate;
+pub use first_contact::{Contact, OldKey, Presented};
+pub use host_keys::{HostKey, Standing, same_fingerprint};
 pub use login::{Agreed, Login, Method};
+pub use own_key::{OwnKey, own_key};
 pub use script::{Output, ReadScript, Stream, WriteScript};
-pub use ssh::{Remembering, SshTransport, scan_host_keys};
+pub use ssh::SshTransport;
 pub use target::{Become, Target};
+pub use ways::{Entry, Passed};
 
 use std::time::Duration;
 
@@ -41,6 +49,11 @@ pub trait Reader: Send {
 
     /// How the host let this connection in; `None` = there is none at the moment, or it is a recording.
     fn login(&self) -> Option<Login> {
+        None
+    }
+
+    /// By which of several ways it came in; `None` = the host has one way, or it is a recording.
+    fn entry(&self) -> Option<Entry> {
         None
     }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::host_keys::Known;
+use super::known_hosts::written;
 use super::ssh_config::{Query, Settings, resolve};
 use super::ssh_config_words::{expand_environment, fill, tilde};
 use super::{Target, TransportError};
@@ -43,10 +44,13 @@ pub(super) struct Route {
     /// The agent's socket.
     pub agent: Option<PathBuf>,
     pub password: Option<Secret>,
+    pub password_only: bool,
     pub way: Way,
     pub known_files: Vec<PathBuf>,
     pub alias: Option<String>,
     pub pinned: Vec<String>,
+    /// What known_hosts calls the host by its other ways.
+    pub siblings: Vec<String>,
     pub hash_known_hosts: bool,
     pub timeout: Duration,
     /// How often to say that we are alive; `None` = never.
@@ -139,13 +143,15 @@ impl Route {
         Self {
             name: target.name.clone(),
             identities,
-            identities_only: settings.identities_only.unwrap_or(false),
+            identities_only: target.identities_only || settings.identities_only.unwrap_or(false),
             agent: agent.filter(|socket| !socket.is_empty()).map(PathBuf::from),
             password: target.password.clone(),
+            password_only: target.password_only,
             way,
             known_files,
             alias: settings.host_key_alias.clone(),
             pinned: target.host_key_fingerprints.clone(),
+            siblings: Vec::new(),
             hash_known_hosts: settings.hash_known_hosts.unwrap_or(false),
             // The target always says a timeout, so ssh_config can only shorten it.
             timeout: said.map_or(target.connect_timeout, |said| said.min(target.connect_timeout)),
@@ -170,9 +176,17 @@ impl Route {
 
     /// What is known of the host's key.
     pub fn known(&self) -> Result<Known, TransportError> {
-        let (name, alias) = (self.name.as_str(), self.alias.as_deref());
-        Known::read(&self.known_files, name, &self.address, self.port, alias, &self.pinned)
-            .map_err(|reason| self.bad_key(reason))
+        Known::read(self).map_err(|reason| self.bad_key(reason))
+    }
+
+    /// What known_hosts calls the host.
+    pub fn known_as(&self) -> String {
+        self.alias.as_deref().map_or_else(|| written(&self.address, self.port), str::to_ascii_lowercase)
+    }
+
+    /// `user@address:port`, for messages.
+    pub fn words(&self) -> String {
+        format!("{}@{}", self.user, self.place())
     }
 
     pub fn unreachable(&self, reason: impl Into<String>) -> TransportError {
@@ -226,19 +240,24 @@ pub(super) fn hop(text: &str) -> Result<(Option<String>, String, Option<u16>), S
         Some((user, place)) => (Some(user.to_owned()), place),
         None => (None, rest),
     };
-    let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+    let (host, port) = place_parts(place);
+    let port = port.map(|port| port.parse().map_err(|_| format!("ProxyJump: {text} has no valid port"))).transpose()?;
+    if host.is_empty() {
+        return Err(format!("ProxyJump: {text} names no host"));
+    }
+    Ok((user, host.to_owned(), port))
+}
+
+/// `host:port` in its parts, as they are written.
+pub(super) fn place_parts(place: &str) -> (&str, Option<&str>) {
+    match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((host, after)) => (host, after.strip_prefix(':')),
         None => match place.split_once(':') {
             // More than one colon without brackets is an IPv6 address.
             Some((host, port)) if !port.contains(':') => (host, Some(port)),
             _ => (place, None),
         },
-    };
-    let port = port.map(|port| port.parse().map_err(|_| format!("ProxyJump: {text} has no valid port"))).transpose()?;
-    if host.is_empty() {
-        return Err(format!("ProxyJump: {text} names no host"));
     }
-    Ok((user, host.to_owned(), port))
 }
 
 fn holds(command: &str) -> bool {

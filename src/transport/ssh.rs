@@ -4,17 +4,18 @@
 //! new one, under the same checks.
 
 use std::io::{ErrorKind, Read, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::dial::{connect, scan};
-use super::host_keys::HostKey;
+use super::first_contact::Contact;
 use super::interpreter::{Interpreter, Limit};
 use super::jump::{Bastions, NoTunnel};
 use super::link::{Fault, Link};
 use super::route::Route;
 use super::tunnels::why_not;
+use super::ways::{Entry, first};
 use super::{Login, Output, ReadScript, Reader, Target, Transport, TransportError, WriteScript, Writer};
 use crate::secret::Rendered;
 
@@ -30,15 +31,27 @@ impl SshTransport {
         Self::default()
     }
 
-    /// The keys that a host presents, one handshake for each type, through its jump hosts; nobody logs in on it.
-    pub fn scan_host_keys(&self, target: &Target) -> Result<Vec<HostKey>, TransportError> {
-        scan(&Route::of(target)?, &self.bastions)
+    /// Connections that wait for no host any more once `let_go` is set; each then breaks within a moment.
+    pub fn that_lets_go(let_go: Arc<AtomicBool>) -> Self {
+        Self { bastions: Arc::new(Bastions::that_let_go(let_go)) }
+    }
+
+    /// Who answers at a host, by the first of its ways where anybody does: the keys that it presents, one handshake for
+    /// each type, through its jump hosts; nobody logs in on it.
+    ///
+    /// # Errors
+    /// Nobody answers, or known_hosts cannot be read.
+    pub fn first_contact(&self, target: &Target) -> Result<Contact, TransportError> {
+        let (keys, route, _) = first(target, |route| scan(route, &self.bastions))?;
+        Contact::of(&route, keys)
     }
 
     fn connection(&self, target: &Target) -> Result<Connection, TransportError> {
-        let route = Route::of(target)?;
-        let live = Live { interpreter: None, link: connect(&route, &self.bastions)? };
-        Ok(Connection { target: target.clone(), route, bastions: Arc::clone(&self.bastions), live: Some(live) })
+        let (link, route, entry) = first(target, |route| connect(route, &self.bastions))?;
+        // From now on it is this way and no other: what is proved of a host is proved of the way that is used.
+        let target = target.by(entry.as_ref().map_or(0, |entry| entry.at));
+        let live = Some(Live { interpreter: None, link });
+        Ok(Connection { target, route, entry, bastions: Arc::clone(&self.bastions), live })
     }
 }
 
@@ -49,37 +62,6 @@ impl Transport for SshTransport {
 
     fn writer(&self, target: &Target) -> Result<Box<dyn Writer>, TransportError> {
         Ok(Box::new(self.connection(target)?))
-    }
-}
-
-/// The keys that a host presents; see [`SshTransport::scan_host_keys`].
-pub fn scan_host_keys(target: &Target) -> Result<Vec<HostKey>, TransportError> {
-    SshTransport::new().scan_host_keys(target)
-}
-
-/// Where a host's key is to be remembered: what to hand to [`super::remember`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembering {
-    /// The first known_hosts file that is read for this host, if any is.
-    pub file: Option<PathBuf>,
-    /// The name to write: ssh_config's HostKeyAlias, else the address.
-    pub host: String,
-    /// The port to write; 22 where an alias stands for the host.
-    pub port: u16,
-    /// Whether ssh_config wants names hashed.
-    pub hashed: bool,
-}
-
-impl Remembering {
-    /// For `target`, by ssh_config.
-    pub fn of(target: &Target) -> Result<Self, TransportError> {
-        let route = Route::of(target)?;
-        let file = route.known_files.first().cloned();
-        let (host, port) = match route.alias {
-            Some(alias) => (alias, 22),
-            None => (route.address, route.port),
-        };
-        Ok(Self { file, host, port, hashed: route.hash_known_hosts })
     }
 }
 
@@ -99,6 +81,7 @@ impl Drop for Live {
 struct Connection {
     target: Target,
     route: Route,
+    entry: Option<Entry>,
     bastions: Arc<Bastions>,
     live: Option<Live>,
 }
@@ -236,6 +219,10 @@ impl Reader for Connection {
 
     fn login(&self) -> Option<Login> {
         self.live.as_ref()?.link.login.clone()
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        self.entry.clone()
     }
 
     fn relay(

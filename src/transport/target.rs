@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Candidate;
 use crate::model::HostName;
 use crate::secret::Secret;
 
@@ -17,10 +18,17 @@ pub struct Target {
     pub port: Option<u16>,
     /// Login name, if said; else ssh_config's, else the local user.
     pub user: Option<String>,
+    /// The ways to this host, in the order in which they are tried; each takes what it leaves out from the fields above.
+    /// Empty = there is one way, that of the fields above.
+    pub candidates: Vec<Candidate>,
     /// Private keys to try before those of ssh_config and the usual ones.
     pub identity_files: Vec<PathBuf>,
     /// Login password, if any.
     pub password: Option<Secret>,
+    /// Whether the agent's keys are tried only where a file names them.
+    pub identities_only: bool,
+    /// Whether no key is tried: a host allows few tries, and an agent may hold many keys that it does not know.
+    pub password_only: bool,
     /// How to become root.
     pub escalate: Become,
     /// `user@host:port,...` to go through, if said; else ssh_config's.

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a test says what it skips, and what it counted")]
 
 mod bad_files;
+mod bootstrap;
 mod clean;
 mod dead_man;
 mod faults;
@@ -30,3 +31,4 @@ mod registry;
 mod tamper;
 mod twice;
 mod undo;
+mod ways;

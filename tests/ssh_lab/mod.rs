@@ -165,6 +165,11 @@ pub struct Sshd {
 impl Sshd {
     /// Starts one with `more` at the head of its configuration.
     pub fn start(lab: &Lab, more: &str) -> Self {
+        Self::start_as(lab, "/usr/sbin/sshd", more)
+    }
+
+    /// The same with another program in its place.
+    pub fn start_as(lab: &Lab, program: &str, more: &str) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let address = format!("127.0.{}.{}", 60 + std::process::id() % 90, NEXT.fetch_add(1, Ordering::Relaxed));
         let port = TcpListener::bind((address.as_str(), 0)).unwrap().local_addr().unwrap().port();
@@ -179,11 +184,12 @@ impl Sshd {
         // Mounts in a namespace of their own go away with the sshd.
         let script = "mount --rbind /dev \"$0/dev\" && mount -t proc proc \"$0/proc\" && \
                       mount -t tmpfs tmpfs \"$0/run\" && mkdir -p \"$0/run/sshd\" && \
-                      exec chroot \"$0\" /usr/sbin/sshd -D -e -f \"$1\"";
+                      exec chroot \"$0\" \"$2\" -D -e -f \"$1\"";
         let mut child = Command::new("unshare")
             .args(["-m", "--propagation", "private", "sh", "-c", script])
             .arg(&lab.root)
             .arg(format!("/{name}"))
+            .arg(program)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -236,6 +242,15 @@ impl Sshd {
         }
     }
 
+    /// Stops the processes that serve connections without ending them: a host that says nothing any more.
+    pub fn freeze(&self) {
+        for pid in self.sessions() {
+            for pid in children(&pid).iter().chain([&pid]) {
+                let _ = run("kill", &["-STOP", pid]);
+            }
+        }
+    }
+
     /// How to log in here as `user` with the plain ed25519 key.
     pub fn target(&self, lab: &Lab, user: &str) -> Target {
         Target {
@@ -244,7 +259,10 @@ impl Sshd {
             port: Some(self.port),
             user: Some(user.to_owned()),
             identity_files: vec![lab.keys.join("ed25519")],
+            candidates: vec![],
             password: None,
+            identities_only: false,
+            password_only: false,
             escalate: Become::Sudo { password: None },
             jump: None,
             proxy_command: None,
@@ -360,7 +378,10 @@ pub fn nowhere(address: &str, port: u16) -> Target {
         port: Some(port),
         user: Some("me".into()),
         identity_files: vec![],
+        candidates: vec![],
         password: None,
+        identities_only: false,
+        password_only: false,
         escalate: Become::No,
         jump: None,
         proxy_command: None,

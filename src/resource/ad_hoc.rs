@@ -1,0 +1,179 @@
+//! Owns running one command that a person typed as a look: held back from writing as far as the host lets us, for so
+//! long, and with so much output.
+//!
+//! Root is held by the sandbox of `sandbox.rs`; anybody else by a view of their own of the mounts, all of them read-only.
+//! What a command asks of a daemon over a socket, or of another machine, is not held back.
+
+use super::sandbox::SANDBOX;
+use super::{Answer, ProbeError, ProbeScript};
+use crate::quote::Sh;
+use crate::sh;
+
+const SECTION: &str = "ad hoc";
+
+/// How much of each stream is taken.
+pub const AD_HOC_LIMIT: usize = 256 * 1024;
+
+// The first line on the error stream says how the command was held.
+const HELD: &str = "rp-held";
+const FREE: &str = "rp-free";
+
+// A user's own view: as root of a user namespace all mounts are made read-only, and then, one namespace deeper, it is the
+// user again, without any right to undo that. /proc is left out, since the second namespace is entered by writing there;
+// a user can write there about their own processes alone.
+const VIEW: &str = r#"rp_uid=$1 rp_gid=$2; shift 2
+while read -r _ _ _ _ rp_at _; do
+  rp_at=$(printf %b "$rp_at")
+  case $rp_at in /proc|/proc/*) ;; *) mount -o remount,bind,ro "$rp_at" 2>/dev/null ;; esac
+done </proc/self/mountinfo
+for rp_at in / /tmp /var/tmp /dev/shm "${HOME:-/}"; do [ ! -w "$rp_at" ] || exit 125; done
+exec unshare --user --map-user="$rp_uid" --map-group="$rp_gid" -- setpriv --no-new-privs -- "$@""#;
+
+/// What an ad-hoc command did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdHocOutput {
+    /// Its exit status.
+    pub status: i32,
+    /// Its standard output, as far as it was taken.
+    pub stdout: Vec<u8>,
+    /// Its standard error, as far as it was taken.
+    pub stderr: Vec<u8>,
+    /// Whether one of the two was longer than is taken; the command was ended by that.
+    pub cut: bool,
+    /// Whether it was held back from writing.
+    pub held: bool,
+}
+
+/// Asks to run the command that these words are, without a shell, for at most so many seconds.
+pub fn ask_ad_hoc(script: &mut ProbeScript, words: &[String], seconds: u64) {
+    let mut text = sh!("rp_view={}\nrp_sandboxed={}", VIEW, sandboxed(words, seconds).text());
+    text.line(sh!(
+        "rp_held() {
+  unshare --user --map-root-user --mount --propagation private sh -c \"$rp_view\" rempart \"$(id -u)\" \"$(id -g)\" \"$@\"
+}
+rp_go() {
+  if [ \"$(id -u)\" = 0 ]; then
+    [ -d /run/systemd/system ] || { echo 'no systemd, so no sandbox for root' >&2; return 125; }
+    printf '%s\\n' \"$rp_sandboxed\" | {}
+  elif rp_held true </dev/null >/dev/null 2>&1; then
+    echo {} >&2; rp_held {} </dev/null
+  else
+    echo {} >&2; {} </dev/null
+  fi
+}
+exec 7>&1 8>&2
+rp_status=$(exec 3>&1
+  { { { rp_go 3>&- 7>&- 8>&-; echo $? >&3; } 2>&1 >&5 5>&- | head -c {} >&8; } 5>&1 | head -c {} >&7; })
+exit \"${rp_status:-1}\"",
+        Sh::program_of_the_user(SANDBOX),
+        HELD,
+        limited(words, seconds),
+        FREE,
+        limited(words, seconds),
+        AD_HOC_LIMIT + HELD.len() + 2,
+        AD_HOC_LIMIT + 1
+    ));
+    script.section(SECTION, text);
+}
+
+// What the sandbox's shell runs. It says that it is there before the command can say anything.
+fn sandboxed(words: &[String], seconds: u64) -> Sh {
+    sh!("HOME=/root; export HOME; echo {} >&2; exec {} </dev/null", HELD, limited(words, seconds))
+}
+
+fn limited(words: &[String], seconds: u64) -> Sh {
+    sh!("timeout -k 2 {} {}", seconds, words.to_vec())
+}
+
+/// What the command did.
+///
+/// # Errors
+/// It did not run; why not, in words.
+pub fn ad_hoc_output(answer: &Answer) -> Result<AdHocOutput, ProbeError> {
+    let section = answer.section(SECTION)?;
+    let end = section.stderr.iter().position(|byte| *byte == b'\n').unwrap_or(section.stderr.len());
+    let (mark, rest) = section.stderr.split_at(end);
+    let held = match mark {
+        mark if mark == HELD.as_bytes() => true,
+        mark if mark == FREE.as_bytes() => false,
+        _ => {
+            let why = format!("it could not be run read-only (status {}): {}", section.status, section.complaint());
+            return Err(ProbeError(why));
+        }
+    };
+    let mut output = AdHocOutput {
+        status: section.status,
+        stdout: section.stdout.clone(),
+        stderr: rest.strip_prefix(b"\n").unwrap_or(rest).to_vec(),
+        cut: false,
+        held,
+    };
+    for stream in [&mut output.stdout, &mut output.stderr] {
+        output.cut |= stream.len() > AD_HOC_LIMIT;
+        stream.truncate(AD_HOC_LIMIT);
+    }
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::transport::Output;
+
+    // Here, as whoever runs the tests. A machine may have hundreds of mounts, so most of them go without a view of their own.
+    fn run(words: &[&str], seconds: u64) -> Result<AdHocOutput, ProbeError> {
+        run_as(words, seconds, "elif rp_held true </dev/null >/dev/null 2>&1", "elif false")
+    }
+
+    // Where that is root there is no sandbox without systemd: it is taken for anybody else.
+    fn run_as(words: &[&str], seconds: u64, how: &str, instead: &str) -> Result<AdHocOutput, ProbeError> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let mut script = ProbeScript::default();
+        ask_ad_hoc(&mut script, &words, seconds);
+        let question = script.finish("n0nce", Duration::from_secs(30));
+        let text = question.script.text.replace("[ \"$(id -u)\" = 0 ]", "false");
+        let text = text.replace(how, instead);
+        let done = Command::new("sh").arg("-c").arg(text).output().unwrap();
+        let output = Output { status: done.status.code().unwrap(), stdout: done.stdout, stderr: done.stderr };
+        ad_hoc_output(&Answer::read(&question, &output)?)
+    }
+
+    #[test]
+    fn words_arrive_as_they_are_and_both_streams_and_the_status_come_back() {
+        let done =
+            run(&["sh", "-c", "printf '%s|' \"$@\"; echo bad >&2; exit 7", "sh", "a b", "$HOME", "';", ""], 5).unwrap();
+        assert_eq!(String::from_utf8(done.stdout).unwrap(), "a b|$HOME|';||");
+        assert_eq!((done.status, done.stderr.as_slice(), done.cut), (7, b"bad\n".as_slice(), false));
+        assert_eq!(run(&["no-such-command"], 5).unwrap().status, 127);
+    }
+
+    #[test]
+    fn it_ends_in_time_and_its_output_is_bounded() {
+        assert_eq!(run(&["sleep", "30"], 1).unwrap().status, 124);
+        let done = run(&["yes"], 5).unwrap();
+        assert!(done.cut && done.stdout.len() == AD_HOC_LIMIT && done.status != 0, "{}", done.status);
+        let done = run(&["sh", "-c", "yes >&2"], 5).unwrap();
+        assert!(done.cut && done.stderr.len() == AD_HOC_LIMIT);
+        // What goes on in the background holds nobody up for longer than the command may take.
+        assert!(run(&["sh", "-c", "sleep 1 & echo x"], 5).unwrap().stdout.starts_with(b"x"));
+    }
+
+    #[test]
+    fn where_it_is_held_it_cannot_write() {
+        let done = run_as(&["sh", "-c", "id -u; : >/tmp/rempart-ad-hoc && echo wrote"], 20, "", "").unwrap();
+        let _ = std::fs::remove_file("/tmp/rempart-ad-hoc");
+        assert_eq!(done.held, !String::from_utf8_lossy(&done.stdout).contains("wrote"));
+    }
+
+    #[test]
+    fn what_did_not_run_is_an_error() {
+        let mut script = ProbeScript::default();
+        ask_ad_hoc(&mut script, &["true".to_owned()], 1);
+        let section = crate::resource::SectionOutput { status: 125, stdout: vec![], stderr: b"no systemd\n".to_vec() };
+        let told = ad_hoc_output(&Answer::of_sections([(SECTION, section)])).unwrap_err();
+        assert!(told.0.contains("no systemd"), "{told}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Owns the order in which the ways to one host are tried, when the next one is, and the words for those that failed.
+//!
+//! Must not know how a connection is made. A way on which somebody answers with a key that is not the host's ends it all:
+//! the next way would prove itself, but whoever stands in the first must not pass unnoticed.
+
+use super::route::Route;
+use super::{Target, TransportError};
+
+/// By which of several ways a connection came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its position among the host's candidates.
+    pub at: usize,
+    /// `user@address:port`.
+    pub way: String,
+    /// The ways before it, and why they were not taken.
+    pub passed: Vec<Passed>,
+}
+
+/// A way that was tried and not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// `user@address:port`.
+    pub way: String,
+    /// In words.
+    pub why: String,
+}
+
+/// The routes of all ways to `target`, in order, each with its position; what is written twice is tried once.
+pub(super) fn routes(target: &Target) -> Result<Vec<(usize, Route)>, TransportError> {
+    let mut routes: Vec<(usize, Route)> = Vec::new();
+    for at in 0..target.candidates.len().max(1) {
+        let route = Route::of(&target.by(at))?;
+        if !routes.iter().any(|(_, known)| known.words() == route.words()) {
+            routes.push((at, route));
+        }
+    }
+    let names: Vec<String> = routes.iter().map(|(_, route)| route.known_as()).collect();
+    for (_, route) in &mut routes {
+        let own = route.known_as();
+        route.siblings = names.iter().filter(|name| **name != own).cloned().collect();
+    }
+    Ok(routes)
+}
+
+/// Makes `attempt` on each way until one succeeds; gives what came of it, the route, and how that was found where there
+/// are several.
+pub(super) fn first<T>(
+    target: &Target,
+    mut attempt: impl FnMut(&Route) -> Result<T, TransportError>,
+) -> Result<(T, Route, Option<Entry>), TransportError> {
+    let routes = routes(target)?;
+    let several = !target.candidates.is_empty();
+    let count = routes.len();
+    let mut failures: Vec<(Passed, TransportError)> = Vec::new();
+    for (at, route) in routes {
+        match attempt(&route) {
+            Ok(done) => {
+                let passed = failures.into_iter().map(|(passed, _)| passed).collect();
+                let entry = several.then(|| Entry { at, way: route.words(), passed });
+                return Ok((done, route, entry));
+            }
+            Err(TransportError::HostKey { host, address, reason }) => {
+                let left = count - failures.len() - 1;
+                let reason = match left {
+                    0 => reason,
+                    left => format!(
+                        "{reason}; the {left} other way{} to it {} not tried: who answers with another key may be \
+                         anybody",
+                        if left == 1 { "" } else { "s" },
+                        if left == 1 { "was" } else { "were" }
+                    ),
+                };
+                return Err(TransportError::HostKey { host, address, reason });
+            }
+            Err(error) => failures.push((Passed { way: route.words(), why: words(&error) }, error)),
+        }
+    }
+    Err(all_failed(target, failures))
+}
+
+// Without the host's name, which stands around it.
+fn words(error: &TransportError) -> String {
+    match error {
+        TransportError::Unreachable { reason, .. } => reason.clone(),
+        TransportError::Refused { reason, .. } => format!("login refused: {reason}"),
+        other => other.to_string(),
+    }
+}
+
+fn all_failed(target: &Target, mut failures: Vec<(Passed, TransportError)>) -> TransportError {
+    if failures.len() == 1
+        && let Some((_, error)) = failures.pop()
+    {
+        return error;
+    }
+    let count = failures.len();
+    let story = failures.iter().map(|(passed, _)| format!("{} ({})", passed.way, passed.why));
+    let story = story.collect::<Vec<_>>().join("; ");
+    // Who refused us is there; that is another thing than nobody being there.
+    let refused = failures.iter().find_map(|(_, error)| match error {
+        TransportError::Refused { user, .. } => Some(user.clone()),
+        _ => None,
+    });
+    match refused {
+        Some(user) => TransportError::Refused {
+            host: target.name.clone(),
+            user,
+            reason: format!("none of {count} ways leads in: {story}"),
+        },
+        None => TransportError::Unreachable {
+            host: target.name.clone(),
+            address: format!("any of {count} addresses"),
+            reason: story,
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "ways_tests.rs"]
+mod tests;
