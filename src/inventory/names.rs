@@ -140,6 +140,19 @@ pub(super) fn hosts(text: &str) -> Result<(Vec<String>, Option<u64>), String> {
     }
 }
 
+/// What to do about a name of a host that was refused.
+pub(super) fn fix(text: &str, why: &str) -> &'static str {
+    if why.contains("port") {
+        "write a port behind one colon, from 1 to 65535, or put it into ansible_port"
+    } else if why.contains("always there") {
+        "give the host another name"
+    } else if text.contains(['[', ']']) {
+        "write a range with both ends and of one kind: [1:50], [01:50], [a:f], or [1:50:2] for every second one"
+    } else {
+        "use letters, digits, `.`, `-` and `_`; an address goes into ansible_host"
+    }
+}
+
 fn outside_brackets(text: &str, wanted: char) -> bool {
     let mut depth = 0usize;
     text.chars().any(|c| {

@@ -103,7 +103,8 @@ impl Reader<'_> {
         if let Some((name, kind)) = header(line.text) {
             return self.header(line, name, kind);
         }
-        if line.text.starts_with('[') && (line.text.ends_with(']') || line.text.contains("] ")) {
+        let alone = line.text.ends_with(']') || line.text.contains("] ") || !line.text.contains(']');
+        if line.text.starts_with('[') && alone {
             self.section = Section::Lost;
             return self.draft.faults.push(no_section(&self.whole(line), line.text));
         }
@@ -287,6 +288,9 @@ fn no_section(place: &Place, line: &str) -> Diagnostic {
         return told.at(place, "`;` begins a comment only at the start of a line").fix("write `#` before the comment");
     }
     let inside = line.trim_start_matches('[').split(']').next().unwrap_or("");
+    if !line.contains(']') {
+        return told.at(place, "`]` is missing").fix(format!("write [{}]", inside.trim()));
+    }
     if inside.trim().is_empty() {
         return told.at(place, "the group's name is missing").fix("write [GROUP]");
     }
@@ -330,7 +334,7 @@ fn no_host(place: &Place, line: &str, pattern: &Word, rest: &[Word], why: &str) 
             "variables of a group stand under [GROUP:vars]; those of a host on its line, behind its name"
         });
     }
-    told.fix("use letters, digits, `.`, `-` and `_`; a range is [01:50] or [a:f]; an address goes into ansible_host")
+    told.fix(names::fix(&pattern.text, why))
 }
 
 fn no_assignment(place: &Place, host: &str, word: &Word, before: Option<&Word>, after: Option<&Word>) -> Diagnostic {

@@ -17,17 +17,31 @@ const KEYS: [&str; 3] = ["children", "hosts", "vars"];
 
 /// Runs a program and reads its answer into the draft.
 pub(super) fn read(path: &Path, draft: &mut Draft) {
-    let Some(source) = call(path, &["--list"], draft) else { return };
-    let entries = match tree(&source) {
+    let before = draft.faults.len();
+    if let Some(source) = call(path, &["--list"], draft)
+        && let Some(hosts) = answer(&source, draft)
+        && draft.faults.len() == before
+    {
+        one_by_one(path, &hosts, draft);
+    }
+}
+
+/// Reads the answer to `--list`. What is returned are the hosts whose variables are to be asked for one by one.
+pub(super) fn answer(source: &Arc<Source>, draft: &mut Draft) -> Option<Vec<usize>> {
+    let entries = match tree(source) {
         Ok(Node { value: Value::Map(entries), .. }) => entries,
         Ok(other) => {
-            return draft.faults.push(
+            draft.faults.push(
                 Diagnostic::error("an inventory program that prints no groups")
                     .at(&other.place, format!("this is {}", other.shape()))
                     .fix("let it print a JSON object of groups: {\"web\": {\"hosts\": [\"web1\"]}}"),
             );
+            return None;
         }
-        Err(fault) => return draft.faults.push(fault),
+        Err(fault) => {
+            draft.faults.push(fault);
+            return None;
+        }
     };
     let mut listed = Listed { draft, hosts: Vec::new(), known: HashMap::new() };
     let mut meta = None;
@@ -39,9 +53,11 @@ pub(super) fn read(path: &Path, draft: &mut Draft) {
     }
     let hosts = listed.hosts;
     match meta {
-        Some(vars) => from_meta(&hosts, vars, draft),
-        None if draft.faults.is_empty() => one_by_one(path, &hosts, draft),
-        None => {}
+        Some(vars) => {
+            from_meta(&hosts, vars, draft);
+            None
+        }
+        None => Some(hosts),
     }
 }
 
@@ -77,6 +93,9 @@ fn tree(source: &Arc<Source>) -> Result<Node, Diagnostic> {
             .fix("let it print JSON when it is called with --list"));
     }
     yaml::parse_json(source).map_err(|mut told| {
+        if !source.text.trim_start().starts_with(['{', '[']) {
+            told.fix = Some("let it print JSON and nothing else: messages belong to its standard error".into());
+        }
         told.detail.get_or_insert_with(|| "this is what the program printed".into());
         told
     })

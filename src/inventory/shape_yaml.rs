@@ -17,6 +17,10 @@ pub(super) fn explain(mut fault: Diagnostic) -> Diagnostic {
     if fault.fix.is_none() {
         fault.fix = lone_word(&fault);
     }
+    if fault.fix.is_none() && fault.detail.as_ref().is_some_and(|why| why.contains("mapping values are not allowed")) {
+        let fix = "indent this line like the one above it, if that has a value; or quote a value that holds `: `";
+        fault.fix = Some(fix.into());
+    }
     fault
 }
 
@@ -29,6 +33,14 @@ pub(super) fn read(root: Node, draft: &mut Draft) {
                     Diagnostic::error("the configuration of an inventory plugin")
                         .at(&plugin.place, "Ansible would run a plugin here")
                         .fix("let Ansible write the hosts down: ansible-inventory -i FILE --list --yaml --export > hosts.yml"),
+                );
+            }
+            if let Some(meta) = groups.iter().find(|entry| entry.key == "_meta") {
+                return draft.faults.push(
+                    Diagnostic::error("what a program prints, in a file")
+                        .at(&meta.place, "only the output of an inventory program has `_meta`")
+                        .because("a file has maps where a program's output has lists: {\"hosts\": {\"web1\": {}}}")
+                        .fix("let a program print it: `#!/bin/sh` and `cat` in a file that may be executed"),
                 );
             }
             for entry in groups {
@@ -230,7 +242,7 @@ fn host(entry: Entry, group: usize, draft: &mut Draft) {
         let fix = if key.contains(char::is_whitespace) {
             "one host on a line, each with a colon; variables go indented under it"
         } else {
-            "use letters, digits, `.`, `-` and `_`; a range is [01:50] or [a:f]; an address goes into ansible_host"
+            names::fix(&key, &why)
         };
         Diagnostic::error("a name that no host can have").at(&place, why).because(format!("{key:?}")).fix(fix)
     };
@@ -283,7 +295,8 @@ fn kind_of(key: &str) -> &'static str {
 // YAML's own message for a word without its colon speaks of simple keys; this one names the word.
 fn lone_word(fault: &Diagnostic) -> Option<String> {
     let (place, _) = fault.place.as_ref()?;
-    let end = place.range().end.min(place.text().len());
+    let at = place.range().start.min(place.text().len());
+    let end = at + place.text().get(at..)?.find('\n').unwrap_or(place.text().len() - at);
     let lines = place.text().get(..end)?.lines().rev().take(3);
     let word = lines.map(str::trim).find(|line| {
         let bare = line.trim_start_matches("- ");

@@ -147,7 +147,17 @@ fn read_text(path: &Path, source: &Arc<Source>, draft: &mut Draft) {
     }
     // Ansible's YAML reader takes a file without an ending, too, and no other.
     if !["", "yml", "yaml", "json"].contains(&ending) {
+        let before = draft.faults.len();
         shape_ini::read(source, draft);
+        if draft.faults.len() > before && matches!(tree(source), Ok(Node { value: Value::Map(_), .. })) {
+            draft.faults.truncate(before);
+            draft.faults.push(
+                Diagnostic::error("YAML in a file that is read as INI")
+                    .at(&Place::outside(&source.path), "")
+                    .because("as in Ansible, YAML is read from files that end in .yml or .yaml, or in nothing")
+                    .fix("rename the file"),
+            );
+        }
         return;
     }
     match tree(source) {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::draft::{Draft, Setting};
-use super::shape_yaml::vaulted;
+use super::shape_yaml::{explain, vaulted};
 use super::{settings, sources};
 use crate::model::{Diagnostic, Place, did_you_mean};
 use crate::yaml::{self, Node, Value};
@@ -146,7 +146,7 @@ fn read_file(path: &Path, settings: &mut Vec<Setting>, draft: &mut Draft) {
         if source.text.starts_with("$ANSIBLE_VAULT") {
             return Err(vaulted(&source));
         }
-        sources::tree(&source)
+        sources::tree(&source).map_err(explain)
     };
     match read() {
         Err(fault) => draft.faults.push(fault),

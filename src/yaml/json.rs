@@ -53,7 +53,9 @@ impl<'a> Reader<'a> {
 
     fn fail(&self, label: impl Into<String>, fix: impl Into<String>) -> Diagnostic {
         let width = self.rest().chars().next().map_or(0, char::len_utf8);
-        let place = Place::new(self.source, self.at, self.at + width);
+        // At the end, behind what stands last: the line after it is empty.
+        let at = if width == 0 { self.source.text.trim_end().len() } else { self.at };
+        let place = Place::new(self.source, at, at + width);
         Diagnostic::error("this is not valid JSON").at(&place, label).fix(fix)
     }
 
@@ -320,7 +322,7 @@ mod tests {
     fn what_is_wrong_is_told_at_its_place() {
         for (text, expected) in [
             ("{\"a\": 1,}", "1:9: a key in double quotes is missing"),
-            ("[1,\n 2", "2:3: the text ends too early"),
+            ("[1,\n 2\n\n", "2:3: the text ends too early"),
             ("[1 2]", "1:4: a comma is missing before this"),
             ("{\"a\" 1}", "1:6: a colon is missing before this"),
             ("[01]", "1:3: a number with a leading zero"),

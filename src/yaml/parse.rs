@@ -63,7 +63,7 @@ impl<'a> Events<'a> {
                 let place = Place::new(self.source, at, at + 1);
                 let mut told =
                     Diagnostic::error("this is not valid YAML").at(&place, "here").because(error.kind().to_string());
-                told.fix = syntax_fix(&self.source.text, at);
+                told.fix = syntax_fix(&self.source.text, at).or_else(|| kind_fix(told.detail.as_deref().unwrap_or("")));
                 Err(told)
             }
         }
@@ -95,6 +95,16 @@ fn syntax_fix(text: &str, at: usize) -> Option<String> {
         return Some("put quotes around a value that starts with {{".into());
     }
     None
+}
+
+// What the parser's own words are about.
+fn kind_fix(said: &str) -> Option<String> {
+    let fixes = [
+        ("unknown anchor", "write `&name` where the value stands first; or put quotes around text that begins with `*`"),
+        ("unclosed quote", "close the quote, on the same line if the text is not meant to go on"),
+        ("expected key", "begin this line in the same column as the lines of the same map above it"),
+    ];
+    fixes.iter().find(|(words, _)| said.contains(words)).map(|(_, fix)| (*fix).to_owned())
 }
 
 struct Builder<'a> {
@@ -220,7 +230,9 @@ impl Builder<'_> {
             };
             for source in sources {
                 let Value::Map(more) = source.value else {
-                    return Err(Diagnostic::error("`<<` takes a map").at(&source.place, source.shape()));
+                    return Err(Diagnostic::error("`<<` takes a map")
+                        .at(&source.place, format!("this is {}", source.shape()))
+                        .fix("name a map by its anchor: `<<: *name`, with `&name` where it stands"));
                 };
                 for entry in more {
                     if !index.contains_key(&entry.key) {
@@ -278,10 +290,11 @@ fn refused(why: Refused, at: &Place) -> Diagnostic {
 }
 
 fn unknown_tag(tag: &Tag, at: &Place) -> Diagnostic {
-    let hint = if tag.to_string() == "!vault" {
-        "ansible-vault values are not read: put the value in rempart's secret store, or tag it !secret"
-    } else {
-        "remove it; the one tag known here is !secret"
+    let name = tag.to_string();
+    let hint = match name.as_str() {
+        "!vault" => "ansible-vault values are not read: put the value in rempart's secret store, or tag it !secret",
+        "tag:yaml.org,2002:binary" => "write the text itself: bytes that are no text cannot be a value",
+        _ => "remove it; the one tag known here is !secret",
     };
-    Diagnostic::error("an unknown tag").at(at, tag.to_string()).fix(hint)
+    Diagnostic::error("an unknown tag").at(at, name.replace(tagged::YAML, "!!")).fix(hint)
 }

@@ -2,8 +2,8 @@
 
 Standard input is a JSON list of jobs: {"sources": [...], "folder": the current folder}. Standard output is a JSON list of
 answers in the same order: {"text": what `ansible-inventory --list` prints, "listing": the same as a value} or
-{"refused": why}. The command's own class does the work; only what a process usually has once, its arguments and its
-vault, is set anew for each job. Infinities, which JSON does not know, become words.
+{"refused": why}. The command's own class does the work; only what a process usually has once is set anew for each job:
+arguments, vault, and which files were found. Infinities, which JSON does not know, become words.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import tempfile
 from ansible import context
 from ansible.cli.inventory import InventoryCLI
 from ansible.parsing.vault import VaultSecretsContext
+from ansible.plugins.vars import host_group_vars
 from ansible.utils.context_objects import CLIArgs
 
 
@@ -25,6 +26,8 @@ def set_arguments(options):
 
 def listing(job, output):
     VaultSecretsContext._current = None
+    for known in (host_group_vars.CANONICAL_PATHS, host_group_vars.FOUND, host_group_vars.NAK):
+        known.clear()
     os.chdir(job["folder"])
     sources = [word for source in job["sources"] for word in ("-i", source)]
     noise = io.StringIO()
