@@ -4,7 +4,7 @@
 //! under the name of the call: `inventory.py --list:3:17`. Old forms that Ansible still takes (a list in the place of a
 //! group, a group without any of its keys) are taken the same and told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub(super) fn answer(source: &Arc<Source>, draft: &mut Draft) -> Option<Vec<usiz
             return None;
         }
     };
-    let mut listed = Listed { draft, hosts: Vec::new(), known: HashMap::new() };
+    let mut listed = Listed { draft, hosts: Vec::new(), known: HashSet::new() };
     let mut meta = None;
     for entry in entries {
         match entry.key.as_str() {
@@ -105,7 +105,7 @@ fn tree(source: &Arc<Source>) -> Result<Node, Diagnostic> {
 struct Listed<'a> {
     draft: &'a mut Draft,
     hosts: Vec<usize>,
-    known: HashMap<usize, ()>,
+    known: HashSet<usize>,
 }
 
 impl Listed<'_> {
@@ -237,7 +237,7 @@ impl Listed<'_> {
 
     fn host(&mut self, group: usize, name: &str, place: &Place) {
         let (at, _) = self.draft.host(name, place, group);
-        if self.known.insert(at, ()).is_none() {
+        if self.known.insert(at) {
             self.hosts.push(at);
         }
     }
@@ -311,11 +311,11 @@ fn give(host: usize, node: Node, draft: &mut Draft) {
                     .fix("let the program print fewer variables"),
             );
         }
-        ref value => {
-            let shape = Node::new(node.place.clone(), value.clone()).shape();
+        value => {
+            let node = Node::new(node.place, value);
             draft.faults.push(
                 Diagnostic::error("a host's variables must be a map")
-                    .at(&node.place, format!("`{}` is {shape}", draft.hosts[host].name))
+                    .at(&node.place, format!("`{}` is {}", draft.hosts[host].name, node.shape()))
                     .fix("print {\"NAME\": VALUE, ...}, or {} where there are none"),
             );
         }

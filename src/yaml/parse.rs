@@ -260,6 +260,10 @@ impl Builder<'_> {
         if self.dialect == Dialect::Playbook || style != ScalarStyle::Plain || matches!(text.as_str(), "<<" | "=") {
             return Ok(text);
         }
+        // Most keys are words, and need no second look.
+        if tag.is_none() && text.starts_with(|c: char| c.is_ascii_alphabetic() && !"nNtTfFyYoO".contains(c)) {
+            return Ok(text);
+        }
         let value = self.scalar(&text, style, tag, at)?;
         Ok(tagged::key(&value).unwrap_or(text))
     }

@@ -36,7 +36,12 @@ pub struct Ansible {
 pub fn at_hand(test: &str) -> Option<Ansible> {
     let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGES[0].replace("==", "-"));
     match install(&packages) {
-        Ok(()) => Some(Ansible { packages, home: tempfile::tempdir().unwrap() }),
+        Ok(()) => {
+            let home = tempfile::tempdir().unwrap();
+            // Nobody's settings but its own.
+            fs::write(home.path().join("ansible.cfg"), "").unwrap();
+            Some(Ansible { packages, home })
+        }
         Err(why) => {
             let required = std::env::var("REMPART_LAB").is_ok_and(|value| value == "required") || std::env::var_os("CI").is_some();
             assert!(!required, "Ansible is required here ({test}): {why}");
@@ -79,7 +84,7 @@ impl Ansible {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("HOME", self.home.path())
             .env("ANSIBLE_HOME", self.home.path())
-            .env("ANSIBLE_CONFIG", "/dev/null")
+            .env("ANSIBLE_CONFIG", self.home.path().join("ansible.cfg"))
             .env("LC_ALL", "C.UTF-8")
             // What it cannot read it usually passes over with a warning.
             .env("ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "1")

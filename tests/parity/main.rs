@@ -102,8 +102,9 @@ fn compare(path: &str, ansible: Option<&Value>, rempart: Option<&Value>, lines: 
 
 /// What is wrong with rempart's answer to an inventory that Ansible takes.
 fn disagreement(job: &Job, answer: &Answer) -> Option<String> {
-    let Answer::Listing { listing, .. } = answer else {
-        return Some(format!("{}: Ansible refuses it: {answer:?}", job.name));
+    let listing = match answer {
+        Answer::Listing { listing, .. } => listing,
+        Answer::Refused(why) => return Some(format!("{}: Ansible refuses it: {why}", job.name)),
     };
     let output = rempart(job);
     if !output.status.success() {
