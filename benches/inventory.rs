@@ -24,7 +24,15 @@ fn make(folder: &Path) -> PathBuf {
     let host = |at: usize| format!("node{at:05}.example.com");
     let _ = writeln!(text, "  hosts:");
     for at in 0..HOSTS {
-        let _ = writeln!(text, "    {}: {{ ansible_host: 10.{}.{}.{}, unit: {} }}", host(at), at / 65536, at / 256 % 256, at % 256, at % 42);
+        let _ = writeln!(
+            text,
+            "    {}: {{ ansible_host: 10.{}.{}.{}, unit: {} }}",
+            host(at),
+            at / 65536,
+            at / 256 % 256,
+            at % 256,
+            at % 42
+        );
     }
     let _ = writeln!(text, "  children:");
     for region in 0..4 {
@@ -68,7 +76,12 @@ fn ansible() -> Option<Command> {
         }
         None => Command::new("ansible-inventory"),
     };
-    let works = command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let works = command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
     let mut fresh = Command::new(command.get_program());
     let arguments: Vec<_> = command.get_args().filter(|word| *word != "--version").map(ToOwned::to_owned).collect();
     fresh.args(arguments);
@@ -82,7 +95,11 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let inventory = make(folder.path());
     let size = fs::metadata(&inventory).unwrap().len();
-    println!("{HOSTS} hosts in {} groups, each with group_vars; {} KB of YAML", RACKS + 4 + ROLES.len() + 1, size / 1000);
+    println!(
+        "{HOSTS} hosts in {} groups, each with group_vars; {} KB of YAML",
+        RACKS + 4 + ROLES.len() + 1,
+        size / 1000
+    );
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..RUNS {
         let begun = Instant::now();
@@ -102,7 +119,8 @@ fn main() {
         return;
     };
     let begun = Instant::now();
-    let status = ansible.arg("--list").arg("-i").arg(&inventory).current_dir(folder.path()).stdout(Stdio::null()).status();
+    let status =
+        ansible.arg("--list").arg("-i").arg(&inventory).current_dir(folder.path()).stdout(Stdio::null()).status();
     let took = begun.elapsed();
     match status {
         Ok(status) if status.success() => println!(

@@ -149,7 +149,8 @@ fn try_out(block: &Block) -> Option<(bool, String)> {
         let name = format!("example.{shape}");
         write(&folder, &name, &block.text);
         let mode = if *shape == "sh" { 0o755 } else { 0o644 };
-        std::fs::set_permissions(folder.path().join(&name), std::fs::Permissions::from_mode(mode)).expect("it is there");
+        std::fs::set_permissions(folder.path().join(&name), std::fs::Permissions::from_mode(mode))
+            .expect("it is there");
         return Some(rempart(folder.path(), &["inventory", "-i", &name]));
     }
     if words.first() != Some(&"yaml") {

@@ -65,7 +65,8 @@ impl Python {
             Python::Float(value) => Value::Float(value),
             Python::Odd(text) | Python::Text(text) => Value::Text(text),
             Python::Bytes(bytes) => Value::Text(
-                String::from_utf8(bytes).map_err(|_| ("bytes that are not UTF-8", "write text without the b before it"))?,
+                String::from_utf8(bytes)
+                    .map_err(|_| ("bytes that are not UTF-8", "write text without the b before it"))?,
             ),
             Python::List(all) | Python::Tuple(all) => return items(all),
             Python::Set(all) => return items(set(all)?),

@@ -151,7 +151,8 @@ pub fn load(paths: &[PathBuf]) -> Result<Inventory, Vec<Diagnostic>> {
     let mut folders = sources::read_all(paths, &mut draft);
     let here = PathBuf::new();
     let same = |folder: &PathBuf| {
-        let whole = |path: &Path| std::fs::canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path });
+        let whole =
+            |path: &Path| std::fs::canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path });
         matches!((whole(folder), whole(&here)), (Ok(one), Ok(other)) if one == other)
     };
     let own = folders.iter().any(same);

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::yaml::MAX_BYTES;
-
 /// How long one call may take.
 const TIME: Duration = Duration::from_secs(60);
+/// How much it may print: ten thousand hosts of a cloud, each with some kilobytes.
+const MOST: u64 = 64 * 1024 * 1024;
 /// How long its output is waited for after it has ended: a child of its own may hold it open.
 const LINGER: Duration = Duration::from_secs(2);
 /// How much of its standard error is kept.
@@ -72,12 +72,12 @@ fn run_within(path: &Path, arguments: &[&str], time: Duration) -> Result<Output,
     let absolute = std::path::absolute(path).map_err(|error| fail(error.to_string(), "check the path"))?;
     let mut command = Command::new(absolute);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command
-        .spawn()
-        .map_err(|error| fail(format!("it cannot be started: {error}"), "check its first line (`#!`) and what that names"))?;
-    let text = child.stdout.take().map(|pipe| follow(pipe, MAX_BYTES));
+    let mut child = command.spawn().map_err(|error| {
+        fail(format!("it cannot be started: {error}"), "check its first line (`#!`) and what that names")
+    })?;
+    let text = child.stdout.take().map(|pipe| follow(pipe, MOST));
     // Read to its end, so that nobody waits for room; kept in part.
-    let said = child.stderr.take().map(|pipe| follow(pipe, MAX_BYTES));
+    let said = child.stderr.take().map(|pipe| follow(pipe, MOST));
     let ended = wait(&mut child, text.as_ref(), time);
     let said = said.and_then(|pipe| pipe.recv_timeout(LINGER).ok()).unwrap_or_default();
     let said = String::from_utf8_lossy(&said.bytes[..said.bytes.len().min(SAID)]).trim().to_owned();
@@ -88,10 +88,16 @@ fn run_within(path: &Path, arguments: &[&str], time: Duration) -> Result<Output,
             "make it faster, or let it write its answer to a file and name that",
         )),
         End::Lost(why) => Err(fail(why, "try again")),
-        End::Open => Err(fail("it ended, and something that it started still holds its output open".into(), "let it wait for what it starts")),
-        End::Exit(status, _) if !status.success() => Err(fail(ending(status), "run it by hand with --list, and mend what it says")),
+        End::Open => Err(fail(
+            "it ended, and something that it started still holds its output open".into(),
+            "let it wait for what it starts",
+        )),
+        // How it ended says nothing then: nobody listened to it any more.
         End::Exit(_, bytes) if bytes.cut => {
-            Err(fail(format!("it wrote more than {MAX_BYTES} bytes"), "let it say less, or split it"))
+            Err(fail(format!("it wrote more than {MOST} bytes"), "let it say less, or split it"))
+        }
+        End::Exit(status, _) if !status.success() => {
+            Err(fail(ending(status), "run it by hand with --list, and mend what it says"))
         }
         End::Exit(_, bytes) => match String::from_utf8(bytes.bytes) {
             Ok(text) if !text.contains('\0') => Ok(Output { text, said }),

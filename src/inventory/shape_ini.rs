@@ -32,7 +32,9 @@ pub(super) fn begins_with_section(text: &str) -> bool {
 
 // Python's idea of a line: more characters end one than a person sees.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let ends = |c: char| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let ends = |c: char| {
+        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
     let mut start = 0;
     text.split(ends).map(move |line| {
         let at = start;
@@ -134,7 +136,8 @@ impl Reader<'_> {
                 let start = 2 + name.len();
                 let place = self.place(line, start, start + kind.len());
                 self.section = Section::Lost;
-                let told = Diagnostic::error("a section of no known kind").at(&place, format!("`:{kind}` is not known here"));
+                let told =
+                    Diagnostic::error("a section of no known kind").at(&place, format!("`:{kind}` is not known here"));
                 return self.draft.faults.push(match did_you_mean(kind, ["children", "hosts", "vars"]) {
                     Some(near) => told.fix(format!("did you mean `[{name}:{near}]`?")),
                     None => told.fix(format!("write [{name}] for its hosts, [{name}:children] or [{name}:vars]")),
@@ -165,7 +168,8 @@ impl Reader<'_> {
         let after = line.text[name.len()..].trim_start();
         let place = self.place(line, 0, name.len());
         if name.contains([':', ']']) || !(after.is_empty() || after.starts_with('#')) {
-            let told = Diagnostic::error("a line that names no group").at(&self.whole(line), "one group stands on a line here");
+            let told = Diagnostic::error("a line that names no group")
+                .at(&self.whole(line), "one group stands on a line here");
             let fix = if line.text.contains('=') {
                 format!("variables of the group stand under [{}:vars]", self.draft.groups[parent].name)
             } else {
@@ -251,7 +255,9 @@ impl Reader<'_> {
 
     fn open(&self, line: &Line<'_>, open: Open) -> Diagnostic {
         let (at, label, fix) = match open {
-            Open::Quote(at) => (at, "this quote is never closed", "close it, or put a backslash before it if it is meant as it is"),
+            Open::Quote(at) => {
+                (at, "this quote is never closed", "close it, or put a backslash before it if it is meant as it is")
+            }
             Open::Backslash(at) => (at, "nothing follows this backslash", "remove it, or write \\\\ for a backslash"),
         };
         Diagnostic::error("a line that cannot be read").at(&self.place(line, at, at + 1), label).fix(fix)
@@ -259,7 +265,8 @@ impl Reader<'_> {
 
     fn finish(self) {
         for (name, place, wait) in self.waiting {
-            let known: Vec<&str> = self.draft.groups.iter().map(|group| &*group.name).filter(|known| *known != name).collect();
+            let known: Vec<&str> =
+                self.draft.groups.iter().map(|group| &*group.name).filter(|known| *known != name).collect();
             let near = did_you_mean(&name, known.into_iter().filter(|known| *known != "all" && *known != "ungrouped"));
             let told = Diagnostic::error("a group that is nowhere defined");
             let told = match wait {
@@ -302,7 +309,8 @@ fn no_section(place: &Place, line: &str) -> Diagnostic {
     if inside.matches(':').count() > 1 {
         return told.at(place, "one `:` at most").fix("write [GROUP], [GROUP:children] or [GROUP:vars]");
     }
-    told.at(place, "neither a section nor a host").fix("write [GROUP], [GROUP:children] or [GROUP:vars] on a line of its own")
+    told.at(place, "neither a section nor a host")
+        .fix("write [GROUP], [GROUP:children] or [GROUP:vars] on a line of its own")
 }
 
 fn yaml_here(place: &Place) -> Diagnostic {
@@ -314,11 +322,14 @@ fn yaml_here(place: &Place) -> Diagnostic {
 fn no_host(place: &Place, line: &str, pattern: &Word, rest: &[Word], why: &str) -> Diagnostic {
     // `web1:` or `http_port: 8080`: somebody writes YAML.
     if let Some(name) = pattern.text.strip_suffix(':') {
-        let told = Diagnostic::error("a name that no host can have").at(place, why).because(format!("{:?}", pattern.text));
+        let told =
+            Diagnostic::error("a name that no host can have").at(place, why).because(format!("{:?}", pattern.text));
         return if rest.is_empty() {
             told.fix(format!("write {name} without the colon; if this file is YAML, call it *.yml"))
         } else {
-            told.fix(format!("a variable stands under a [GROUP:vars] as {name}=VALUE; if this file is YAML, call it *.yml"))
+            told.fix(format!(
+                "a variable stands under a [GROUP:vars] as {name}=VALUE; if this file is YAML, call it *.yml"
+            ))
         };
     }
     if pattern.text.starts_with('\u{feff}') {
@@ -339,7 +350,8 @@ fn no_host(place: &Place, line: &str, pattern: &Word, rest: &[Word], why: &str) 
 
 fn no_assignment(place: &Place, host: &str, word: &Word, before: Option<&Word>, after: Option<&Word>) -> Diagnostic {
     let told = Diagnostic::error("a word that is no variable").at(place, "a host's variables are written name=value");
-    if after.is_some_and(|after| after.text.starts_with('=')) || before.is_some_and(|before| before.text.ends_with('=')) {
+    if after.is_some_and(|after| after.text.starts_with('=')) || before.is_some_and(|before| before.text.ends_with('='))
+    {
         return told.fix("write name=value without blanks around `=`");
     }
     if word.text.starts_with(';') {

@@ -124,7 +124,11 @@ impl Listed<'_> {
             Some(Node { value: Value::Map(vars), .. }) => return Some(vars.clone()),
             Some(other) => {
                 let label = format!("`hostvars` is {}", other.shape());
-                self.fail(&other.place.clone(), label, "write {\"_meta\": {\"hostvars\": {\"HOST\": {\"NAME\": VALUE}}}}");
+                self.fail(
+                    &other.place.clone(),
+                    label,
+                    "write {\"_meta\": {\"hostvars\": {\"HOST\": {\"NAME\": VALUE}}}}",
+                );
             }
             None => {
                 let label = "`_meta` has no `hostvars`".into();
@@ -150,7 +154,9 @@ impl Listed<'_> {
                 self.draft.warnings.push(
                     Diagnostic::warning("a group in an old form")
                         .at(&place, "a list of hosts in the place of the group")
-                        .fix(format!("print {{\"{name}\": {{\"hosts\": [...]}}}}; Ansible will stop reading this form, too")),
+                        .fix(format!(
+                            "print {{\"{name}\": {{\"hosts\": [...]}}}}; Ansible will stop reading this form, too"
+                        )),
                 );
                 self.hosts_of(at, &name, &Node::new(node.place, value));
             }
@@ -165,7 +171,10 @@ impl Listed<'_> {
         }
         self.draft.warnings.push(
             Diagnostic::warning("a group in an old form")
-                .at(place, format!("`{name}` has neither hosts, vars nor children, so it is read as a host of that name"))
+                .at(
+                    place,
+                    format!("`{name}` has neither hosts, vars nor children, so it is read as a host of that name"),
+                )
                 .fix(format!("print {{\"{name}\": {{\"hosts\": []}}}} for an empty group")),
         );
         self.host(group, name, place);

@@ -52,9 +52,9 @@ fn missing(path: &Path) -> Diagnostic {
     let shown = path.display().to_string();
     let told = Diagnostic::error("an inventory that is not there").at(&Place::outside(&shown), "");
     match names::hosts(&shown) {
-        Ok(_) if !shown.contains('.') || shown.parse::<std::net::IpAddr>().is_ok() => {
-            told.because("no file and no folder has this name").fix(format!("for a host of this name write a comma: -i {shown},"))
-        }
+        Ok(_) if !shown.contains('.') || shown.parse::<std::net::IpAddr>().is_ok() => told
+            .because("no file and no folder has this name")
+            .fix(format!("for a host of this name write a comma: -i {shown},")),
         _ => told.because("no file and no folder has this name").fix("check the path"),
     }
 }

@@ -6,10 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::parse::{MAX_DEPTH, MAX_VALUES};
+use super::parse::MAX_DEPTH;
 use super::scalar::too_wide;
 use super::{Entry, Node, Value};
 use crate::model::{Diagnostic, Place, Source};
+
+/// Values that a text may hold. It has no aliases, so each is written out; an inventory program prints many.
+const MAX_VALUES: usize = 4_000_000;
 
 /// Parses one JSON value and nothing after it.
 ///
@@ -21,7 +24,9 @@ pub fn parse_json(source: &Arc<Source>) -> Result<Node, Diagnostic> {
     let node = reader.value(0)?;
     reader.blanks();
     if reader.at < source.text.len() {
-        return Err(reader.fail("something follows the value", "remove what follows, or what closes the value too early"));
+        return Err(
+            reader.fail("something follows the value", "remove what follows, or what closes the value too early")
+        );
     }
     Ok(node)
 }
@@ -67,7 +72,8 @@ impl<'a> Reader<'a> {
             return Err(told.at(&self.place(start), format!("over {MAX_DEPTH} levels")));
         }
         if self.values > MAX_VALUES {
-            let told = Diagnostic::error("the file holds too many values").at(&self.place(start), "here the limit is passed");
+            let told =
+                Diagnostic::error("the file holds too many values").at(&self.place(start), "here the limit is passed");
             return Err(told.because(format!("over {MAX_VALUES}")).fix("split the file"));
         }
         let value = match self.peek() {
@@ -169,7 +175,9 @@ impl<'a> Reader<'a> {
                     return Ok(text);
                 }
                 Some(b'\\') => text.push(self.escape()?),
-                Some(_) => return Err(self.fail("a line break or control character in a text", "write it as \\n or \\u00XX")),
+                Some(_) => {
+                    return Err(self.fail("a line break or control character in a text", "write it as \\n or \\u00XX"));
+                }
                 None => {
                     let told = Diagnostic::error("this is not valid JSON");
                     let place = Place::new(self.source, open, open + 1);
@@ -249,7 +257,9 @@ impl<'a> Reader<'a> {
                 Ok(false)
             }
             None => Err(self.fail("the text ends too early", "look for what was opened and not closed, or cut off")),
-            Some(_) => Err(self.fail("a comma is missing before this", format!("write a comma, or `{}`", char::from(close)))),
+            Some(_) => {
+                Err(self.fail("a comma is missing before this", format!("write a comma, or `{}`", char::from(close))))
+            }
         }
     }
 
@@ -312,7 +322,11 @@ mod tests {
             "\"\\\"\"",
             "-0.0",
         ] {
-            assert_eq!(read(text).unwrap().to_json(), serde_json::from_str::<serde_json::Value>(text).unwrap(), "{text}");
+            assert_eq!(
+                read(text).unwrap().to_json(),
+                serde_json::from_str::<serde_json::Value>(text).unwrap(),
+                "{text}"
+            );
         }
         let node = read("{\n  \"a\": 7}").unwrap();
         assert_eq!(node.get("a").unwrap().place.to_string(), "a.json:2:8");

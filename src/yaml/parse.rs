@@ -11,7 +11,7 @@ use crate::model::{Diagnostic, Place, Source};
 use crate::secret::{Rendered, Secret};
 
 /// Values a file may hold once its aliases are followed; past it the file is taken for a bomb.
-pub(super) const MAX_VALUES: usize = 1_000_000;
+const MAX_VALUES: usize = 1_000_000;
 /// How deep lists and maps may stand in one another.
 pub(super) const MAX_DEPTH: usize = 64;
 
@@ -100,7 +100,10 @@ fn syntax_fix(text: &str, at: usize) -> Option<String> {
 // What the parser's own words are about.
 fn kind_fix(said: &str) -> Option<String> {
     let fixes = [
-        ("unknown anchor", "write `&name` where the value stands first; or put quotes around text that begins with `*`"),
+        (
+            "unknown anchor",
+            "write `&name` where the value stands first; or put quotes around text that begins with `*`",
+        ),
         ("unclosed quote", "close the quote, on the same line if the text is not meant to go on"),
         ("expected key", "begin this line in the same column as the lines of the same map above it"),
     ];
@@ -194,7 +197,8 @@ impl Builder<'_> {
             let key_place = place(self.source, &span);
             let (key, merges_here) = match event {
                 Event::Scalar(text, style, anchor, tag) => {
-                    let merges_here = text == "<<" && (style == ScalarStyle::Plain || self.dialect == Dialect::Playbook);
+                    let merges_here =
+                        text == "<<" && (style == ScalarStyle::Plain || self.dialect == Dialect::Playbook);
                     let key = self.key(text.into_owned(), style, tag.as_deref(), &key_place)?;
                     if anchor != 0 {
                         let node = Node::new(key_place.clone(), Value::Text(key.clone()));
@@ -275,9 +279,9 @@ impl Builder<'_> {
                 ("!secret", _) => Ok(Value::Tainted(Rendered::secret(Secret::new(at.to_string(), text)))),
                 ("!unsafe", _) if self.dialect == Dialect::Inventory => Ok(Value::Text(text.to_owned())),
                 (_, Some(kind)) => {
-                    tagged::scalar(&kind, text).unwrap_or_else(|| Err(unknown_tag(tag, at))).map_err(|told| {
-                        if told.place.is_some() { told } else { told.at(at, "here") }
-                    })
+                    tagged::scalar(&kind, text)
+                        .unwrap_or_else(|| Err(unknown_tag(tag, at)))
+                        .map_err(|told| if told.place.is_some() { told } else { told.at(at, "here") })
                 }
                 _ => Err(unknown_tag(tag, at)),
             };

@@ -65,8 +65,8 @@ fn yaml12(text: &str) -> Result<Value, Refused> {
     if let Some(whole) = whole {
         return Ok(Value::Int(sign * whole));
     }
-    let shaped = digits.contains('.')
-        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    let shaped =
+        digits.contains('.') && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
     let number = if shaped { text.parse().ok() } else { None };
     Ok(number.map_or_else(|| Value::Text(text.to_owned()), Value::Float))
 }
@@ -94,9 +94,11 @@ fn yaml11(text: &str) -> Result<Value, Refused> {
     match timestamp::iso(text) {
         Timestamp::No => Ok(Value::Text(text.to_owned())),
         Timestamp::Iso(iso) => Ok(Value::Text(iso)),
-        Timestamp::Impossible => {
-            Err(Refused::new("a date that does not exist", "this is read as a date", "put quotes around it if it is none"))
-        }
+        Timestamp::Impossible => Err(Refused::new(
+            "a date that does not exist",
+            "this is read as a date",
+            "put quotes around it if it is none",
+        )),
     }
 }
 
@@ -152,7 +154,11 @@ fn fraction(text: &str) -> Option<f64> {
         }
     }
     if head.is_empty() {
-        return if digits.starts_with(|c: char| c.is_ascii_digit()) { bare.replace('_', "").parse().ok() } else { None };
+        return if digits.starts_with(|c: char| c.is_ascii_digit()) {
+            bare.replace('_', "").parse().ok()
+        } else {
+            None
+        };
     }
     let parts: Vec<&str> = head.split(':').collect();
     if !parts[0].starts_with(|c: char| c.is_ascii_digit()) || !all(parts[0], digit_or_line) {
@@ -210,7 +216,11 @@ fn whole(text: &str) -> Option<Result<i64, Refused>> {
 /// Why a number that no variable here can hold is refused: cut or as text it would be another value.
 pub(super) fn too_wide() -> Refused {
     let label = "this needs more than 64 bits";
-    Refused::new("a whole number that is too large", label, "put quotes around it: it is then kept as text, digit by digit")
+    Refused::new(
+        "a whole number that is too large",
+        label,
+        "put quotes around it: it is then kept as text, digit by digit",
+    )
 }
 
 #[cfg(test)]
@@ -258,7 +268,7 @@ mod tests {
             ("-1:30", "-90"),
             ("1:60", "\"1:60\""),
             ("01:30", "\"01:30\""),
-            ("52:54:00:12:34:56", "41135349296"),
+            ("52:54:00:12:34:56", "41135085296"),
             ("1:30.5", "90.5"),
             ("1.", "1.0"),
             (".5", "0.5"),

@@ -88,7 +88,9 @@ pub(super) fn scalar(name: &str, text: &str) -> Option<Result<Value, Diagnostic>
         _ => return None,
     };
     Some(value.ok_or_else(|| {
-        Diagnostic::error("a tag that does not fit").because(format!("`!!{name}` cannot read this")).fix("remove the tag")
+        Diagnostic::error("a tag that does not fit")
+            .because(format!("`!!{name}` cannot read this"))
+            .fix("remove the tag")
     }))
 }
 

@@ -43,7 +43,8 @@ pub fn at_hand(test: &str) -> Option<Ansible> {
             Some(Ansible { packages, home })
         }
         Err(why) => {
-            let required = std::env::var("REMPART_LAB").is_ok_and(|value| value == "required") || std::env::var_os("CI").is_some();
+            let required =
+                std::env::var("REMPART_LAB").is_ok_and(|value| value == "required") || std::env::var_os("CI").is_some();
             assert!(!required, "Ansible is required here ({test}): {why}");
             eprintln!("NOTICE: not compared with Ansible ({test}): {why}");
             None
@@ -76,7 +77,8 @@ fn install(packages: &Path) -> Result<(), String> {
 impl Ansible {
     fn python(&self) -> Command {
         let mut command = Command::new("python3");
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_") || name.starts_with("PYTHON")) {
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_") || name.starts_with("PYTHON"))
+        {
             command.env_remove(name);
         }
         command
@@ -94,7 +96,8 @@ impl Ansible {
 
     /// What it makes of each, in one process.
     pub fn listings(&self, jobs: &[Job]) -> Vec<Answer> {
-        let asked: Vec<Value> = jobs.iter().map(|job| json!({ "folder": job.folder, "sources": job.sources })).collect();
+        let asked: Vec<Value> =
+            jobs.iter().map(|job| json!({ "folder": job.folder, "sources": job.sources })).collect();
         let mut child = self
             .python()
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/listings.py"))

@@ -40,39 +40,185 @@ impl Dice {
 
 const GROUPS: [&str; 10] = ["web", "db", "prod", "eu-west", "dc.1", "größe", "Z", "a_b", "edge", "lb"];
 const HOSTS: [&str; 18] = [
-    "web1", "web2", "db1", "db1.example.com", "10.0.0.1", "2001:db8::1", "bücher", "w[1:3]", "w[01:03]", "n[a:c]", "x[1:7:3]",
-    "r[1:2]c[a:b]", "p1:2222", "q[1:2]:22", "[2001:db8::2]:2022", "lone", "10.0.0.[1:2]", "h_1",
+    "web1",
+    "web2",
+    "db1",
+    "db1.example.com",
+    "10.0.0.1",
+    "2001:db8::1",
+    "bücher",
+    "w[1:3]",
+    "w[01:03]",
+    "n[a:c]",
+    "x[1:7:3]",
+    "r[1:2]c[a:b]",
+    "p1:2222",
+    "q[1:2]:22",
+    "[2001:db8::2]:2022",
+    "lone",
+    "10.0.0.[1:2]",
+    "h_1",
 ];
 const NAMES: [&str; 12] =
     ["a", "b", "c", "port", "ansible_host", "ansible_user", "Upper", "x_1", "nested", "größe", "list", "ansible_port"];
 
 /// Plain scalars and flow values as YAML writes them.
 const YAML: [&str; 60] = [
-    "1", "-7", "0644", "08", "0o17", "0x1F", "0b101", "1_000", "1:30", "190:20:30", "01:30", "1e5", "1.5e+3", "1.5e3", ".5", "-.5",
-    "1.", "3.140", ".inf", "-.INF", "~", "null", "", "yes", "No", "on", "OFF", "y", "true", "False", "2024-01-02",
-    "2001-12-14t21:59:43.10-05:00", "2001-12-14 21:59:43.1 -5", "2001-12-15 2:59:43", "\"a\\tb \\u263a\"", "'it''s'", "plain text",
-    "a: b", "größe ☃ 𝄞", "\"\"", "' lead'", "10.0.0.1", "1.2.3", "2001:db8::1", "{{ foo }}", "[1, yes, ~, a]", "{x: 1, y: {z: [0644]}}",
-    "{1: a, 2: b}", "{yes: 1}", "[]", "{}", "!!str 5", "!!int \"5\"", "!!float 3", "!unsafe \"{{ x }}\"", "# no value",
-    "http://x/?a=b&c#d", "a#b", "a #b", "- 5",
+    "1",
+    "-7",
+    "0644",
+    "08",
+    "0o17",
+    "0x1F",
+    "0b101",
+    "1_000",
+    "1:30",
+    "190:20:30",
+    "01:30",
+    "1e5",
+    "1.5e+3",
+    "1.5e3",
+    ".5",
+    "-.5",
+    "1.",
+    "3.140",
+    ".inf",
+    "-.INF",
+    "~",
+    "null",
+    "",
+    "yes",
+    "No",
+    "on",
+    "OFF",
+    "y",
+    "true",
+    "False",
+    "2024-01-02",
+    "2001-12-14t21:59:43.10-05:00",
+    "2001-12-14 21:59:43.1 -5",
+    "2001-12-15 2:59:43",
+    "\"a\\tb \\u263a\"",
+    "'it''s'",
+    "plain text",
+    "a: b",
+    "größe ☃ 𝄞",
+    "\"\"",
+    "' lead'",
+    "10.0.0.1",
+    "1.2.3",
+    "2001:db8::1",
+    "{{ foo }}",
+    "[1, yes, ~, a]",
+    "{x: 1, y: {z: [0644]}}",
+    "{1: a, 2: b}",
+    "{yes: 1}",
+    "[]",
+    "{}",
+    "!!str 5",
+    "!!int \"5\"",
+    "!!float 3",
+    "!unsafe \"{{ x }}\"",
+    "# no value",
+    "http://x/?a=b&c#d",
+    "a#b",
+    "a #b",
+    "- 5",
 ];
 
 /// Values as a host's line in INI writes them.
 const LINE: [&str; 34] = [
-    "1", "-7", "0644", "0x1F", "1_000", "1e3", "1.50", ".5", "True", "true", "None", "yes", "\"x y\"", "'\"x\"'", "\"'12'\"", "a\\ b",
-    "\"\"", "", "a#b", "\"'a#b'\"", "\"[1, 'a', None, 2.5]\"", "\"{'a': {'b': (1, 2)}, 3: True}\"", "1,2", "10.0.0.1", "'{{ foo }}'",
-    "größe", "\"'\\\\u263a'\"", "x=y", "\"a;b\"", "\"(1,)\"", "...", "5m", "\"set()\"", "r'x'",
+    "1",
+    "-7",
+    "0644",
+    "0x1F",
+    "1_000",
+    "1e3",
+    "1.50",
+    ".5",
+    "True",
+    "true",
+    "None",
+    "yes",
+    "\"x y\"",
+    "'\"x\"'",
+    "\"'12'\"",
+    "a\\ b",
+    "\"\"",
+    "",
+    "a#b",
+    "\"'a#b'\"",
+    "\"[1, 'a', None, 2.5]\"",
+    "\"{'a': {'b': (1, 2)}, 3: True}\"",
+    "1,2",
+    "10.0.0.1",
+    "'{{ foo }}'",
+    "größe",
+    "\"'\\\\u263a'\"",
+    "x=y",
+    "\"a;b\"",
+    "\"(1,)\"",
+    "...",
+    "5m",
+    "\"set()\"",
+    "r'x'",
 ];
 
 /// The same in a `:vars` section.
 const VARS: [&str; 32] = [
-    "1", "8080 # c", "foo # c", "\"x y\"", "'a' \"b\"", "", "a = b", "True", "true", "None", "[1, 'a', (2, 3)]", "{'a': [1, {'b': None}]}",
-    "0644", "-5", "0x1F", "1.50", "1e3", "r'\\n'", "\"\\u263a\\x41\"", "\\x", "[1,", "{{ foo }}", "{{ foo | default('x') }}", "größe ☃",
-    "#x", "; y", "5 minutes", "http://x/?a=b#c", "1,", "'it''s'", "  spaced  ", "2024-01-02",
+    "1",
+    "8080 # c",
+    "foo # c",
+    "\"x y\"",
+    "'a' \"b\"",
+    "",
+    "a = b",
+    "True",
+    "true",
+    "None",
+    "[1, 'a', (2, 3)]",
+    "{'a': [1, {'b': None}]}",
+    "0644",
+    "-5",
+    "0x1F",
+    "1.50",
+    "1e3",
+    "r'\\n'",
+    "\"\\u263a\\x41\"",
+    "\\x",
+    "[1,",
+    "{{ foo }}",
+    "{{ foo | default('x') }}",
+    "größe ☃",
+    "#x",
+    "; y",
+    "5 minutes",
+    "http://x/?a=b#c",
+    "1,",
+    "'it''s'",
+    "  spaced  ",
+    "2024-01-02",
 ];
 
 const JSON: [&str; 18] = [
-    "1", "-2.5", "1e5", "1E+2", "true", "null", "\"\"", "\"0644\"", "\"yes\"", "\"a\\tb \\u263a \\ud834\\udd1e\\/\"", "[1, [2, {}]]",
-    "{\"x\": {\"y\": null}}", "\"größe\"", "\"2024-01-02\"", "[]", "{}", "\"{{ foo }}\"", "0.10",
+    "1",
+    "-2.5",
+    "1e5",
+    "1E+2",
+    "true",
+    "null",
+    "\"\"",
+    "\"0644\"",
+    "\"yes\"",
+    "\"a\\tb \\u263a \\ud834\\udd1e\\/\"",
+    "[1, [2, {}]]",
+    "{\"x\": {\"y\": null}}",
+    "\"größe\"",
+    "\"2024-01-02\"",
+    "[]",
+    "{}",
+    "\"{{ foo }}\"",
+    "0.10",
 ];
 
 #[derive(Default)]
@@ -116,7 +262,8 @@ pub fn write(dice: &mut Dice, folder: &Path) -> Vec<String> {
         variables(dice, folder, &names);
     }
     if inside.is_empty() || dice.once_in(2) {
-        let mut sources: Vec<String> = paths.into_iter().map(|(name, _)| Path::new(inside).join(name).display().to_string()).collect();
+        let mut sources: Vec<String> =
+            paths.into_iter().map(|(name, _)| Path::new(inside).join(name).display().to_string()).collect();
         if dice.once_in(4) {
             sources.push("listed1, listed2:24,web1".into());
         }
@@ -222,11 +369,17 @@ fn yaml_vars(dice: &mut Dice, text: &mut String, indent: &str, head: &str, prior
                 let _ = writeln!(text, "{indent}  {name}: >-\n{indent}    one\n{indent}    two\n\n{indent}    three");
             }
             2 => {
-                let _ = writeln!(text, "{indent}  {name}:\n{indent}  - yes\n{indent}  -  k: 0644\n{indent}     l: [a, 'b']\n{indent}  - ~");
+                let _ = writeln!(
+                    text,
+                    "{indent}  {name}:\n{indent}  - yes\n{indent}  -  k: 0644\n{indent}     l: [a, 'b']\n{indent}  - ~"
+                );
             }
             _ => {
                 // These would be something else without quotes.
-                let value = if value.contains(": ") && !value.starts_with(['{', '"']) || value.starts_with("- ") || value.starts_with("{{") {
+                let value = if value.contains(": ") && !value.starts_with(['{', '"'])
+                    || value.starts_with("- ")
+                    || value.starts_with("{{")
+                {
                     format!("\"{value}\"")
                 } else {
                     value.to_owned()
@@ -291,7 +444,8 @@ fn ini_vars(dice: &mut Dice, text: &mut String) {
 }
 
 fn json_vars(dice: &mut Dice, most: usize) -> String {
-    let vars: Vec<String> = some(dice, &JSON, most).into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+    let vars: Vec<String> =
+        some(dice, &JSON, most).into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
     format!("{{{}}}", vars.join(", "))
 }
 
@@ -327,12 +481,17 @@ fn program(dice: &mut Dice, groups: &[Group]) -> String {
             parts.push(format!("\"{}\": {}", group.name, quoted(&hosts)));
             continue;
         }
-        let mut sections = vec![format!("\"hosts\": {}", quoted(&hosts)), format!("\"children\": {}", quoted(&group.children))];
+        let mut sections =
+            vec![format!("\"hosts\": {}", quoted(&hosts)), format!("\"children\": {}", quoted(&group.children))];
         if !dice.once_in(3) {
-            let priority = priority(dice).map_or(String::new(), |priority| format!(", \"ansible_group_priority\": {priority}"));
+            let priority =
+                priority(dice).map_or(String::new(), |priority| format!(", \"ansible_group_priority\": {priority}"));
             let vars = json_vars(dice, 3);
             let own = format!("\"from\": \"{}\"{priority}", group.name);
-            sections.push(format!("\"vars\": {}", if vars == "{}" { format!("{{{own}}}") } else { vars.replacen('{', &format!("{{{own}, "), 1) }));
+            sections.push(format!(
+                "\"vars\": {}",
+                if vars == "{}" { format!("{{{own}}}") } else { vars.replacen('{', &format!("{{{own}, "), 1) }
+            ));
         }
         parts.push(format!("\"{}\": {{{}}}", group.name, sections.join(", ")));
     }

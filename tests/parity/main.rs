@@ -29,8 +29,10 @@ fn root() -> PathBuf {
 
 /// Copies of all folders of one kind, so that what must be executable is, whatever became of its mode.
 fn jobs(kind: &str, copies: &Path) -> Vec<Job> {
-    let mut names: Vec<String> =
-        fs::read_dir(root().join(kind)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(root().join(kind))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     let job = |name: String| {
         let folder = copies.join(kind).join(&name);
@@ -79,7 +81,13 @@ fn unmarked(value: &Value) -> Value {
 }
 
 /// Where two listings differ, one line each, and the names of what rempart masks.
-fn compare(path: &str, ansible: Option<&Value>, rempart: Option<&Value>, lines: &mut Vec<String>, masked: &mut Vec<String>) {
+fn compare(
+    path: &str,
+    ansible: Option<&Value>,
+    rempart: Option<&Value>,
+    lines: &mut Vec<String>,
+    masked: &mut Vec<String>,
+) {
     match (ansible, rempart) {
         (Some(Value::Object(one)), Some(Value::Object(other))) => {
             let mut keys: Vec<&String> = one.keys().chain(other.keys()).collect();
@@ -188,7 +196,11 @@ fn the_listings_are_those_of_the_command() {
     let copies = tempfile::tempdir().unwrap();
     let jobs: Vec<Job> = jobs("cases", copies.path())
         .into_iter()
-        .filter(|job| ["vars-of-the-current-folder", "folder-of-shapes", "several-inventories"].iter().any(|name| job.name.ends_with(name)))
+        .filter(|job| {
+            ["vars-of-the-current-folder", "folder-of-shapes", "several-inventories"]
+                .iter()
+                .any(|name| job.name.ends_with(name))
+        })
         .collect();
     assert_eq!(jobs.len(), 3);
     for (job, answer) in jobs.iter().zip(ansible.listings(&jobs)) {

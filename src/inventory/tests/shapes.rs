@@ -93,15 +93,18 @@ fn passwords_of_every_shape_are_secrets() {
 
 #[test]
 fn values_of_a_vault_are_refused_in_json_too() {
-    let told = as_file("hosts.json", "{\"all\": {\"vars\": {\"x\": {\"__ansible_vault\": \"$ANSIBLE_VAULT;1.1\"}}}}").unwrap_err();
+    let told = as_file("hosts.json", "{\"all\": {\"vars\": {\"x\": {\"__ansible_vault\": \"$ANSIBLE_VAULT;1.1\"}}}}")
+        .unwrap_err();
     assert_eq!(told[0].summary, "a value encrypted by ansible-vault");
-    let inventory = as_file("hosts.json", "{\"all\": {\"hosts\": {\"h\": {\"x\": {\"__ansible_unsafe\": \"{{ y }}\"}}}}}").unwrap();
+    let inventory =
+        as_file("hosts.json", "{\"all\": {\"hosts\": {\"h\": {\"x\": {\"__ansible_unsafe\": \"{{ y }}\"}}}}}").unwrap();
     assert_eq!(value(&inventory, "h", "x"), "\"{{ y }}\"");
 }
 
 #[test]
 fn all_faults_of_an_ini_file_are_told_together() {
-    let text = "a b\n[web servers]\nlost\n[web]\nc = d\n[web:vars]\nport\n[x:children]\nnone\n[y:vars]\n[web:kids]\n[z\n";
+    let text =
+        "a b\n[web servers]\nlost\n[web]\nc = d\n[web:vars]\nport\n[x:children]\nnone\n[y:vars]\n[web:kids]\n[z\n";
     let all = told(&as_file("hosts.ini", text).unwrap_err());
     assert_eq!(all.lines().count(), 8, "{all}");
 }
