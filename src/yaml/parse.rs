@@ -278,11 +278,9 @@ impl Builder<'_> {
             return match (name.as_str(), tag.suffix_in_namespace(tagged::YAML)) {
                 ("!secret", _) => Ok(Value::Tainted(Rendered::secret(Secret::new(at.to_string(), text)))),
                 ("!unsafe", _) if self.dialect == Dialect::Inventory => Ok(Value::Text(text.to_owned())),
-                (_, Some(kind)) => {
-                    tagged::scalar(&kind, text)
-                        .unwrap_or_else(|| Err(unknown_tag(tag, at)))
-                        .map_err(|told| if told.place.is_some() { told } else { told.at(at, "here") })
-                }
+                (_, Some(kind)) => tagged::scalar(&kind, text)
+                    .unwrap_or_else(|| Err(unknown_tag(tag, at)))
+                    .map_err(|told| if told.place.is_some() { told } else { told.at(at, "here") }),
                 _ => Err(unknown_tag(tag, at)),
             };
         }

@@ -421,8 +421,7 @@ fn ini(dice: &mut Dice, groups: &[Group]) -> String {
             for (name, value) in some(dice, &LINE, 3) {
                 let _ = write!(text, " {name}={value}");
             }
-            let end: &str = dice.one(&["\n", "\r\n", "  # c\n", "\n\n"]);
-            text.push_str(end);
+            text.push_str(dice.one::<&str>(&["\n", "\r\n", "  # c\n", "\n\n"]));
         }
         if !vars_first && dice.once_in(2) {
             let _ = writeln!(text, "[{}:vars]", group.name);
