@@ -257,7 +257,7 @@ pub fn write(dice: &mut Dice, folder: &Path) -> Vec<String> {
         }
     }
     variables(dice, &home, &names);
-    if dice.once_in(3) {
+    if !inside.is_empty() && dice.once_in(2) {
         // Of the current folder, where playbooks stand.
         variables(dice, folder, &names);
     }
