@@ -7,6 +7,7 @@
 mod recording;
 mod source;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -142,10 +143,19 @@ const HEAD: &str = "playbook: example\nhosts: servers\nphases:\n  preparation:\n
 /// What an example says, as files, and the command that must accept it.
 fn try_out(block: &Block) -> Option<(bool, String)> {
     let words: Vec<&str> = block.info.split_whitespace().collect();
+    let folder = project();
+    // An inventory in another shape: ` ```ini inventory `, ` ```sh inventory `.
+    if let [shape @ ("ini" | "sh"), "inventory"] = words.as_slice() {
+        let name = format!("example.{shape}");
+        write(&folder, &name, &block.text);
+        let mode = if *shape == "sh" { 0o755 } else { 0o644 };
+        std::fs::set_permissions(folder.path().join(&name), std::fs::Permissions::from_mode(mode))
+            .expect("it is there");
+        return Some(rempart(folder.path(), &["inventory", "-i", &name]));
+    }
     if words.first() != Some(&"yaml") {
         return None;
     }
-    let folder = project();
     let validate = ["validate", "playbooks/example.yaml", "-i", "inventories/hosts.yaml"];
     Some(match words.get(1) {
         Some(&"playbook") => {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 #[command(after_help = "Examples:
   rempart inventory -i inventories/demo.yaml
   rempart inventory -i inventories/demo.yaml --limit 'ollama:!proxy1'
+  rempart inventory -i web1,web2:2222,
   rempart inventory -i inventories/demo.yaml --json | jq ._meta.hostvars")]
 pub(super) struct Args {
     #[command(flatten)]

@@ -47,7 +47,7 @@ pub(super) struct Output {
 /// Which inventory.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Inventories {
-    /// Inventory file or folder, in Ansible's YAML shape; may be given several times
+    /// Inventory: file, program, folder or `host1,host2,`, as Ansible's; may be given several times
     #[arg(short, long = "inventory", value_name = "PATH", env = "REMPART_INVENTORY", help_heading = "Fleet")]
     pub inventory: Vec<PathBuf>,
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Diagnostic, Place};
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 /// The number of `all` in [`Draft::groups`].
 pub(super) const ALL: usize = 0;
@@ -105,6 +105,25 @@ impl Draft {
         }
     }
 
+    /// Puts a group under another as a file says, or tells why it cannot be there.
+    pub fn nest(&mut self, parent: usize, child: usize, place: &Place) {
+        match child {
+            ALL => self.faults.push(
+                Diagnostic::error("`all` cannot be under another group")
+                    .at(place, "here")
+                    .because("`all` holds every group, so this would be a circle")
+                    .fix("remove it; its variables belong to `all` itself"),
+            ),
+            UNGROUPED if parent != ALL => self.faults.push(
+                Diagnostic::error("`ungrouped` cannot be under another group")
+                    .at(place, "here")
+                    .because("it holds the hosts that are in no group; under one, Ansible would lose them")
+                    .fix("make a group of your own for these hosts"),
+            ),
+            _ => self.child(parent, child, Some(place)),
+        }
+    }
+
     /// The number of a host, made where it is new, and put into a group; and whether it is new.
     pub fn host(&mut self, name: &str, place: &Place, group: usize) -> (usize, bool) {
         let (at, new) = match self.host_index.get(name) {
@@ -131,6 +150,43 @@ impl Draft {
         self.given <= MAX_GIVEN
     }
 
+    /// Puts the hosts of one entry into a group, each with these settings. The port counts where a host is new.
+    pub fn add_hosts(&mut self, names: Vec<String>, port: Option<u64>, place: &Place, group: usize, vars: &[Setting]) {
+        if !self.has_room(names.len(), vars.len()) {
+            return self.faults.push(
+                Diagnostic::error("an inventory that is too large")
+                    .at(place, format!("{} hosts with {} variables each", names.len(), vars.len()))
+                    .fix("make the range smaller, or give its variables to a group"),
+            );
+        }
+        let port = port.and_then(|port| i64::try_from(port).ok()).map(|port| Setting {
+            name: "ansible_port".into(),
+            node: Arc::new(Node::new(place.clone(), Value::Int(port))),
+        });
+        for name in names {
+            let (at, new) = self.host(&name, place, group);
+            if new {
+                self.hosts[at].settings.extend(port.clone());
+            }
+            self.give_host(at, vars.iter().cloned());
+        }
+    }
+
+    /// Whether a group of this name is there.
+    pub fn has_group(&self, name: &str) -> Option<usize> {
+        self.group_index.get(name).copied()
+    }
+
+    /// Gives a host its settings. Where a group has the same name, Ansible gives them to the group, and so does this;
+    /// that two things have one name is told by whoever looks the draft over.
+    pub fn give_host(&mut self, host: usize, settings: impl IntoIterator<Item = Setting>) {
+        match self.has_group(&self.hosts[host].name) {
+            Some(group) => self.groups[group].settings.extend(settings),
+            None => self.hosts[host].settings.extend(settings),
+        }
+    }
+
+    /// Whether a host of this name is there.
     pub fn has_host(&self, name: &str) -> Option<usize> {
         self.host_index.get(name).copied()
     }
@@ -148,19 +204,24 @@ impl Draft {
                 self.child(ALL, at, None);
             }
         }
-        let mut stray = HashSet::new();
+        let mut strays = HashSet::new();
         for at in 0..self.hosts.len() {
-            let host = &mut self.hosts[at];
-            if host.groups.iter().any(|group| *group > UNGROUPED) {
-                if host.groups.contains(&UNGROUPED) {
-                    host.groups.retain(|group| *group != UNGROUPED);
-                    stray.insert(at);
+            let groups = &mut self.hosts[at].groups;
+            if groups.iter().any(|group| *group > UNGROUPED) {
+                if groups.contains(&UNGROUPED) {
+                    groups.retain(|group| *group != UNGROUPED);
+                    strays.insert(at);
                 }
+            } else if let Some(group) = self.group_index.get(self.hosts[at].name.as_str()).copied()
+                && !self.hosts[at].groups.contains(&UNGROUPED)
+            {
+                // Ansible looks the name up among the groups first, and finds the one that is called so.
+                self.child(UNGROUPED, group, None);
             } else if self.groups[UNGROUPED].known_hosts.insert(at) {
-                host.groups.push(UNGROUPED);
+                self.hosts[at].groups.push(UNGROUPED);
                 self.groups[UNGROUPED].hosts.push(at);
             }
         }
-        self.groups[UNGROUPED].hosts.retain(|at| !stray.contains(at));
+        self.groups[UNGROUPED].hosts.retain(|at| !strays.contains(at));
     }
 }

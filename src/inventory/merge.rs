@@ -211,7 +211,7 @@ fn circles(draft: &Draft, parents: &[Vec<usize>], waiting: &[usize]) -> Vec<Diag
         let names: Vec<&str> = circle.iter().map(|at| &*draft.groups[*at].name).collect();
         let mut fault = Diagnostic::error("groups in a circle")
             .because(format!("each is under the one before: {}", names.join(" -> ")))
-            .fix("remove one of them from the `children:` of the group above it");
+            .fix("remove one of them from the children of the group above it");
         for pair in circle.windows(2) {
             let edge = draft.groups[pair[0]].children.iter().find(|(child, _)| *child == pair[1]);
             let Some((_, Some(place))) = edge else { continue };

@@ -3,8 +3,8 @@
 //! Must not know playbooks, templates or how a connection is made; it says only where one would lead ([`target`]).
 //! It prints nothing and asks nobody: loading collects every fault and every warning.
 //!
-//! In reading order: `sources` finds the files and their [`Format`]; a `shape_*` reads one into `draft`; `vars_files`
-//! reads what stands beside them; `settings` marks what is secret; `merge` says who wins; `pattern` selects;
+//! In reading order: `sources` finds the files and the shape of each; a `shape_*` reads one into `draft` (`words` and
+//! `literal` cut and read the lines of INI, `program` runs what prints JSON); `vars_files` reads what stands beside them; `settings` marks what is secret; `merge` says who wins; `pattern` selects;
 //! `known`, `connection` and `ssh_args` turn connection variables into a target; `listing` is the shape of
 //! `ansible-inventory --list`.
 
@@ -12,26 +12,30 @@ mod connection;
 mod draft;
 mod known;
 mod listing;
+mod literal;
 mod merge;
 mod names;
 pub mod pattern;
+mod program;
 mod range;
 mod settings;
+mod shape_ini;
+mod shape_script;
 mod shape_yaml;
 mod sources;
 mod ssh_args;
 mod vars_files;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use connection::{Lookup, Overrides, raw, target};
-pub use sources::{Format, format};
 
 use crate::model::{Diagnostic, HostName, Place, Source};
 use crate::yaml::{self, Dialect, Entry, Node, Value};
@@ -135,14 +139,31 @@ impl fmt::Display for Level {
     }
 }
 
-/// Loads one inventory out of all sources: files, or folders of files. Later ones win.
+/// Loads one inventory out of all sources: files, folders of files, or lists of hosts with commas. Later ones win.
+///
+/// `group_vars` and `host_vars` of the current folder win over those beside the sources, as they do for Ansible, which
+/// finds them beside the playbook.
 ///
 /// # Errors
 /// Everything that is wrong with any of them, each with its place.
 pub fn load(paths: &[PathBuf]) -> Result<Inventory, Vec<Diagnostic>> {
     let mut draft = draft::Draft::new();
-    let folders = sources::read_all(paths, &mut draft);
-    let beside: Vec<_> = folders.iter().map(|folder| vars_files::read(folder, &mut draft)).collect();
+    let mut folders = sources::read_all(paths, &mut draft);
+    let here = PathBuf::new();
+    let same = |folder: &PathBuf| {
+        let whole =
+            |path: &Path| std::fs::canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path });
+        matches!((whole(folder), whole(&here)), (Ok(one), Ok(other)) if one == other)
+    };
+    let own = folders.iter().any(same);
+    folders.retain(|folder| !same(folder));
+    folders.push(here);
+    let last = folders.len() - 1;
+    let beside: Vec<_> = folders
+        .iter()
+        .enumerate()
+        .map(|(at, folder)| vars_files::read(folder, at == last && !own, &mut draft))
+        .collect();
     let faults = std::mem::take(&mut draft.faults);
     draft.reconcile();
     look_over(&mut draft, &beside);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::draft::Setting;
+use super::draft::{Draft, Setting};
 use crate::model::{Diagnostic, Place};
 use crate::secret::Rendered;
 use crate::yaml::{Entry, Node, Value};
@@ -21,6 +21,30 @@ pub(super) fn setting(name: &str, node: Node, faults: &mut Vec<Diagnostic>) -> S
     Setting { name: name.into(), node: Arc::new(node) }
 }
 
+/// Gives a group one variable; `ansible_group_priority` is none, but says how strong the group is.
+pub(super) fn give_group(draft: &mut Draft, group: usize, name: &str, node: Node) {
+    if name != "ansible_group_priority" {
+        let setting = setting(name, node, &mut draft.faults);
+        return draft.groups[group].settings.push(setting);
+    }
+    let priority = match &node.value {
+        Value::Int(priority) => Some(*priority),
+        Value::Bool(priority) => Some(i64::from(*priority)),
+        // As Python cuts it.
+        Value::Float(priority) if priority.is_finite() => Some(priority.trunc() as i64),
+        Value::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match priority {
+        Some(priority) => draft.groups[group].priority = priority,
+        None => draft.faults.push(
+            Diagnostic::error("a priority must be a whole number")
+                .at(&node.place, format!("this is {}", node.shape()))
+                .fix("write a number; the group with the higher one wins"),
+        ),
+    }
+}
+
 /// Whether the value of a connection variable is a secret because of its name.
 pub(super) fn is_password(name: &str) -> bool {
     name.strip_prefix("ansible_").is_some_and(|rest| {
@@ -34,6 +58,20 @@ pub(super) fn is_password(name: &str) -> bool {
 fn mark(path: &str, key: &str, node: Node, faults: &mut Vec<Diagnostic>) -> Node {
     let Node { place, value } = node;
     let value = match value {
+        // How Ansible's JSON marks what is no template, and what its vault encrypted.
+        Value::Map(mut entries) if entries.len() == 1 && entries[0].key == "__ansible_unsafe" => {
+            let inner = entries.remove(0).node;
+            return mark(path, key, Node { place, ..inner }, faults);
+        }
+        Value::Map(entries) if entries.len() == 1 && entries[0].key == "__ansible_vault" => {
+            faults.push(
+                Diagnostic::error("a value encrypted by ansible-vault")
+                    .at(&hidden(&place), "")
+                    .because("ansible-vault values are not read")
+                    .fix("put the value into rempart's secret store, or give it as plain text tagged !secret"),
+            );
+            Value::Null
+        }
         Value::Tainted(text) => Value::Tainted(Rendered::secret(text.to_secret(path))),
         value if is_password(key) || matches!(path, "rempart.become_password" | "rempart.password") => {
             password(path, value, &place, faults)

@@ -5,39 +5,42 @@
 
 use std::sync::Arc;
 
-use super::draft::{ALL, Draft};
-use super::{names, range, settings};
+use super::draft::Draft;
+use super::{names, settings};
 use crate::model::{Diagnostic, Place, Source, did_you_mean};
-use crate::yaml::{self, Dialect, Entry, Node, Value};
+use crate::yaml::{self, Entry, Node, Value};
 
 const SECTIONS: [&str; 3] = ["children", "hosts", "vars"];
 
-/// Reads one file into the draft.
-pub(super) fn read(source: &Arc<Source>, draft: &mut Draft) {
-    if source.text.starts_with("$ANSIBLE_VAULT") {
-        return draft.faults.push(vaulted(source));
+/// Says more about a file that is no YAML than its parser can.
+pub(super) fn explain(mut fault: Diagnostic) -> Diagnostic {
+    if fault.fix.is_none() {
+        fault.fix = lone_word(&fault);
     }
-    let root = match yaml::parse(source, Dialect::Inventory) {
-        Ok(root) => root,
-        Err(mut fault) => {
-            if fault.fix.is_none() {
-                fault.fix = lone_word(&fault);
-            }
-            return draft.faults.push(fault);
-        }
-    };
+    if fault.fix.is_none() && fault.detail.as_ref().is_some_and(|why| why.contains("mapping values are not allowed")) {
+        let fix = "indent this line like the one above it, if that has a value; or quote a value that holds `: `";
+        fault.fix = Some(fix.into());
+    }
+    fault
+}
+
+/// Reads one file's tree into the draft.
+pub(super) fn read(root: Node, draft: &mut Draft) {
     match root.value {
-        Value::Null => draft.warnings.push(
-            Diagnostic::warning("an empty inventory file")
-                .at(&Place::outside(&source.path), "")
-                .fix("add hosts, such as:\nall:\n  hosts:\n    web1:\n      ansible_host: 192.0.2.10"),
-        ),
         Value::Map(groups) => {
             if let Some(plugin) = groups.iter().find(|entry| entry.key == "plugin") {
                 return draft.faults.push(
                     Diagnostic::error("the configuration of an inventory plugin")
                         .at(&plugin.place, "Ansible would run a plugin here")
                         .fix("let Ansible write the hosts down: ansible-inventory -i FILE --list --yaml --export > hosts.yml"),
+                );
+            }
+            if let Some(meta) = groups.iter().find(|entry| entry.key == "_meta") {
+                return draft.faults.push(
+                    Diagnostic::error("what a program prints, in a file")
+                        .at(&meta.place, "only the output of an inventory program has `_meta`")
+                        .because("a file has maps where a program's output has lists: {\"hosts\": {\"web1\": {}}}")
+                        .fix("let a program print it: `#!/bin/sh` and `cat` in a file that may be executed"),
                 );
             }
             for entry in groups {
@@ -73,6 +76,9 @@ fn group(entry: Entry, parent: Option<usize>, draft: &mut Draft) {
     if SECTIONS.contains(&name.as_str()) {
         return draft.faults.push(misplaced(&name, &place, parent.is_none()));
     }
+    if let Some(told) = not_text("group", &name, &place) {
+        return draft.faults.push(told);
+    }
     if let Some(why) = names::refuse_group(&name) {
         return draft.faults.push(
             Diagnostic::error("a name that no group can have")
@@ -82,15 +88,8 @@ fn group(entry: Entry, parent: Option<usize>, draft: &mut Draft) {
         );
     }
     let at = draft.group(&name, Some(&place));
-    match parent {
-        Some(_) if at == ALL => draft.faults.push(
-            Diagnostic::error("`all` cannot be under another group")
-                .at(&place, "here")
-                .because("`all` holds every group, so this would be a circle")
-                .fix("remove it; its `vars` belong to a top-level `all:`"),
-        ),
-        Some(parent) => draft.child(parent, at, Some(&place)),
-        None => {}
+    if let Some(parent) = parent {
+        draft.nest(parent, at, &place);
     }
     let sections = match node.value {
         Value::Null => return,
@@ -233,22 +232,7 @@ fn vars(group: usize, section: Entry, draft: &mut Draft) {
         }
     };
     for entry in entries {
-        if entry.key == "ansible_group_priority" {
-            match entry.node.value {
-                Value::Int(priority) => draft.groups[group].priority = priority,
-                Value::Text(ref text) if text.trim().parse::<i64>().is_ok() => {
-                    draft.groups[group].priority = text.trim().parse().unwrap_or(1);
-                }
-                _ => draft.faults.push(
-                    Diagnostic::error("a priority must be a whole number")
-                        .at(&entry.node.place, format!("this is {}", entry.node.shape()))
-                        .fix("write a number; the group with the higher one wins"),
-                ),
-            }
-            continue;
-        }
-        let setting = settings::setting(&entry.key, entry.node, &mut draft.faults);
-        draft.groups[group].settings.push(setting);
+        settings::give_group(draft, group, &entry.key, entry.node);
     }
 }
 
@@ -258,21 +242,17 @@ fn host(entry: Entry, group: usize, draft: &mut Draft) {
         let fix = if key.contains(char::is_whitespace) {
             "one host on a line, each with a colon; variables go indented under it"
         } else {
-            "use letters, digits, `.`, `-` and `_`; a range is [01:50] or [a:f]; an address goes into ansible_host"
+            names::fix(&key, &why)
         };
         Diagnostic::error("a name that no host can have").at(&place, why).because(format!("{key:?}")).fix(fix)
     };
-    let (pattern, port) = names::split_port(&key);
-    let hosts = match range::expand(pattern) {
+    if let Some(told) = not_text("host", &key, &place) {
+        return draft.faults.push(told);
+    }
+    let (hosts, port) = match names::hosts(&key) {
         Ok(hosts) => hosts,
         Err(why) => return draft.faults.push(fail(why)),
     };
-    if let Some(why) = hosts.first().and_then(|name| names::refuse_host(name)) {
-        return draft.faults.push(fail(why));
-    }
-    if port.is_some_and(|port| port == 0 || port > 65535) {
-        return draft.faults.push(fail("the port is not between 1 and 65535".into()));
-    }
     let vars = match node.value {
         Value::Null => Vec::new(),
         Value::Map(entries) => settings::take(entries, &mut draft.faults),
@@ -287,28 +267,36 @@ fn host(entry: Entry, group: usize, draft: &mut Draft) {
             );
         }
     };
-    if !draft.has_room(hosts.len(), vars.len()) {
-        return draft.faults.push(
-            Diagnostic::error("an inventory that is too large")
-                .at(&place, format!("{} hosts with {} variables each", hosts.len(), vars.len()))
-                .fix("make the range smaller, or give its variables to a group"),
-        );
+    draft.add_hosts(hosts, port, &place, group, &vars);
+}
+
+// Ansible refuses a host or a group whose name is a number, a date or a truth value to YAML.
+fn not_text(what: &str, key: &str, place: &Place) -> Option<Diagnostic> {
+    let written = place.text().get(place.range()).unwrap_or("").trim();
+    if yaml::is_text_key(written) {
+        return None;
     }
-    for name in hosts {
-        let (at, new) = draft.host(&name, &place, group);
-        if let (Some(port), true) = (port, new) {
-            let node = Node::new(place.clone(), Value::Int(i64::try_from(port).unwrap_or(0)));
-            let setting = settings::setting("ansible_port", node, &mut draft.faults);
-            draft.hosts[at].settings.push(setting);
-        }
-        draft.hosts[at].settings.extend(vars.iter().cloned());
+    Some(
+        Diagnostic::error("a name that is no text")
+            .at(place, format!("YAML reads this as {}", kind_of(key)))
+            .fix(format!("put the name of the {what} in quotes: \"{written}\":")),
+    )
+}
+
+fn kind_of(key: &str) -> &'static str {
+    match key {
+        "true" | "false" => "a truth value",
+        "null" => "nothing",
+        _ if key.contains('-') && key.len() >= 10 => "a date",
+        _ => "a number",
     }
 }
 
 // YAML's own message for a word without its colon speaks of simple keys; this one names the word.
 fn lone_word(fault: &Diagnostic) -> Option<String> {
     let (place, _) = fault.place.as_ref()?;
-    let end = place.range().end.min(place.text().len());
+    let at = place.range().start.min(place.text().len());
+    let end = at + place.text().get(at..)?.find('\n').unwrap_or(place.text().len() - at);
     let lines = place.text().get(..end)?.lines().rev().take(3);
     let word = lines.map(str::trim).find(|line| {
         let bare = line.trim_start_matches("- ");

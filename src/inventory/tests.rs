@@ -1,3 +1,5 @@
+mod shapes;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -198,18 +200,6 @@ fn what_is_strange_but_no_fault_is_a_warning() {
         ["a variables file that is not read", "variables of an unknown group", "variables of an unknown host"];
     assert_eq!(all, expected);
     assert!(inventory.warnings().iter().all(|warning| warning.severity == Severity::Warning));
-}
-
-#[test]
-fn shapes_that_are_not_read_yet_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text, word) in [("hosts", "[web]\nweb1\n", "INI"), ("hosts.sh", "#!/bin/sh\n", "executable")] {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        let found = load(&[path]).unwrap_err();
-        assert!(found[0].detail.as_ref().unwrap().contains(word), "{found:?}");
-    }
-    assert_eq!(load(&[folder.path().join("missing.yml")]).unwrap_err()[0].summary, "cannot read a file");
 }
 
 #[test]

@@ -8,10 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::draft::{Draft, Setting};
-use super::shape_yaml::vaulted;
+use super::shape_yaml::{explain, vaulted};
 use super::{settings, sources};
 use crate::model::{Diagnostic, Place, did_you_mean};
-use crate::yaml::{self, Dialect, Node, Value};
+use crate::yaml::{self, Node, Value};
+
+/// How the warning about a file for nobody begins.
+const UNKNOWN: &str = "variables of an unknown";
 
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 
@@ -22,14 +25,22 @@ pub(super) struct Beside {
     pub hosts: HashMap<usize, Vec<Setting>>,
 }
 
-/// Reads what stands beside the inventory files in `folder`.
-pub(super) fn read(folder: &Path, draft: &mut Draft) -> Beside {
+/// Reads what stands beside the inventory files in `folder`. A `shared` folder may hold files for groups and hosts of
+/// other inventories, which is not told then.
+pub(super) fn read(folder: &Path, shared: bool, draft: &mut Draft) -> Beside {
+    let before = draft.warnings.len();
     let groups: Vec<String> = draft.groups.iter().map(|group| group.name.to_string()).collect();
     let hosts: Vec<String> = draft.hosts.iter().map(|host| host.name.clone()).collect();
-    Beside {
+    let beside = Beside {
         groups: read_kind(&folder.join("group_vars"), "group", &groups, draft),
         hosts: read_kind(&folder.join("host_vars"), "host", &hosts, draft),
+    };
+    if shared {
+        let mut fresh = draft.warnings.split_off(before);
+        fresh.retain(|told| !told.summary.starts_with(UNKNOWN));
+        draft.warnings.extend(fresh);
     }
+    beside
 }
 
 fn read_kind(folder: &Path, what: &str, known: &[String], draft: &mut Draft) -> HashMap<usize, Vec<Setting>> {
@@ -85,7 +96,7 @@ fn read_kind(folder: &Path, what: &str, known: &[String], draft: &mut Draft) -> 
     }
     for name in names.iter().filter(|name| !used.contains(name.as_str()) && belongs(name)) {
         let stem = ENDINGS[1..].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
-        let mut told = Diagnostic::warning(format!("variables of an unknown {what}"))
+        let mut told = Diagnostic::warning(format!("{UNKNOWN} {what}"))
             .at(&shown(&folder.join(name)), "")
             .because(format!("no {what} is called `{stem}`, so the file is not read"));
         told.fix = Some(match did_you_mean(stem, known.iter().map(String::as_str)) {
@@ -135,7 +146,7 @@ fn read_file(path: &Path, settings: &mut Vec<Setting>, draft: &mut Draft) {
         if source.text.starts_with("$ANSIBLE_VAULT") {
             return Err(vaulted(&source));
         }
-        yaml::parse(&source, Dialect::Inventory)
+        sources::tree(&source).map_err(explain)
     };
     match read() {
         Err(fault) => draft.faults.push(fault),

@@ -122,6 +122,11 @@ impl Node {
             Value::Null => Json::Null,
             Value::Bool(value) => Json::Bool(*value),
             Value::Int(value) => Json::from(*value),
+            // JSON has no infinity; Python writes these words without quotes, which no other reader takes.
+            Value::Float(value) if value.is_nan() => Json::from("NaN"),
+            Value::Float(value) if value.is_infinite() => {
+                Json::from(if *value > 0.0 { "Infinity" } else { "-Infinity" })
+            }
             Value::Float(value) => serde_json::Number::from_f64(*value).map_or(Json::Null, Json::Number),
             Value::Text(text) => Json::from(text.clone()),
             Value::Tainted(text) => Json::from(text.masked()),

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::scalar::{self, Dialect};
-use super::{Entry, Node, Value};
+use super::scalar::{self, Dialect, Refused};
+use super::{Entry, Node, Value, tagged};
 use crate::model::{Diagnostic, Place, Source};
 use crate::secret::{Rendered, Secret};
 
 /// Values a file may hold once its aliases are followed; past it the file is taken for a bomb.
 const MAX_VALUES: usize = 1_000_000;
 /// How deep lists and maps may stand in one another.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Parses one YAML document. An empty file is [`Value::Null`].
 ///
@@ -63,7 +63,7 @@ impl<'a> Events<'a> {
                 let place = Place::new(self.source, at, at + 1);
                 let mut told =
                     Diagnostic::error("this is not valid YAML").at(&place, "here").because(error.kind().to_string());
-                told.fix = syntax_fix(&self.source.text, at);
+                told.fix = syntax_fix(&self.source.text, at).or_else(|| kind_fix(told.detail.as_deref().unwrap_or("")));
                 Err(told)
             }
         }
@@ -95,6 +95,19 @@ fn syntax_fix(text: &str, at: usize) -> Option<String> {
         return Some("put quotes around a value that starts with {{".into());
     }
     None
+}
+
+// What the parser's own words are about.
+fn kind_fix(said: &str) -> Option<String> {
+    let fixes = [
+        (
+            "unknown anchor",
+            "write `&name` where the value stands first; or put quotes around text that begins with `*`",
+        ),
+        ("unclosed quote", "close the quote, on the same line if the text is not meant to go on"),
+        ("expected key", "begin this line in the same column as the lines of the same map above it"),
+    ];
+    fixes.iter().find(|(words, _)| said.contains(words)).map(|(_, fix)| (*fix).to_owned())
 }
 
 struct Builder<'a> {
@@ -132,7 +145,7 @@ impl Builder<'_> {
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(&text, style, tag.as_deref(), &at)?),
             Event::SequenceStart(_, anchor, tag) => {
-                self.no_tag(tag.as_deref(), &at)?;
+                let kind = self.collection(tag.as_deref(), &at)?;
                 let mut items = Vec::new();
                 loop {
                     let (event, span) = events.needed()?;
@@ -148,11 +161,11 @@ impl Builder<'_> {
                         at.range().end.max(last.place.range().end),
                     );
                 }
-                (anchor, Value::List(items))
+                (anchor, tagged::list(kind, items, &at)?)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.no_tag(tag.as_deref(), &at)?;
-                (anchor, Value::Map(self.map(events, depth)?))
+                let kind = self.collection(tag.as_deref(), &at)?;
+                (anchor, tagged::map(kind, self.map(events, depth)?, &at)?)
             }
             Event::Alias(anchor) => {
                 let Some((node, size)) = self.anchors.get(&anchor).cloned() else {
@@ -182,8 +195,17 @@ impl Builder<'_> {
                 break;
             }
             let key_place = place(self.source, &span);
-            let key = match event {
-                Event::Scalar(text, ..) => text.into_owned(),
+            let (key, merges_here) = match event {
+                Event::Scalar(text, style, anchor, tag) => {
+                    let merges_here =
+                        text == "<<" && (style == ScalarStyle::Plain || self.dialect == Dialect::Playbook);
+                    let key = self.key(text.into_owned(), style, tag.as_deref(), &key_place)?;
+                    if anchor != 0 {
+                        let node = Node::new(key_place.clone(), Value::Text(key.clone()));
+                        self.anchors.insert(anchor, (node, 1));
+                    }
+                    (key, merges_here)
+                }
                 _ => {
                     return Err(Diagnostic::error("a key must be plain text")
                         .at(&key_place, "here")
@@ -192,7 +214,7 @@ impl Builder<'_> {
             };
             let (event, span) = events.needed()?;
             let node = self.node(event, span, events, depth + 1)?;
-            if key == "<<" {
+            if merges_here {
                 merges.push(node);
                 continue;
             }
@@ -212,7 +234,9 @@ impl Builder<'_> {
             };
             for source in sources {
                 let Value::Map(more) = source.value else {
-                    return Err(Diagnostic::error("`<<` takes a map").at(&source.place, source.shape()));
+                    return Err(Diagnostic::error("`<<` takes a map")
+                        .at(&source.place, format!("this is {}", source.shape()))
+                        .fix("name a map by its anchor: `<<: *name`, with `&name` where it stands"));
                 };
                 for entry in more {
                     if !index.contains_key(&entry.key) {
@@ -225,42 +249,58 @@ impl Builder<'_> {
         Ok(entries)
     }
 
-    fn no_tag(&self, tag: Option<&Tag>, at: &Place) -> Result<(), Diagnostic> {
-        match tag {
-            Some(tag) if !tag.is_yaml_core_schema() => Err(unknown_tag(tag, at)),
-            _ => Ok(()),
+    // Which of YAML 1.1's collections a tag names. A playbook has lists and maps only.
+    fn collection(&self, tag: Option<&Tag>, at: &Place) -> Result<tagged::Collection, Diagnostic> {
+        let Some(tag) = tag else { return Ok(tagged::Collection::Plain) };
+        let kind = tag.suffix_in_namespace(tagged::YAML).and_then(|name| tagged::collection(&name));
+        match kind {
+            Some(kind) if self.dialect == Dialect::Inventory || kind == tagged::Collection::Plain => Ok(kind),
+            _ => Err(unknown_tag(tag, at)),
         }
+    }
+
+    // In an inventory `80:` and `yes:` are a number and a truth value, and stand in JSON as `"80"` and `"true"`.
+    fn key(&self, text: String, style: ScalarStyle, tag: Option<&Tag>, at: &Place) -> Result<String, Diagnostic> {
+        if self.dialect == Dialect::Playbook || style != ScalarStyle::Plain || matches!(text.as_str(), "<<" | "=") {
+            return Ok(text);
+        }
+        // Most keys are words, and need no second look.
+        if tag.is_none() && text.starts_with(|c: char| c.is_ascii_alphabetic() && !"nNtTfFyYoO".contains(c)) {
+            return Ok(text);
+        }
+        let value = self.scalar(&text, style, tag, at)?;
+        Ok(tagged::key(&value).unwrap_or(text))
     }
 
     fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Place) -> Result<Value, Diagnostic> {
         if let Some(tag) = tag {
             let name = tag.to_string();
-            return match name.as_str() {
-                "!secret" => Ok(Value::Tainted(Rendered::secret(Secret::new(at.to_string(), text)))),
-                "!unsafe" if self.dialect == Dialect::Inventory => Ok(Value::Text(text.to_owned())),
-                _ if tag.is_yaml_core_schema() && name.ends_with("str") => Ok(Value::Text(text.to_owned())),
-                _ if tag.is_yaml_core_schema() => {
-                    scalar::resolve(text, Dialect::Inventory).map_err(|why| Diagnostic::error(why).at(at, "here"))
-                }
+            return match (name.as_str(), tag.suffix_in_namespace(tagged::YAML)) {
+                ("!secret", _) => Ok(Value::Tainted(Rendered::secret(Secret::new(at.to_string(), text)))),
+                ("!unsafe", _) if self.dialect == Dialect::Inventory => Ok(Value::Text(text.to_owned())),
+                (_, Some(kind)) => tagged::scalar(&kind, text)
+                    .unwrap_or_else(|| Err(unknown_tag(tag, at)))
+                    .map_err(|told| if told.place.is_some() { told } else { told.at(at, "here") }),
                 _ => Err(unknown_tag(tag, at)),
             };
         }
         if style != ScalarStyle::Plain {
             return Ok(Value::Text(text.to_owned()));
         }
-        scalar::resolve(text, self.dialect).map_err(|fix| {
-            Diagnostic::error("a number with a leading zero")
-                .at(at, "octal for one reader, decimal for another")
-                .fix(fix)
-        })
+        scalar::resolve(text, self.dialect).map_err(|why| refused(why, at))
     }
 }
 
+fn refused(why: Refused, at: &Place) -> Diagnostic {
+    Diagnostic::error(why.summary).at(at, why.label).fix(why.fix)
+}
+
 fn unknown_tag(tag: &Tag, at: &Place) -> Diagnostic {
-    let hint = if tag.to_string() == "!vault" {
-        "ansible-vault values are not read: put the value in rempart's secret store, or tag it !secret"
-    } else {
-        "remove it; the one tag known here is !secret"
+    let name = tag.to_string();
+    let hint = match name.as_str() {
+        "!vault" => "ansible-vault values are not read: put the value in rempart's secret store, or tag it !secret",
+        "tag:yaml.org,2002:binary" => "write the text itself: bytes that are no text cannot be a value",
+        _ => "remove it; the one tag known here is !secret",
     };
-    Diagnostic::error("an unknown tag").at(at, tag.to_string()).fix(hint)
+    Diagnostic::error("an unknown tag").at(at, name.replace(tagged::YAML, "!!")).fix(hint)
 }

@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "no credentials in the environment" >&2
+exit 3

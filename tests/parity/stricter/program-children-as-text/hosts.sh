@@ -1,0 +1,2 @@
+#!/bin/sh
+echo '{"web": {"children": "db"}, "_meta": {"hostvars": {}}}'

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo '{"web": {"hosts": ["w1"]}, "ungrouped": {}, "_meta": {"hostvars": {}}}'
