@@ -265,7 +265,7 @@ mod tests {
         let (mut near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         far.set_nonblocking(true).unwrap();
-        let mut link = Link::new(Stream::Unix(near.try_clone().unwrap()), None).unwrap();
+        let mut link = Link::new(Stream::Unix(near.try_clone().unwrap()), None, Arc::default()).unwrap();
         link.stop_blocking(Some(Duration::from_secs(5)));
         while near.write(&[0; 4096]).is_ok() {}
         assert_eq!(link.keep_alive(), Ok(Some(Duration::from_millis(200))));
