@@ -36,7 +36,7 @@ const PLAYBOOK: &str = "rempart bootstrap";
 /// Bring a new host from its first account to the declared user, key and sudo, and prove it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart bootstrap web1 -i inventories/demo.yaml -k              # root@, the password is asked for
+  rempart bootstrap server1 -i inventories/demo.yaml -k           # root@, the password is asked for
   rempart bootstrap web1 --as debian --public-key ~/.ssh/ops.pub  # by key, and sudo
   rempart bootstrap web1 --as root@203.0.113.5:22 --password-file ./first-password
   rempart bootstrap web1 --yes --fingerprint SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU

@@ -15,10 +15,10 @@ use crate::transport::Standing;
 /// Show the keys of hosts, and remember them once you have compared the fingerprints
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart trust web1 -i inventories/demo.yaml
+  rempart trust server1 -i inventories/demo.yaml
   rempart trust 'new_servers' db1 -i inventories/prod.yaml
   rempart trust web1 --fingerprint SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
-  rempart trust web1 -i inventories/demo.yaml --replace    # after it was installed anew
+  rempart trust server1 -i inventories/demo.yaml --replace    # after it was installed anew
 
 Keys are written to the first known_hosts file that is read for the host. A key that has changed is shown beside the old
 one, and takes its place only with --replace. A host whose key is known is left as it is.")]

@@ -12,6 +12,10 @@ use crate::{commands, fenced, pages};
 /// What is not run here: a beginning of the line, and why.
 const NOT_RUN: &[(&str, &str)] = &[
     ("rempart lab ", "boots machines: tests/lab.rs, tests/real and tests/demo.rs do"),
+    (
+        "rempart bootstrap server1 -i inventories/demo.yaml -k",
+        "asks for a password at a terminal: tests/real/bootstrap.rs",
+    ),
     ("rempart trust ", "asks a person to compare fingerprints: tests/ssh.rs does, at a terminal of its own"),
     ("rempart apply --resume", "needs a run that a real host broke off: tests/real/faults.rs"),
     ("rempart man | man -l -", "a pager; tests/first_hour renders every page"),

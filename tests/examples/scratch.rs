@@ -37,6 +37,9 @@ phases:
     - sysctl: { name: net.ipv4.conf.all.log_martians, value: 1 }
 ";
 
+// Of a pair that nobody has the other half of.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBdXJ1jZsXcW6kQ0vGm0b8iZJr8vWyJm5l6Qn3a2Cw1d ops@control\n";
+
 impl Scratch {
     pub fn new() -> Self {
         let scratch = Self { folder: tempfile::tempdir().unwrap() };
@@ -50,6 +53,9 @@ impl Scratch {
             ("project/hosts.yml", FLEET),
             ("project/inventories/hosts.yaml", FLEET),
             ("project/inventories/prod.yaml", FLEET),
+            ("project/first-password", "only-for-the-example\n"),
+            (".ssh/id_ed25519.pub", KEY),
+            (".ssh/ops.pub", KEY),
         ] {
             scratch.write(name, text);
         }
