@@ -43,7 +43,7 @@ pub(super) fn recover(
                     "? {}: whether run {} left something half done cannot be told: {}\n",
                     visible(host.as_str()),
                     visible(run),
-                    visible(&why)
+                    visible(&why.to_string())
                 )),
             }
         }

@@ -9,7 +9,7 @@ use super::history::{no_such_run, state_folder, stopped};
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::{Ended, Stopped, commit, show};
-use crate::engine::{self, BackStep, Stop, WayBack, WriteLinks};
+use crate::engine::{self, BackStep, NoPast, Stop, WayBack, WriteLinks};
 use crate::history::{self, ApprovedChange, RunVerb};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, RunView, Screen};
@@ -102,7 +102,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let mut exit = Exit::Done;
     for (host, past) in looked {
         match past {
-            Err(_) => exit = exit.and(Exit::Failed),
+            Err(NoPast::Unreachable(_)) => exit = exit.and(Exit::Unreachable),
+            Err(NoPast::Untold(_)) => exit = exit.and(Exit::Failed),
             Ok(steps) if steps.iter().any(|step| matches!(step.way, WayBack::Changed { .. })) => refused.push(host),
             Ok(steps) => {
                 if steps.iter().any(|step| matches!(step.way, WayBack::Secret | WayBack::Never { .. })) {

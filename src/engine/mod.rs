@@ -38,7 +38,7 @@ pub use memory::{Healed, Holder, HostNote, PastLine, PastRun};
 pub use outcome::{Outcome, RunReport};
 pub use owned::{Remembered, changed_since, forget};
 pub use probe::{Probed, probe, probe_hosts};
-pub use rollback::{BackStep, Past, PastWork, WayBack, look_back, roll_back};
+pub use rollback::{BackStep, NoPast, Past, PastWork, WayBack, look_back, roll_back};
 pub use way_in::ways_in;
 
 use crate::plan::{FieldDelta, Shown};

@@ -79,8 +79,25 @@ pub enum WayBack {
     },
 }
 
+/// Why nobody knows what a host kept of a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPast {
+    /// There is no connection to it.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It does not tell.
+    #[error("{0}")]
+    Untold(String),
+}
+
+impl From<&str> for NoPast {
+    fn from(why: &str) -> Self {
+        Self::Untold(why.to_owned())
+    }
+}
+
 /// What a host kept of a run, latest step first.
-pub type PastWork = Result<Vec<BackStep>, String>;
+pub type PastWork = Result<Vec<BackStep>, NoPast>;
 
 /// Asks these hosts what they kept of a run, and judges what of it can be put back. Changes nothing.
 ///
@@ -97,16 +114,17 @@ pub async fn look_back(
         let mut script = ProbeScript::default();
         script.section(SECTION, commands.clone());
         let question = script.finish(&nonce(), TIMEOUT);
-        let output = links.ask(host, &question.script).map_err(|error| error.to_string())?;
-        let answer = Answer::read(&question, &output).map_err(|ProbeError(why)| why)?;
-        let section = answer.section(SECTION).map_err(|ProbeError(why)| why)?;
+        let output = links.ask(host, &question.script).map_err(|error| NoPast::Unreachable(error.to_string()))?;
+        let untold = |ProbeError(why)| NoPast::Untold(why);
+        let answer = Answer::read(&question, &output).map_err(untold)?;
+        let section = answer.section(SECTION).map_err(untold)?;
         if section.status != 0 {
-            return Err(format!("it did not tell what it keeps of the run: {}", section.complaint()));
+            return Err(NoPast::Untold(format!("it did not tell what it keeps of the run: {}", section.complaint())));
         }
         read(&String::from_utf8_lossy(&section.stdout), force)
     })
     .await;
-    let died = || Err("the work on it died; this is a bug in rempart".to_owned());
+    let died = || Err("the work on it died; this is a bug in rempart".into());
     asked.into_iter().map(|(host, work)| (host, work.unwrap_or_else(died))).collect()
 }
 
@@ -485,9 +503,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_breaks_off_or_says_nothing_is_no_plan() {
-        assert!(read(TOLD.strip_suffix("end\n").unwrap(), false).unwrap_err().contains("broke off"));
-        assert!(read("missing\n", false).unwrap_err().contains("keeps nothing"));
-        assert!(read("busy\n", false).unwrap_err().contains("at work"));
+        assert!(read(TOLD.strip_suffix("end\n").unwrap(), false).unwrap_err().to_string().contains("broke off"));
+        assert!(read("missing\n", false).unwrap_err().to_string().contains("keeps nothing"));
+        assert!(read("busy\n", false).unwrap_err().to_string().contains("at work"));
         assert_eq!(read("end\n", false).unwrap(), []);
         let newer = "intent 1.0\nstep 1.0\ntitle x\ntouch spell /x\nopen spell /x\nend\n";
         assert!(matches!(ways(newer, true)[0].1, WayBack::Never { .. }));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::escape::visible;
 use super::words::count;
 use super::{Paint, RunView, Tone, run_json};
-use crate::engine::{BackStep, Checkpoint, PastWork, WayBack};
+use crate::engine::{BackStep, Checkpoint, NoPast, PastWork, WayBack};
 use crate::model::HostName;
 use crate::resource::Touch;
 use crate::transport::TransportError;
@@ -19,7 +19,9 @@ pub fn rollback(run: &str, work: &BTreeMap<HostName, PastWork>, paint: &Paint) -
     for (host, past) in work {
         text.push_str(&format!("\n{}\n", paint.tone(Tone::Bold, &visible(host.as_str()))));
         match past {
-            Err(why) => text.push_str(&format!("  {}\n", paint.tone(Tone::Bad, &format!("? {}", visible(why))))),
+            Err(why) => {
+                text.push_str(&format!("  {}\n", paint.tone(Tone::Bad, &format!("? {}", visible(&why.to_string())))))
+            }
             Ok(steps) if steps.is_empty() => text.push_str("  nothing was begun on it\n"),
             Ok(steps) => {
                 for step in steps {
@@ -89,7 +91,8 @@ pub fn rollback_json(run: &str, work: &BTreeMap<HostName, PastWork>, done: Optio
         .iter()
         .map(|(host, past)| match past {
             Ok(steps) => json!({ "host": host, "steps": steps }),
-            Err(why) => json!({ "host": host, "unknown": why }),
+            Err(NoPast::Unreachable(why)) => json!({ "host": host, "unreachable": why }),
+            Err(NoPast::Untold(why)) => json!({ "host": host, "unknown": why }),
         })
         .collect();
     let mut told = json!({ "format_version": "1.0", "kind": "rollback", "of": run, "hosts": hosts });
