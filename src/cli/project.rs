@@ -41,9 +41,13 @@ pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
     for set in &from.set {
         match set.split_once('=') {
             Some((name, value)) => faults.extend(inventory.with_set_vars(name, value).err()),
-            None => faults.push(
-                Diagnostic::error("--set takes NAME=VALUE").at(&Place::outside("--set"), "").because(set.clone()),
-            ),
+            // What follows the name may be a secret.
+            None => faults.push(Diagnostic::error("--set takes NAME=VALUE").at(&Place::outside("--set"), "").because(
+                format!(
+                    "`{}` has no `=`",
+                    set.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("")
+                ),
+            )),
         }
     }
     if faults.is_empty() { Ok(inventory) } else { Err(faults.into()) }

@@ -89,7 +89,7 @@ impl Native {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text, or a list of texts")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),

@@ -272,7 +272,13 @@ impl Inventory {
     /// # Errors
     /// The text is not valid YAML.
     pub fn with_set_vars(&mut self, name: &str, text: &str) -> Result<(), Diagnostic> {
-        let node = yaml::parse(&Source::new("--set", text), Dialect::Inventory)?;
+        // The text itself is not shown: it may be a secret.
+        let node = yaml::parse(&Source::new("--set", text), Dialect::Inventory).map_err(|_| {
+            Diagnostic::error("a value that YAML does not read")
+                .at(&Place::outside("--set"), "")
+                .because(format!("the value of `{name}`"))
+                .fix("put it in quotes inside of the shell's: -e 'NAME=\"a: text\"'")
+        })?;
         let mut faults = Vec::new();
         let mut setting = settings::setting(name, node, &mut faults);
         setting.node = Arc::new(elsewhere(setting.node.as_ref().clone(), &Place::outside("--set")));

@@ -68,7 +68,7 @@ fn mark(path: &str, key: &str, node: Node, faults: &mut Vec<Diagnostic>) -> Node
                 Diagnostic::error("a value encrypted by ansible-vault")
                     .at(&hidden(&place), "")
                     .because("ansible-vault values are not read")
-                    .fix("put the value into rempart's secret store, or give it as plain text tagged !secret"),
+                    .fix("give it as plain text tagged !secret, in a file that only you can read"),
             );
             Value::Null
         }

@@ -68,7 +68,7 @@ pub(super) fn vaulted(source: &Arc<Source>) -> Diagnostic {
     Diagnostic::error("a file encrypted by ansible-vault")
         .at(&Place::outside(&source.path), "")
         .because("ansible-vault files are not read")
-        .fix("decrypt it, put its secrets into rempart's secret store, and keep the rest in plain text")
+        .fix("decrypt it, and tag its secrets !secret, in a file that only you can read")
 }
 
 fn group(entry: Entry, parent: Option<usize>, draft: &mut Draft) {

@@ -40,7 +40,7 @@ pub struct Assert {
 
 /// One statement, or several.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true or false, or a list of those: an expression stands in {{ }}")]
 enum Statements {
     One(bool),
     All(Vec<bool>),

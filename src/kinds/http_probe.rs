@@ -64,7 +64,7 @@ pub struct HttpProbe {
 
 /// One status, or several.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a status such as 200, or a list of them")]
 enum Statuses {
     One(u16),
     Any(Vec<u16>),

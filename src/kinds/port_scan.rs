@@ -40,7 +40,7 @@ pub struct PortScan {
 
 /// Ports as text with ranges, or one by one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected ports as text such as `1-1024`, or a list of ports")]
 enum Ports {
     Text(String),
     List(Vec<u16>),

@@ -2,10 +2,30 @@
 
 use std::path::Path;
 
-use super::load::{Loader, suggestion};
+use super::load::Loader;
 use super::site::{Item, KEYWORDS, What, Words};
-use crate::model::{Diagnostic, Place};
+use crate::model::{Diagnostic, Place, did_you_mean};
 use crate::yaml::{Entry, Node, Value};
+
+/// The kind that does what a module of Ansible's does.
+fn ansible(module: &str) -> Option<&'static str> {
+    let short = module.strip_prefix("ansible.").and_then(|rest| rest.split_once('.')).map_or(module, |(_, name)| name);
+    Some(match short.strip_prefix("community.general.").unwrap_or(short) {
+        "apt" | "package" | "dnf" | "yum" => "package_apt",
+        "copy" => "file",
+        "lineinfile" | "blockinfile" => "line",
+        "service" | "systemd" | "systemd_service" => "systemd_unit",
+        "shell" | "raw" | "script" => "command",
+        "get_url" => "download",
+        "unarchive" => "archive",
+        "uri" => "http_probe",
+        "wait_for" => "port_scan",
+        "fail" => "assert",
+        "ufw" => "firewall_rule",
+        "deb822_repository" | "apt_key" => "apt_repository",
+        _ => return None,
+    })
+}
 
 /// Reads an item; faults go to the loader.
 pub(super) fn read(loader: &mut Loader, node: &Node, file: &Path) -> Option<Item> {
@@ -18,6 +38,11 @@ pub(super) fn read(loader: &mut Loader, node: &Node, file: &Path) -> Option<Item
         entries.iter().partition(|entry| KEYWORDS.contains(&entry.key.as_str()) && entry.key != "include");
     let words = self::words(loader, &words);
     let kinds = loader.kinds;
+    // A kind without anything below it: what follows was meant to stand there.
+    let hollow = whats
+        .iter()
+        .find(|entry| matches!(entry.node.value, Value::Null) && kinds.iter().any(|kind| kind.name == entry.key))
+        .map(|entry| entry.key.as_str());
     let mut known = Vec::new();
     for entry in whats {
         if entry.key == "include" || kinds.iter().any(|kind| kind.name == entry.key) {
@@ -31,7 +56,18 @@ pub(super) fn read(loader: &mut Loader, node: &Node, file: &Path) -> Option<Item
             "register" => "there is no `register`: facts are read before, and checks are kinds of their own".into(),
             "notify" => "use `restart_on` at the service: it restarts when the file is newer".into(),
             "loop" | "with_items" => "use `each: { NAME: EXPRESSION }`".into(),
-            key => suggestion(key, &names),
+            "name" => "leave it out: a resource is called by its kind and key".into(),
+            "become" | "become_user" => "leave it out: what changes a host runs as root".into(),
+            key => match (hollow, ansible(key)) {
+                (Some(kind), _) => format!("indent `{key}:` under `{kind}:`"),
+                (None, Some(kind)) => {
+                    format!("Ansible's `{key}` is `{kind}` here: `rempart kinds {kind}` shows its fields")
+                }
+                (None, None) => match did_you_mean(key, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`rempart kinds` lists the kinds".into(),
+                },
+            },
         });
         loader.faults.push(told);
     }

@@ -79,7 +79,51 @@ impl de::Error for Fault {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Fault::new("a value of the wrong type", format!("expected {expected}, found {found}"))
+        let wanted = wanted(&expected.to_string());
+        let mut fault = Fault::new("a value of the wrong type", format!("expected {wanted}, found {}", words(found)));
+        fault.fix = match (wanted.as_str(), found) {
+            ("a list", de::Unexpected::Str(text)) => Some(format!("write a list of one: [{text}]")),
+            ("true or false", de::Unexpected::Str(_)) => Some("write true or false, without quotes".into()),
+            ("text", de::Unexpected::Bool(_) | de::Unexpected::Float(_)) => Some("put it in quotes".into()),
+            _ => None,
+        };
+        fault
+    }
+
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let wanted = wanted(&expected.to_string());
+        Fault::new("a value out of bounds", format!("expected {wanted}, found {}", words(found)))
+    }
+}
+
+// serde's words for what Rust wants, in a reader's words.
+fn wanted(expected: &str) -> String {
+    match expected {
+        "a sequence" => "a list".into(),
+        "a boolean" => "true or false".into(),
+        "a string" => "text".into(),
+        "a map" => "keys and values".into(),
+        "u8" => "a number from 0 to 255".into(),
+        "u16" => "a number from 0 to 65535".into(),
+        "u32" | "u64" | "usize" => "a whole number of 0 or more".into(),
+        "i32" | "i64" => "a whole number".into(),
+        "f64" => "a number".into(),
+        other if other.starts_with("struct ") => "keys and values".into(),
+        other => other.into(),
+    }
+}
+
+fn words(found: de::Unexpected<'_>) -> String {
+    match found {
+        de::Unexpected::Bool(value) => format!("{value}"),
+        de::Unexpected::Unsigned(value) => format!("the number {value}"),
+        de::Unexpected::Signed(value) => format!("the number {value}"),
+        de::Unexpected::Float(value) => format!("the number {value}"),
+        de::Unexpected::Str(text) => format!("the text \"{text}\""),
+        de::Unexpected::Unit | de::Unexpected::Option => "nothing".into(),
+        de::Unexpected::Seq => "a list".into(),
+        de::Unexpected::Map => "keys and values".into(),
+        other => other.to_string(),
     }
 }
 
@@ -187,9 +231,25 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         .map_err(|fault| fault.at(place))
     }
 
+    // serde would also take a list, and give its values to the fields in the order of our source.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        if matches!(self.0.value, Value::Map(_)) {
+            return self.visit(visitor);
+        }
+        let mut fault =
+            Fault::new("a value of the wrong type", format!("expected keys and values, found {}", self.0.shape()));
+        fault.fix = fields.first().map(|first| format!("name each field: `{{ {first}: ... }}`"));
+        Err(fault.at(&self.0.place))
+    }
+
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        tuple_struct map identifier ignored_any
     }
 }
 
@@ -307,8 +367,12 @@ mod tests {
     fn wrong_types_and_missing_keys_have_places() {
         assert_eq!(
             check("path: [a]\n").unwrap_err(),
-            "p.yaml:1:7: a value of the wrong type: expected a string, found sequence"
+            "p.yaml:1:7: a value of the wrong type: expected text, found a list"
         );
         assert!(check("mode: \"1\"\n").unwrap_err().contains("`path` must be given"));
+        assert_eq!(
+            check("[/a, \"0644\"]\n").unwrap_err(),
+            "p.yaml:1:1: a value of the wrong type: expected keys and values, found a list; name each field: `{ path: ... }`"
+        );
     }
 }

@@ -298,7 +298,9 @@ fn refused(why: Refused, at: &Place) -> Diagnostic {
 fn unknown_tag(tag: &Tag, at: &Place) -> Diagnostic {
     let name = tag.to_string();
     let hint = match name.as_str() {
-        "!vault" => "ansible-vault values are not read: put the value in rempart's secret store, or tag it !secret",
+        "!vault" => {
+            "ansible-vault values are not read: give the value as plain text tagged !secret, in a file that only you can read"
+        }
         "tag:yaml.org,2002:binary" => "write the text itself: bytes that are no text cannot be a value",
         _ => "remove it; the one tag known here is !secret",
     };
