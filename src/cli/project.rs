@@ -58,6 +58,7 @@ impl Fleet {
     pub fn load(from: &Inventories, overrides: &Overrides, screen: &Arc<Screen>) -> Result<Fleet, Stopped> {
         let inventory = load_inventory(from)?;
         let mut warnings: Vec<Diagnostic> = inventory.warnings().to_vec();
+        warnings.extend(hidden_by_builtins(&inventory));
         let mut targets = BTreeMap::new();
         let mut faults = HashMap::new();
         let in_lab = lab_addresses()?;
@@ -126,6 +127,20 @@ fn once(warnings: Vec<Diagnostic>) -> Vec<Diagnostic> {
                 warning.detail = Some(format!("{detail}{places} the same"));
             }
             warning
+        })
+        .collect()
+}
+
+// Variables that no template sees, since their names mean something else there; each told once.
+fn hidden_by_builtins(inventory: &Inventory) -> Vec<Diagnostic> {
+    let of = |name: &str| inventory.hosts().iter().find_map(|host| host.vars.get(name));
+    let hidden = playbook::BUILTINS.iter().filter_map(|(name, means)| Some((name, means, of(name)?)));
+    hidden
+        .map(|(name, means, var)| {
+            Diagnostic::warning("a variable that no template sees")
+                .at(&var.node.place, format!("`{name}` means something else there"))
+                .because(*means)
+                .fix("give it another name")
         })
         .collect()
 }

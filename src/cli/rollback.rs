@@ -115,11 +115,19 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     if !refused.is_empty() {
         let names: Vec<String> = refused.iter().map(ToString::to_string).collect();
-        return Err(Stopped::refused(
-            Diagnostic::error("something was changed since, so nothing was put back")
+        let back = past.follower(&number).filter(|run| run.start.as_ref().is_some_and(|s| s.verb == RunVerb::Rollback));
+        return Err(Stopped::refused(match back {
+            Some(run) => Diagnostic::error("that run was taken back before, so nothing was put back")
+                .because(format!(
+                    "run {} did it; what differs on {} came by it, or since",
+                    run.number,
+                    names.join(", ")
+                ))
+                .fix(format!("look at `rempart history show {}`; --force puts back all the same", run.number)),
+            None => Diagnostic::error("something was changed since, so nothing was put back")
                 .because(format!("on {}", names.join(", ")))
                 .fix("look at it; then --host for the other hosts, or --force to put back all the same"),
-        ));
+        }));
     }
     let doing = |step: &&BackStep| matches!(step.way, WayBack::Restore { .. });
     if work.values().flatten().filter(doing).count() == 0 {
