@@ -312,7 +312,8 @@ fn root(scene: &Scene<'_>, tell: &mut Tell<'_>) {
         let found = Found::Closed("the package sudo would be removed".into(), "keep it, or log in as root");
         return tell(Part::Sudo, found, Some(origin.clone()));
     }
-    let file = foreseen.file(|path| path.starts_with("/etc/sudo")).map(|(_, file)| file.origin.clone());
+    // sudo lists what it makes of all files together, and not which of them a line is from.
+    let file = foreseen.sole_file(|path| path.starts_with("/etc/sudo")).map(|(_, file)| file.origin.clone());
     let origin = file.or_else(|| scene.account_origin());
     if let Some((path, _)) = foreseen.hidden().find(|(path, _)| path.starts_with("/etc/sudo")) {
         return tell(Part::Sudo, Found::Undecided(format!("{path} will hold a secret")), origin);
@@ -333,5 +334,8 @@ fn root(scene: &Scene<'_>, tell: &mut Tell<'_>) {
         }
         sudo::judge(&listing, &scene.login.user, scene.has_sudo_password)
     };
-    tell(Part::Sudo, judged(SUDO[1]).checked_by(&judged(SUDO[0])), origin);
+    let found = judged(SUDO[1]).checked_by(&judged(SUDO[0]));
+    // What stays open may do so by a line that was there before.
+    let origin = origin.filter(|_| !matches!(found, Found::Open(_)));
+    tell(Part::Sudo, found, origin);
 }

@@ -234,6 +234,12 @@ impl Foreseen {
         self.files.iter().find(|(path, _)| fits(path))
     }
 
+    /// The same where there is but one of them.
+    pub fn sole_file(&self, fits: impl Fn(&str) -> bool) -> Option<(&String, &ForeseenFile)> {
+        let mut fitting = self.files.iter().filter(|(path, _)| fits(path));
+        fitting.next().filter(|_| fitting.next().is_none())
+    }
+
     /// A file that will stand there, or go; passed over where no login depends on it.
     pub fn put_file(&mut self, file: &ManagedFile, is_gone: bool) {
         if !is_way_in(&file.path) {

@@ -73,7 +73,8 @@ fn cases() -> Vec<Case> {
         case("nothing", "playbook.yaml", "", "playbook.yaml", &[]),
         case("a comment alone", "playbook.yaml", "# nothing here\n", "playbook.yaml", &[]),
         case("a list", "playbook.yaml", "- 1\n- 2\n", "playbook.yaml:1:1", &["this is a list"]),
-        case("a word", "inventory.yaml", "hello\n", "inventory.yaml:1:1", &[]),
+        // One word alone is a host to Ansible, whatever the file is called.
+        case("two words", "inventory.yaml", "hello you\n", "inventory.yaml:1", &[]),
         case("a leading zero", "playbook.yaml", playbook("- file: { path: /x, content: a, mode: 0644 }"), "playbook.yaml:5:43", &["0644"]),
         // Bytes
         case("binary junk", "playbook.yaml", junk(), "playbook.yaml", &["UTF-8"]),
@@ -86,7 +87,7 @@ fn cases() -> Vec<Case> {
         items("an unknown field", "- file: { path: /x, contents: a }", "playbook.yaml:5:25", &["did you mean `content`?"]),
         items("two kinds", "- file: { path: /x, content: a }\n  directory: { path: /y }", "playbook.yaml:6:7", &[]),
         items("a missing field", "- file: { content: a }", "playbook.yaml:5:", &["path"]),
-        items("a wrong type", "- file: { path: [1], content: a }", "playbook.yaml:5:21", &["expected a string"]),
+        items("a wrong type", "- file: { path: [1], content: a }", "playbook.yaml:5:21", &["expected text"]),
         items("a relative path", "- file: { path: etc/x, content: a }", "playbook.yaml:5:21", &["absolute"]),
         items("an undefined variable", "- file: { path: /x, content: \"{{ nope }}\" }", "playbook.yaml:5:38", &["`nope` is not defined"]),
         items("a broken expression", "- file: { path: /x, content: \"{{ 1 + }}\" }", "playbook.yaml:5:", &[]),
