@@ -10,7 +10,7 @@ use clap::Subcommand;
 use serde::Deserialize;
 
 use super::options::Inventories;
-use super::project::Fleet;
+use super::project::{self, Fleet};
 use super::{Ended, Stopped, show};
 use crate::inventory::Overrides;
 use crate::lab::{self, LabError, LabHost, LabSpec, LabStatus, Sudo};
@@ -255,10 +255,25 @@ fn inside(name: &str, host: Option<&str>, command: &[String]) -> Result<Command,
     Ok(inner)
 }
 
+/// Runs it to its end. An interrupt of the terminal reaches it as well, and it is waited for all the same: it may have work to
+/// end in good order, and a lab to be taken down after it.
+fn attended(mut command: Command) -> Result<std::process::ExitStatus, Stopped> {
+    let runtime = project::runtime()?;
+    let ended = runtime.block_on(async {
+        // Only who asks for interrupts outlives them.
+        let _interrupts = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+        tokio::task::spawn_blocking(move || command.status()).await
+    });
+    let failed = |why: String| Stopped::failed(Diagnostic::error("the command could not be run").because(why));
+    match ended {
+        Ok(Ok(status)) => Ok(status),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
 fn run_inside(name: &str, host: Option<&str>, command: &[String]) -> Ended {
-    let status = inside(name, host, command)?.status().map_err(|error| {
-        Stopped::failed(Diagnostic::error("the command could not be run").because(format!("{}: {error}", command[0])))
-    })?;
+    let status = attended(inside(name, host, command)?)?;
     // The command's own code is the answer; it may be any number, so it leaves by the shortest way.
     match status.code() {
         Some(0) => Ok(Exit::Done),
@@ -306,9 +321,7 @@ fn test_steps(args: &TestArgs, name: &str, screen: &Arc<Screen>) -> Ended {
             command.extend(["--limit".to_owned(), limit.clone()]);
         }
         command.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let status = inside(name, None, &command)?.status().map_err(|error| {
-            Stopped::failed(Diagnostic::error("the command could not be run").because(error.to_string()))
-        })?;
+        let status = attended(inside(name, None, &command)?)?;
         if !status.success() {
             let code = status.code().map_or("a signal".to_owned(), |code| format!("exit code {code}"));
             return Err(Stopped::failed(
