@@ -258,12 +258,24 @@ fn host(entry: Entry, group: usize, draft: &mut Draft) {
         Value::Map(entries) => settings::take(entries, &mut draft.faults),
         value => {
             let node = Node::new(node.place, value);
+            // `name:value` is one text to YAML.
+            let glued = node.text().and_then(|text| text.split_once(':')).filter(|(name, _)| {
+                name.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            });
+            let fix = match glued {
+                _ if key.starts_with("ansible_") => {
+                    format!("`{key}` is a variable: indent it under the host that it is meant for")
+                }
+                Some((name, _)) => format!("write a blank after the colon: `{name}: ...`"),
+                None => {
+                    format!("write `{key}:` alone, and its variables indented under it, such as `ansible_host: ...`")
+                }
+            };
             return draft.faults.push(
                 Diagnostic::error("a host's variables must be a map")
                     .at(&node.place, format!("`{key}` is {}", node.shape()))
-                    .fix(format!(
-                        "write `{key}:` alone, and its variables indented under it, such as `ansible_host: ...`"
-                    )),
+                    .fix(fix),
             );
         }
     };
