@@ -34,15 +34,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
-    let mut hosts: Vec<HostName> = Vec::new();
-    for pattern in &args.hosts {
-        for host in fleet.limit(pattern)? {
-            if !hosts.contains(&host) {
-                hosts.push(host);
-            }
-        }
-    }
-    fleet.check_targets(&hosts)?;
+    let hosts = fleet.named(&args.hosts)?;
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let forks = args.connection.forks;
     let answers = project::runtime()?.block_on(engine::gather_facts(hosts.clone(), links, forks));

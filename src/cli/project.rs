@@ -89,6 +89,18 @@ impl Fleet {
         self.inventory.select(pattern, &place).map_err(Stopped::from)
     }
 
+    /// The hosts of several patterns given on the command line, each once, to all of which there is a way.
+    pub fn named(&self, patterns: &[String]) -> Result<Vec<HostName>, Stopped> {
+        let mut hosts = Vec::new();
+        for pattern in patterns {
+            hosts.extend(self.limit(pattern)?);
+        }
+        let mut seen = BTreeSet::new();
+        hosts.retain(|host| seen.insert(host.clone()));
+        self.check_targets(&hosts)?;
+        Ok(hosts)
+    }
+
     /// The hosts of `--limit`, if there is one.
     pub fn limits(&self, pattern: Option<&str>) -> Result<Option<BTreeSet<HostName>>, Stopped> {
         pattern.map(|pattern| Ok(self.limit(pattern)?.into_iter().collect())).transpose()

@@ -50,13 +50,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
-    let mut hosts: Vec<HostName> = Vec::new();
-    for pattern in &args.hosts {
-        hosts.extend(fleet.limit(pattern)?);
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    hosts.retain(|host| seen.insert(host.clone()));
-    fleet.check_targets(&hosts)?;
+    let hosts = fleet.named(&args.hosts)?;
     let ceremony = Ceremony { fingerprints: &args.fingerprint, yes: args.yes, replace: args.replace };
     let mut exit = Exit::Done;
     let mut told = Vec::new();

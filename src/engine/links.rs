@@ -354,23 +354,8 @@ mod tests {
 
     fn target() -> Target {
         Target {
-            name: HostName::new("h"),
-            address: "h".into(),
-            port: None,
-            user: None,
             candidates: ["admin@", "root@"].map(|way| Candidate::parse(way).unwrap()).into(),
-            identity_files: vec![],
-            password: None,
-            identities_only: false,
-            password_only: false,
-            escalate: Become::Sudo { password: None },
-            jump: None,
-            proxy_command: None,
-            known_hosts: vec![],
-            host_key_fingerprints: vec![],
-            ssh_config: None,
-            connect_timeout: Duration::from_secs(1),
-            retries: 3,
+            ..Target::bare("h", "h")
         }
     }
 

@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use super::super::host_keys::{Known, Standing};
 use super::super::route::Route;
 use super::*;
-use crate::model::HostName;
-use crate::transport::{Become, Target};
+use crate::transport::Target;
 
 const ED: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJjklMqTTmqOKuYQhZQHcDCLo0pE9ah7bw0lZQoYUfbd";
 const ED2: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIMkwYzLWVyXGGrEmpLjA7xA0cqPfKz8KZtEc1VT1Zv2l";
@@ -29,23 +28,11 @@ fn known(text: &str, address: &str, port: u16, pinned: &[&str]) -> Result<Known,
     fs::write(&file, text).unwrap();
     let pinned: Vec<String> = pinned.iter().map(|pin| (*pin).to_owned()).collect();
     let target = Target {
-        name: HostName::new("web"),
-        address: address.into(),
         port: Some(port),
-        user: None,
-        candidates: vec![],
-        identity_files: vec![],
-        password: None,
-        identities_only: false,
-        password_only: false,
-        escalate: Become::No,
-        jump: None,
-        proxy_command: None,
         known_hosts: vec![file],
         host_key_fingerprints: pinned,
         ssh_config: Some("".into()),
-        connect_timeout: std::time::Duration::from_secs(1),
-        retries: 0,
+        ..Target::bare("web", address)
     };
     Known::read(&Route::of(&target).unwrap())
 }

@@ -3,28 +3,9 @@
 use std::fs;
 
 use super::*;
-use crate::transport::Become;
 
 fn target(config: &Path) -> Target {
-    Target {
-        name: HostName::new("web"),
-        address: "web".into(),
-        port: None,
-        user: None,
-        identity_files: vec![],
-        candidates: vec![],
-        password: None,
-        identities_only: false,
-        password_only: false,
-        escalate: Become::No,
-        jump: None,
-        proxy_command: None,
-        known_hosts: vec![],
-        host_key_fingerprints: vec![],
-        ssh_config: Some(config.to_owned()),
-        connect_timeout: Duration::from_secs(10),
-        retries: 0,
-    }
+    Target { ssh_config: Some(config.to_owned()), ..Target::bare("web", "web") }
 }
 
 #[test]

@@ -48,6 +48,31 @@ pub struct Target {
     pub retries: u32,
 }
 
+impl Target {
+    /// One of which nothing is said but its address: the login user does everything itself, within ten seconds and one try.
+    pub fn bare(name: &str, address: impl Into<String>) -> Self {
+        Self {
+            name: HostName::new(name),
+            address: address.into(),
+            port: None,
+            user: None,
+            candidates: Vec::new(),
+            identity_files: Vec::new(),
+            password: None,
+            identities_only: false,
+            password_only: false,
+            escalate: Become::No,
+            jump: None,
+            proxy_command: None,
+            known_hosts: Vec::new(),
+            host_key_fingerprints: Vec::new(),
+            ssh_config: None,
+            connect_timeout: Duration::from_secs(10),
+            retries: 0,
+        }
+    }
+}
+
 /// How to become root on a host.
 #[derive(Clone, Debug)]
 pub enum Become {

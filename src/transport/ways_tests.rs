@@ -1,26 +1,14 @@
 use super::*;
-use crate::model::HostName;
 use crate::transport::{Become, Candidate};
 
 fn target(ways: &[&str]) -> Target {
     Target {
-        name: HostName::new("web"),
-        address: "192.0.2.1".into(),
-        port: None,
         user: Some("admin".into()),
         candidates: ways.iter().map(|way| Candidate::parse(way).unwrap()).collect(),
-        identity_files: vec![],
-        password: None,
-        identities_only: false,
-        password_only: false,
         escalate: Become::Sudo { password: None },
-        jump: None,
-        proxy_command: None,
         known_hosts: vec!["/dev/null".into()],
-        host_key_fingerprints: vec![],
         ssh_config: Some("".into()),
-        connect_timeout: std::time::Duration::from_secs(1),
-        retries: 0,
+        ..Target::bare("web", "192.0.2.1")
     }
 }
 

@@ -16,7 +16,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use rempart::model::HostName;
 use rempart::secret::Rendered;
 use rempart::transport::{
     Become, Output, ReadScript, Reader, SshTransport, Target, Transport, TransportError, WriteScript,
@@ -254,23 +253,14 @@ impl Sshd {
     /// How to log in here as `user` with the plain ed25519 key.
     pub fn target(&self, lab: &Lab, user: &str) -> Target {
         Target {
-            name: HostName::new("web"),
-            address: self.address.clone(),
             port: Some(self.port),
             user: Some(user.to_owned()),
             identity_files: vec![lab.keys.join("ed25519")],
-            candidates: vec![],
-            password: None,
-            identities_only: false,
-            password_only: false,
             escalate: Become::Sudo { password: None },
-            jump: None,
-            proxy_command: None,
             known_hosts: vec![self.folder.path().join("known")],
-            host_key_fingerprints: vec![],
             ssh_config: Some(PathBuf::new()),
             connect_timeout: Duration::from_secs(15),
-            retries: 0,
+            ..Target::bare("web", &self.address)
         }
     }
 
@@ -373,22 +363,11 @@ pub fn key_only(lab: &Lab, sshd: &Sshd, user: &str, key: &str) -> Target {
 
 pub fn nowhere(address: &str, port: u16) -> Target {
     Target {
-        name: HostName::new("gone"),
-        address: address.to_owned(),
         port: Some(port),
         user: Some("me".into()),
-        identity_files: vec![],
-        candidates: vec![],
-        password: None,
-        identities_only: false,
-        password_only: false,
-        escalate: Become::No,
-        jump: None,
-        proxy_command: None,
         known_hosts: vec!["/dev/null".into()],
-        host_key_fingerprints: vec![],
         ssh_config: Some("".into()),
         connect_timeout: Duration::from_secs(1),
-        retries: 0,
+        ..Target::bare("gone", address)
     }
 }
