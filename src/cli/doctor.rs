@@ -137,6 +137,9 @@ fn keys(project: &Defaults, targets: &[Target]) -> Finding {
         machine::Agent::Silent(why) => says.push(format!("the agent does not answer: {why}")),
         machine::Agent::Holds(number) => says.push(format!("the agent holds {number}")),
     }
+    if files.is_empty() {
+        says.push("no key file".to_owned());
+    }
     for file in &files {
         let how = if file.is_open { "" } else { ", behind a passphrase" };
         says.push(format!("{}{how}", file.path.display()));
