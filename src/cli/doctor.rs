@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::defaults::{self, Defaults};
+use super::defaults::Defaults;
 use super::history::state_folder;
 use super::options::Inventories;
-use super::project;
+use super::project::{self, Fleet};
 use super::{Ended, machine, show};
-use crate::inventory::{self, Overrides};
+use crate::inventory::Overrides;
 use crate::model::{Diagnostic, Exit, utc};
 use crate::report::{self, Finding, Screen, Standing};
 use crate::transport::Target;
@@ -104,9 +104,8 @@ fn inventory_files(from: &Inventories) -> OfInventory {
     };
     let hosts = inventory.hosts().len();
     let (mut targets, mut faults) = (Vec::new(), Vec::new());
-    for host in inventory.hosts() {
-        let lookup = defaults::weakest(inventory::raw(host), &from.project);
-        match inventory::target(host, &lookup, &Overrides::default(), &mut Vec::new()) {
+    for (_, way) in Fleet::unreached(inventory).ways(&Overrides::default(), &from.project, &mut Vec::new()) {
+        match way {
             Ok(target) => targets.push(target),
             Err(why) => faults.extend(why),
         }

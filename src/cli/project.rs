@@ -1,11 +1,12 @@
 //! Owns the way from files to a graph that can be asked about: inventory, playbooks, facts, selection.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fetch::{self, Expanded};
-use super::options::{Connection, Inventories, Selection};
+use super::options::{Connection, Inventories, OfProject, Selection};
 use super::{Stopped, defaults, show};
 use crate::engine::{Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
@@ -13,11 +14,14 @@ use crate::kinds;
 use crate::lab;
 use crate::model::{Diagnostic, HostName, Place, ResourceId, Source, did_you_mean};
 use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts};
-use crate::playbook::{self, Body, Play, Site};
+use crate::playbook::{self, Body, Outside, Play, Site};
 use crate::report::Screen;
 use crate::resource::Resource;
 use crate::transport::{Target, TransportError};
 use crate::yaml::Node;
+
+/// The way to a host, or why there is none.
+type Way = Result<Target, Vec<Diagnostic>>;
 
 /// The inventory with the way to each of its hosts.
 pub(super) struct Fleet {
@@ -59,28 +63,55 @@ impl Fleet {
         let inventory = load_inventory(from)?;
         let mut warnings: Vec<Diagnostic> = inventory.warnings().to_vec();
         warnings.extend(hidden_by_builtins(&inventory));
-        let mut targets = BTreeMap::new();
-        let mut faults = HashMap::new();
         let in_lab = lab_addresses()?;
-        for host in inventory.hosts() {
-            let lookup = defaults::weakest(inventory::raw(host), &from.project);
-            match inventory::target(host, &lookup, overrides, &mut warnings) {
+        let mut fleet = Fleet::unreached(inventory);
+        for (host, way) in fleet.ways(overrides, &from.project, &mut warnings) {
+            match way {
                 Ok(mut target) => {
-                    if let Some((address, port)) = in_lab.get(host.name.as_str()) {
+                    if let Some((address, port)) = in_lab.get(host.as_str()) {
                         target = target.by(0);
                         target.address = address.clone();
                         target.port = Some(*port);
                         target.jump = None;
                     }
-                    targets.insert(host.name.clone(), target);
+                    fleet.targets.insert(host, target);
                 }
                 Err(why) => {
-                    faults.insert(host.name.clone(), why);
+                    fleet.faults.insert(host, why);
                 }
             }
         }
         show::diagnostics(screen, &once(warnings));
-        Ok(Fleet { inventory, targets, faults })
+        Ok(fleet)
+    }
+
+    /// One to whose hosts no way is known yet.
+    pub fn unreached(inventory: Inventory) -> Fleet {
+        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new() }
+    }
+
+    /// The way to each host as its connection variables have it, templates in them rendered.
+    pub fn ways(
+        &self,
+        overrides: &Overrides,
+        project: &OfProject,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Vec<(HostName, Way)> {
+        let variables = OnceCell::new();
+        let mut ways = Vec::new();
+        for host in self.inventory.hosts() {
+            let raw = inventory::raw(host);
+            let rendered = |name: &str| match raw(name)? {
+                Ok(node) if playbook::holds_template(&node) => {
+                    let variables = variables.get_or_init(|| Outside::new(self));
+                    Some(variables.value(&host.name, name, &node))
+                }
+                node => Some(node),
+            };
+            let lookup = defaults::weakest(rendered, project);
+            ways.push((host.name.clone(), inventory::target(host, &lookup, overrides, warnings)));
+        }
+        ways
     }
 
     /// The hosts of a pattern given on the command line.
@@ -382,4 +413,46 @@ pub(super) fn nobody() -> Arc<Observer> {
 /// The overrides of a verb that has connection flags.
 pub(super) fn overrides(connection: &Connection) -> Result<Overrides, Stopped> {
     connection.overrides()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Become;
+
+    fn ways(hosts: &str) -> BTreeMap<String, Way> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hosts.yml");
+        let vars = "dom: example.org, hidden: !secret hunter2, who: ops, ansible_user: \"{{ who }}\"";
+        std::fs::write(&file, format!("all:\n  vars: {{ {vars} }}\n  hosts:\n{hosts}")).unwrap();
+        let fleet = Fleet::unreached(inventory::load(&[file]).unwrap());
+        let ways = fleet.ways(&Overrides::default(), &OfProject::default(), &mut Vec::new());
+        ways.into_iter().map(|(host, way)| (host.to_string(), way)).collect()
+    }
+
+    #[test]
+    fn connection_variables_may_be_templates_of_other_variables() {
+        let ways = ways(
+            "    a: { ansible_host: \"{{ inventory_hostname }}.{{ dom }}\", ansible_port: \"{{ 2000 + 22 }}\" }\n    \
+             b: { ansible_become_password: \"{{ hidden }}\", rempart: { host: \"10.0.0.{{ 3 + 3 }}\" } }\n",
+        );
+        let a = ways["a"].as_ref().unwrap();
+        assert_eq!((a.address.as_str(), a.port, a.user.as_deref()), ("a.example.org", Some(2022), Some("ops")));
+        let b = ways["b"].as_ref().unwrap();
+        assert_eq!(b.address, "10.0.0.6");
+        let Become::Sudo { password: Some(password) } = &b.escalate else { panic!("{:?}", b.escalate) };
+        assert_eq!(password.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn what_is_not_known_before_connecting_is_no_way_and_neither_is_what_no_address_can_be() {
+        let ways = ways(
+            "    a: { ansible_host: \"{{ address }}\" }\n    b: { ansible_host: \"{{ facts.os }}\" }\n    \
+             c: { ansible_host: \"{{ ansible_host }}\" }\n    d: { ansible_host: \"{{ 'a b' }}\" }\n    \
+             e: { ansible_host: \"-oProxyCommand={{ dom }}\" }\n    f: { ansible_host: \"{{ hidden }}\" }\n",
+        );
+        for (host, way) in ways {
+            assert!(way.is_err(), "{host}: {way:?}");
+        }
+    }
 }

@@ -61,7 +61,8 @@ impl Root {
     /// All names that are known here.
     pub fn names(&self) -> Vec<String> {
         let locals = self.locals.iter().map(|(name, _)| name.clone());
-        locals.chain(self.scope.names()).chain(BUILTINS.iter().map(|(name, _)| (*name).to_owned())).collect()
+        let builtins = BUILTINS.iter().map(|(name, _)| *name).filter(|name| self.scope.has_builtin(name));
+        locals.chain(self.scope.names()).chain(builtins.map(str::to_owned)).collect()
     }
 
     /// The value of a name.

@@ -19,9 +19,11 @@ use crate::yaml::{Entry, Node, Value};
 pub const BUILTINS: &[(&str, &str)] = &[
     ("address", "The address at which the host is reached."),
     ("facts", "What was read from the host, known after connecting; not for keys, `each` and `needs`."),
+    ("group_names", "The groups that the host is in, `all` left out."),
     ("groups", "The hosts of each group, by its name."),
     ("host", "The name of the host."),
     ("hostvars", "The variables of each host, by its name, with `host`, `address` and `facts`."),
+    ("inventory_hostname", "The same as `host`, as Ansible calls it."),
     ("phase", "The name of the phase."),
     ("playbook", "The name of the playbook."),
 ];
@@ -43,6 +45,7 @@ pub(super) struct World {
 struct About {
     vars: HashMap<String, Node>,
     conflicts: HashMap<String, Diagnostic>,
+    groups: Vec<String>,
     address: String,
     facts: Option<Jinja>,
 }
@@ -68,8 +71,12 @@ impl World {
             any_secret |= vars.iter().any(|(_, node)| holds_secret(node));
             let conflicts =
                 vars.iter().filter_map(|(name, _)| Some((name.clone(), fleet.conflict(host, name)?))).collect();
+            let mut groups = fleet.groups(host);
+            groups.retain(|group| group != "all");
+            groups.sort();
             let about = About {
                 conflicts,
+                groups,
                 vars: vars.into_iter().collect(),
                 address: fleet.address(host),
                 facts: facts(host).map(|node| to_jinja(&node, &renderer.ledger)),
@@ -109,8 +116,8 @@ pub(super) fn holds_secret(node: &Node) -> bool {
 pub(super) struct Stage {
     pub world: Arc<World>,
     pub renderer: Arc<Renderer>,
-    playbook: String,
-    phase: Phase,
+    /// The playbook's name and phase; `None` = outside of any, where nothing is known of a connection.
+    within: Option<(String, Phase)>,
     vars: Vec<Entry>,
     secret: Vec<String>,
     scopes: Mutex<HashMap<HostName, Arc<Scope>>>,
@@ -123,10 +130,22 @@ impl Stage {
         Arc::new(Self {
             world: world.clone(),
             renderer: renderer.clone(),
-            playbook: playbook.name.clone(),
-            phase,
+            within: Some((playbook.name.clone(), phase)),
             vars: playbook.vars.clone(),
             secret: playbook.secret_vars.iter().map(|(name, _)| name.clone()).collect(),
+            scopes: Mutex::default(),
+            open: Mutex::default(),
+        })
+    }
+
+    /// Outside of any playbook, before anybody is connected to.
+    pub fn outside(world: &Arc<World>, renderer: &Arc<Renderer>) -> Arc<Self> {
+        Arc::new(Self {
+            world: world.clone(),
+            renderer: renderer.clone(),
+            within: None,
+            vars: Vec::new(),
+            secret: Vec::new(),
             scopes: Mutex::default(),
             open: Mutex::default(),
         })
@@ -199,12 +218,28 @@ impl Scope {
     /// What every host has.
     pub fn builtin(self: &Arc<Self>, name: &str) -> Option<Jinja> {
         let about = self.about();
-        Some(match name {
-            "host" => Jinja::from(self.host.as_str()),
-            "address" => Jinja::from(about.map_or("", |about| about.address.as_str())),
+        let known = match name {
+            "host" | "inventory_hostname" => Jinja::from(self.host.as_str()),
             "groups" => self.stage.world.groups.clone(),
-            "playbook" => Jinja::from(self.stage.playbook.as_str()),
-            "phase" => Jinja::from(self.stage.phase.name()),
+            "group_names" => about.into_iter().flat_map(|about| &about.groups).map(String::as_str).collect(),
+            _ => return self.builtin_within(name),
+        };
+        Some(known)
+    }
+
+    /// Whether a builtin has a meaning here.
+    pub fn has_builtin(&self, name: &str) -> bool {
+        self.stage.within.is_some() || matches!(name, "group_names" | "groups" | "host" | "inventory_hostname")
+    }
+
+    // What is known in a playbook only.
+    fn builtin_within(self: &Arc<Self>, name: &str) -> Option<Jinja> {
+        let (playbook, phase) = self.stage.within.as_ref()?;
+        let about = self.about();
+        Some(match name {
+            "address" => Jinja::from(about.map_or("", |about| about.address.as_str())),
+            "playbook" => Jinja::from(playbook.as_str()),
+            "phase" => Jinja::from(phase.name()),
             "hostvars" => Jinja::from_object(HostVars(self.stage.clone())),
             "facts" => {
                 let mut notes = self.stage.renderer.ledger.notes();
