@@ -37,15 +37,11 @@ impl Site {
     pub fn defines(&self, fleet: &dyn Fleet, host: &HostName, name: &str) -> Result<Vec<Defined>, Diagnostic> {
         let mut found = Vec::new();
         for playbook in self.of_host(fleet, host)? {
-            let mut add = |given, entry: &Entry| {
+            playbook.each_given(&mut |given, entry| {
                 if entry.key == name {
                     found.push(Defined { playbook: playbook.name.clone(), given, node: entry.node.clone() });
                 }
-            };
-            playbook.vars.iter().for_each(|entry| add(Given::Default, entry));
-            for (_, items) in &playbook.phases {
-                in_items(items, &mut add);
-            }
+            });
         }
         Ok(found)
     }
@@ -83,6 +79,20 @@ impl Site {
         tags.sort();
         tags.dedup();
         tags
+    }
+}
+
+impl Playbook {
+    fn each_given(&self, add: &mut dyn FnMut(Given, &Entry)) {
+        self.vars.iter().for_each(|entry| add(Given::Default, entry));
+        self.phases.iter().for_each(|(_, items)| in_items(items, add));
+    }
+
+    /// Whether it gives a variable of this name anywhere by itself.
+    pub(super) fn defines(&self, name: &str) -> bool {
+        let mut does = false;
+        self.each_given(&mut |_, entry| does |= entry.key == name);
+        does
     }
 }
 

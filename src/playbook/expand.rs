@@ -125,9 +125,8 @@ fn secret_in_items(playbook: &Playbook) -> bool {
 }
 
 fn unused_secrets(playbook: &Playbook, hosts: &[HostName], world: &World) -> Vec<Diagnostic> {
-    let unused = |(name, _): &&(String, Place)| {
-        !playbook.vars.iter().any(|entry| entry.key == *name) && !hosts.iter().any(|host| world.has_var(host, name))
-    };
+    let unused =
+        |(name, _): &&(String, Place)| !playbook.defines(name) && !hosts.iter().any(|host| world.has_var(host, name));
     let told = |(name, place): &(String, Place)| {
         Diagnostic::warning("a secret variable that nobody defines")
             .at(place, format!("no host of this playbook has `{name}`"))
@@ -202,7 +201,11 @@ impl Walk<'_> {
         match list(root, &entry.node) {
             Ok(values) => {
                 for (value, facts) in values {
-                    self.each(item, &root.with(&entry.key, Local::Known(value, facts)), at + 1, spot, bound);
+                    match root.bind(entry, value, facts) {
+                        Ok(root) => self.each(item, &root, at + 1, spot, bound),
+                        Err(Stop::Fault(told)) => self.fault(*told, spot),
+                        Err(Stop::Pending) => self.fault(needs_facts("`each`", &entry.node.place), spot),
+                    }
                     if bound.len() >= MOST_OF_ONE {
                         break;
                     }
@@ -245,8 +248,8 @@ impl Walk<'_> {
                         let mut notes = ledger.notes();
                         (std::mem::take(&mut notes.facts_read), std::mem::take(&mut notes.waits_for))
                     };
-                    match value {
-                        Ok(value) => inner = inner.with(&var.key, Local::Known(value, facts)),
+                    match value.and_then(|value| inner.bind(var, value, facts)) {
+                        Ok(bound) => inner = bound,
                         Err(Stop::Pending) => inner = inner.with(&var.key, Local::Pending(hosts)),
                         Err(Stop::Fault(_)) if around.skipped => {}
                         Err(Stop::Fault(told)) => self.fault(*told, spot),

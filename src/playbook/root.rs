@@ -37,6 +37,12 @@ impl Root {
         Self { scope: scope.clone(), locals: Arc::default() }
     }
 
+    /// With one more name that has a value; whether facts were read for it.
+    pub fn bind(&self, entry: &Entry, value: Jinja, facts: bool) -> Result<Self, Stop> {
+        let value = self.scope.hide(&entry.key, value, &entry.node.place)?;
+        Ok(self.with(&entry.key, Local::Known(value, facts)))
+    }
+
     /// With one more name.
     pub fn with(&self, name: &str, local: Local) -> Self {
         let mut locals = self.locals.as_ref().clone();

@@ -316,12 +316,17 @@ impl Scope {
 
     fn evaluate(self: &Arc<Self>, node: &Node, name: &str) -> Result<Jinja, Stop> {
         let value = Root::new(self).evaluate(node, name)?;
+        self.hide(name, value, &node.place)
+    }
+
+    /// Marks the value of a name that the playbook calls secret, wherever it comes from.
+    pub fn hide(&self, name: &str, value: Jinja, place: &Place) -> Result<Jinja, Stop> {
         if !self.stage.secret.iter().any(|secret| secret == name) {
             return Ok(value);
         }
         let ledger = &self.stage.renderer.ledger;
-        let node = to_node(&value, &node.place, ledger)
-            .map_err(|what| Diagnostic::error("a secret variable without a value").at(&node.place, what))?;
+        let node = to_node(&value, place, ledger)
+            .map_err(|what| Diagnostic::error("a secret variable without a value").at(place, what))?;
         Ok(to_jinja(&tainted(&node, name), ledger))
     }
 }

@@ -40,6 +40,15 @@ fn a_secret_keeps_its_mark_through_templates_and_variables() {
 }
 
 #[test]
+fn a_name_that_is_called_secret_is_one_wherever_its_value_stands() {
+    let item = "    - note: { to: \"/x\", content: \"{{ tok }}\" }\n      each: { tok: [hunter2-CANARY] }";
+    let done = items("secret_vars: [tok]", item).unwrap();
+    assert!(done.warnings.is_empty(), "{:?}", done.warnings);
+    assert_eq!(resource(&done, "/x").content.clone().unwrap().masked(), "(secret tok)");
+    assert!(!format!("{done:?}").contains(CANARY));
+}
+
+#[test]
 fn listed_filters_give_new_secrets() {
     let base = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, CANARY);
     renders("{{ token | b64encode }}", "(secret token)", &base);
