@@ -160,7 +160,9 @@ fn unknown_variable(fleet: &Fleet, host: &Host, name: &str, site: Option<&Site>)
     }
     if let Some(var) = host.vars.get(base(name)) {
         let keys: Vec<&str> = var.node.entries().into_iter().flatten().map(|entry| entry.key.as_str()).collect();
-        let told = told.at(&var.node.place, format!("`{}` is {}", base(name), var.node.shape()));
+        // Its line may hold a value that is secret by the playbook's word alone.
+        let place = Place::outside(&var.node.place.to_string());
+        let told = told.at(&place, format!("`{}` is {}", base(name), var.node.shape()));
         let told = told.because(format!("`{name}` leads to nothing in it"));
         return Stopped::usage(match keys.is_empty() {
             true => told,
