@@ -8,7 +8,7 @@ use super::project::{self, Fleet};
 use super::{Ended, Stopped, show};
 use crate::inventory::{Host, Overrides};
 use crate::kinds;
-use crate::model::{Diagnostic, Exit, HostName, did_you_mean};
+use crate::model::{Diagnostic, Exit, HostName, Place, did_you_mean};
 use crate::playbook::{self, Defined, Given, Site};
 use crate::report::{self, Explained, FromPlaybook, Screen};
 use crate::yaml::Node;

@@ -7,6 +7,8 @@ mod number;
 mod parser;
 mod text;
 
+use std::collections::{HashMap, HashSet};
+
 use parser::Parser;
 
 use crate::model::Place;
@@ -93,6 +95,7 @@ impl Python {
 // Python gives small numbers back in order, and texts in no order at all.
 fn set(items: Vec<Python>) -> Result<Vec<Python>, Refusal> {
     let mut kept: Vec<Python> = Vec::new();
+    let mut seen = HashSet::new();
     for item in items {
         if !item.is_fixed() {
             return Err((
@@ -100,7 +103,7 @@ fn set(items: Vec<Python>) -> Result<Vec<Python>, Refusal> {
                 "for a template, put quotes around it once more: \"'{{ ... }}'\"",
             ));
         }
-        if !kept.contains(&item) {
+        if seen.insert(format!("{item:?}")) {
             kept.push(item);
         }
     }
@@ -112,6 +115,7 @@ fn set(items: Vec<Python>) -> Result<Vec<Python>, Refusal> {
 
 fn dict(pairs: Vec<(Python, Python)>, place: &Place) -> Result<Vec<Entry>, Refusal> {
     let mut entries: Vec<Entry> = Vec::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for (key, value) in pairs {
         let name = match key {
             Python::Text(_) | Python::None | Python::Bool(_) | Python::Int(_) | Python::Float(_) => {
@@ -120,9 +124,12 @@ fn dict(pairs: Vec<(Python, Python)>, place: &Place) -> Result<Vec<Entry>, Refus
             _ => return Err(("a key that is no single value", "write the key as text, in quotes")),
         };
         let node = Node::new(place.clone(), value.value(place)?);
-        match entries.iter_mut().find(|entry| entry.key == name) {
+        match seen.get(&name).and_then(|at| entries.get_mut(*at)) {
             Some(entry) => entry.node = node,
-            None => entries.push(Entry { key: name, place: place.clone(), node }),
+            None => {
+                seen.insert(name.clone(), entries.len());
+                entries.push(Entry { key: name, place: place.clone(), node });
+            }
         }
     }
     Ok(entries)
@@ -149,6 +156,10 @@ mod tests {
             ("-5", "-5"),
             ("- 5", "-5"),
             ("+-5", "text"),
+            ("-(1)", "-1"),
+            ("-((1))", "-1"),
+            ("-(-1)", "text"),
+            ("ß\"secretß", "text"),
             ("0644", "text"),
             ("00", "0"),
             ("0x1F", "31"),
@@ -199,6 +210,9 @@ mod tests {
             assert_eq!(json(text), expected, "{text}");
         }
         assert_eq!(json(&"[".repeat(5000)), "text");
+        // Each level is read once.
+        assert!(json(&format!("{}1{}", "{".repeat(50), "}".repeat(50))).starts_with("refused"));
+        assert_eq!(json(&format!("{}1", "{".repeat(50))), "text");
     }
 
     proptest! {

@@ -94,7 +94,16 @@ impl Parser {
     // One sign, not two; brackets may stand between.
     pub(super) fn item_after_sign(&mut self, depth: usize) -> Option<Python> {
         self.blanks();
-        if matches!(self.peek()?, '0'..='9' | '.' | '(') { self.item(depth + 1) } else { None }
+        match self.peek()? {
+            '0'..='9' | '.' => self.item(depth + 1),
+            '(' if depth < MAX_DEPTH => {
+                self.next();
+                let number = self.item_after_sign(depth + 1)?;
+                self.blanks();
+                self.takes(')').then_some(number)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn inside(&mut self, close: char, depth: usize) -> Option<Vec<Python>> {
@@ -124,7 +133,6 @@ impl Parser {
     }
 
     pub(super) fn braces(&mut self, depth: usize) -> Option<Python> {
-        let open = self.at;
         self.next();
         self.blanks();
         if self.takes('}') {
@@ -133,8 +141,16 @@ impl Parser {
         let first = self.item(depth + 1)?;
         self.blanks();
         if self.peek() != Some(':') {
-            self.at = open;
-            return self.inside('}', depth).map(Python::Set);
+            // The first is read once: read again, braces in braces would take twice as long with each level.
+            let mut items = vec![first];
+            if self.takes('}') {
+                return Some(Python::Set(items));
+            }
+            if self.peek() != Some(',') {
+                return None;
+            }
+            items.extend(self.inside('}', depth)?);
+            return Some(Python::Set(items));
         }
         let mut pairs = Vec::new();
         let mut key = first;

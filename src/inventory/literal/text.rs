@@ -39,7 +39,7 @@ impl Parser {
             "br" | "rb" => (true, true),
             _ => return None,
         };
-        let quote = self.next()?;
+        let quote = self.next().filter(|c| matches!(c, '"' | '\''))?;
         let triple = self.chars[self.at..].starts_with(&[quote, quote]);
         if triple {
             self.at += 2;
