@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::defaults::Defaults;
 use super::history::state_folder;
+use super::machine::{self, KeyStanding};
 use super::options::Inventories;
 use super::project::{self, Fleet};
-use super::{Ended, machine, show};
+use super::{Ended, show};
 use crate::inventory::Overrides;
 use crate::model::{Diagnostic, Exit, utc};
 use crate::report::{self, Finding, Screen, Standing};
@@ -21,7 +22,7 @@ use crate::transport::Target;
   rempart doctor -i inventories/demo.yaml
   rempart doctor --json | jq '.findings[] | select(.standing == \"missing\")'
 
-It connects to no host and changes nothing. Exit codes: 0 = everything that plan and apply need on
+It connects to no host and changes nothing; an inventory that is a program is run. Exit codes: 0 = everything that plan and apply need on
 this computer is there, 1 = something is missing.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -90,7 +91,8 @@ struct OfInventory {
 fn inventory_files(from: &Inventories) -> OfInventory {
     let paths = from.paths();
     let named = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    if let Some(gone) = paths.iter().find(|path| !path.exists()) {
+    // What is no path and has a comma is a list of hosts.
+    if let Some(gone) = paths.iter().find(|path| !path.exists() && !path.to_string_lossy().contains(',')) {
         let says = format!("{} is not there", gone.display());
         let told = missing("inventory", says, "rempart init, or name yours with -i FILE");
         return OfInventory { findings: vec![told], ..OfInventory::default() };
@@ -129,7 +131,7 @@ fn keys(project: &Defaults, targets: &[Target]) -> Finding {
     named.sort();
     named.dedup();
     let files = machine::key_files(named);
-    let usable: Vec<&machine::KeyFile> = files.iter().filter(|file| file.is_open).collect();
+    let usable: Vec<&machine::KeyFile> = files.iter().filter(|file| file.standing == KeyStanding::Open).collect();
     let mut says = Vec::new();
     match &agent {
         machine::Agent::None => says.push("no agent".to_owned()),
@@ -140,8 +142,12 @@ fn keys(project: &Defaults, targets: &[Target]) -> Finding {
         says.push("no key file".to_owned());
     }
     for file in &files {
-        let how = if file.is_open { "" } else { ", behind a passphrase" };
-        says.push(format!("{}{how}", file.path.display()));
+        let path = file.path.display();
+        says.push(match &file.standing {
+            KeyStanding::Open => path.to_string(),
+            KeyStanding::Locked => format!("{path}, behind a passphrase"),
+            KeyStanding::Unread(why) => format!("{path}: {why}"),
+        });
     }
     let says = says.join("; ");
     if matches!(agent, machine::Agent::Holds(1..)) || !usable.is_empty() {
@@ -150,7 +156,7 @@ fn keys(project: &Defaults, targets: &[Target]) -> Finding {
     if !targets.is_empty() && targets.iter().all(|target| target.password.is_some()) {
         return good("ssh keys", format!("{says}; the inventory has a password for every host"));
     }
-    let get = match files.is_empty() {
+    let get = match files.iter().all(|file| file.standing != KeyStanding::Locked) {
         true => "ssh-keygen -t ed25519    (where hosts take a password: -k)",
         // A key behind a passphrase works through an agent, which asks once.
         false => "eval \"$(ssh-agent)\" && ssh-add",

@@ -27,7 +27,18 @@ pub(super) enum Agent {
 pub(super) struct KeyFile {
     pub path: PathBuf,
     /// Whether it needs no passphrase.
-    pub is_open: bool,
+    pub standing: KeyStanding,
+}
+
+/// What a file of a private key is good for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum KeyStanding {
+    /// It can be used.
+    Open,
+    /// A passphrase is before it.
+    Locked,
+    /// No key was found there: why.
+    Unread(String),
 }
 
 fn home() -> Option<PathBuf> {
@@ -56,21 +67,37 @@ fn ask_agent(socket: &OsStr) -> std::io::Result<u32> {
     }
 }
 
-/// The private keys that are there: those named, and the usual ones.
+/// The private keys: those named, also where they are not there, and the usual ones that are.
 pub(super) fn key_files(named: impl IntoIterator<Item = PathBuf>) -> Vec<KeyFile> {
     let usual = home().into_iter().flat_map(|home| KEYS.map(|name| home.join(".ssh").join(name)));
-    let paths = named.into_iter().chain(usual);
-    paths.filter_map(|path| Some(KeyFile { is_open: is_open(&std::fs::read_to_string(&path).ok()?), path })).collect()
+    let usual = usual.filter(|path| path.exists());
+    named
+        .into_iter()
+        .chain(usual)
+        .map(|path| KeyFile { standing: standing(std::fs::read_to_string(&path)), path })
+        .collect()
 }
 
 // OpenSSH's own format names its cipher first; older ones say it in words.
-fn is_open(text: &str) -> bool {
-    if !text.contains("BEGIN OPENSSH PRIVATE KEY") {
-        return !text.contains("ENCRYPTED");
-    }
-    let body: String = text.lines().filter(|line| !line.starts_with('-')).map(str::trim).collect();
-    let whole = STANDARD.decode(body).unwrap_or_default();
-    whole.strip_prefix(b"openssh-key-v1\0").is_some_and(|rest| rest.starts_with(b"\0\0\0\x04none"))
+fn standing(text: std::io::Result<String>) -> KeyStanding {
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => return KeyStanding::Unread(error.to_string()),
+    };
+    let begins = |line: &str| line.starts_with("-----BEGIN ") && line.trim_end().ends_with("PRIVATE KEY-----");
+    let open = match text.lines().find(|line| begins(line)) {
+        None => return KeyStanding::Unread("it holds no private key".to_owned()),
+        Some(line) if !line.contains("OPENSSH") => !text.contains("ENCRYPTED"),
+        Some(_) => {
+            let body: String = text.lines().filter(|line| !line.starts_with('-')).map(str::trim).collect();
+            let whole = STANDARD.decode(body).unwrap_or_default();
+            let Some(rest) = whole.strip_prefix(b"openssh-key-v1\0") else {
+                return KeyStanding::Unread("its private key is damaged".to_owned());
+            };
+            rest.starts_with(b"\0\0\0\x04none")
+        }
+    };
+    if open { KeyStanding::Open } else { KeyStanding::Locked }
 }
 
 /// The files of host keys: that of the environment, or those of the project, or the usual ones.
@@ -116,10 +143,15 @@ mod tests {
             let body = STANDARD.encode(body);
             format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}\n-----END OPENSSH PRIVATE KEY-----\n")
         };
-        assert!(is_open(&key(b"none")));
-        assert!(!is_open(&key(b"aes256-ctr")));
-        assert!(!is_open("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"));
-        assert!(is_open("-----BEGIN RSA PRIVATE KEY-----\nMII\n"));
+        let of = |text: &str| standing(Ok(text.to_owned()));
+        assert_eq!(of(&key(b"none")), KeyStanding::Open);
+        assert_eq!(of(&key(b"aes256-ctr")), KeyStanding::Locked);
+        assert_eq!(of("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"), KeyStanding::Locked);
+        assert_eq!(of("-----BEGIN RSA PRIVATE KEY-----\nMII\n"), KeyStanding::Open);
+        for none in ["", "hello", "-----BEGIN PUBLIC KEY-----\nMII\n", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"] {
+            assert!(matches!(of(none), KeyStanding::Unread(_)), "{none}");
+        }
+        assert!(matches!(standing(std::fs::read_to_string("/no/such/key")), KeyStanding::Unread(_)));
     }
 
     #[test]
