@@ -120,14 +120,12 @@ impl Fleet {
         self.inventory.select(pattern, &place).map_err(Stopped::from)
     }
 
-    /// The hosts of several patterns given on the command line, each once, to all of which there is a way.
+    /// The hosts of several patterns given on the command line, to all of which there is a way. They are one pattern
+    /// together, so that `web '!web1'` is what it looks like, and not all hosts.
     pub fn named(&self, patterns: &[String]) -> Result<Vec<HostName>, Stopped> {
-        let mut hosts = Vec::new();
-        for pattern in patterns {
-            hosts.extend(self.limit(pattern)?);
-        }
-        let mut seen = BTreeSet::new();
-        hosts.retain(|host| seen.insert(host.clone()));
+        let pattern = patterns.join(",");
+        let place = Place::new(&Source::new("PATTERN", &pattern), 0, pattern.len());
+        let hosts = self.inventory.select(&pattern, &place)?;
         self.check_targets(&hosts)?;
         Ok(hosts)
     }
@@ -442,6 +440,21 @@ mod tests {
         assert_eq!(b.address, "10.0.0.6");
         let Become::Sudo { password: Some(password) } = &b.escalate else { panic!("{:?}", b.escalate) };
         assert_eq!(password.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn several_patterns_are_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hosts.yml");
+        std::fs::write(&file, "all: { children: { web: { hosts: { web1: , web2: } }, db: { hosts: { db1: } } } }\n")
+            .unwrap();
+        let fleet = Fleet::unreached(inventory::load(&[file]).unwrap());
+        let named = |patterns: &[&str]| -> Vec<String> {
+            let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+            fleet.named(&patterns).unwrap().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(named(&["web", "!web1"]), ["web2"]);
+        assert_eq!(named(&["db1", "web2", "db1"]), ["db1", "web2"]);
     }
 
     #[test]
