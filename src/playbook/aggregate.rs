@@ -1,7 +1,7 @@
 //! Owns aggregates: resources such as a firewall that take contributions from every playbook of the site.
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::expand::Skipped;
 use super::{Body, Declared};
@@ -54,12 +54,16 @@ pub(super) fn aggregates(
             None => families.get(kind(declared)) == Some(&name),
         };
         let waits_for: BTreeSet<HostName> = group.iter().filter(part).flat_map(Declared::waits_for).cloned().collect();
-        let waits = group.iter().filter(part).any(Declared::pending_facts);
+        let own = |(name, why): (&String, &String)| (name.clone(), why.clone());
+        let locked: BTreeMap<String, String> = group.iter().filter(part).flat_map(Declared::locked).map(own).collect();
+        let waits = group.iter().filter(part).any(Declared::is_pending);
         for at in &wholes {
             let id = group[*at].id();
             let mut waits_for = waits_for.clone();
             waits_for.extend(group[*at].waits_for().cloned());
-            let empty = Body::Pending { kind: name, id, part_of: part_of(&group[*at]), waits_for };
+            let mut locked = locked.clone();
+            locked.extend(group[*at].locked().map(own));
+            let empty = Body::Pending { kind: name, id, part_of: part_of(&group[*at]), waits_for, locked };
             let mut body = std::mem::replace(&mut group[*at].body, empty);
             // An aggregate made of some of its parts would weaken the host: it waits with them.
             if waits {

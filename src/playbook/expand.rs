@@ -67,11 +67,13 @@ impl Site {
         fleet: &dyn Fleet,
         facts: &dyn Fn(&HostName) -> Option<Node>,
     ) -> Result<Expansion, Vec<Diagnostic>> {
-        let renderer = Renderer::new();
+        let vault = fleet.vault();
+        let renderer = Renderer::new(&vault);
         let of_playbook = |playbook: &Playbook| {
             !playbook.secret_vars.is_empty() || playbook.vars.iter().any(|entry| holds_secret(&entry.node))
         };
-        let secrets = self.playbooks.iter().any(of_playbook) || self.playbooks.iter().any(secret_in_items);
+        let secrets =
+            vault.is_there() || self.playbooks.iter().any(of_playbook) || self.playbooks.iter().any(secret_in_items);
         let world = World::new(fleet, facts, &renderer, secrets);
         let mut walk = Walk {
             site: self,
@@ -274,7 +276,9 @@ impl Walk<'_> {
                     waits_for.extend(waited(root, spot));
                 }
                 let Some(body) = self.body(kind, &filled, waits_for, &item.place, spot) else { return };
-                if let Body::Pending { waits_for, .. } = &body {
+                if let Body::Pending { waits_for, .. } = &body
+                    && !waits_for.is_empty()
+                {
                     self.needs_facts.entry(spot.host.clone()).or_default().extend(waits_for.iter().cloned());
                 }
                 self.drafts.add(Draft {
@@ -301,12 +305,13 @@ impl Walk<'_> {
         spot: &Spot<'_>,
     ) -> Option<Body> {
         let loaded = self.load(kind, &filled.node, place, spot);
-        if filled.pending {
-            // A field that is missing may be one that waits.
+        let locked = fields::locked(&filled.node);
+        if filled.pending || !locked.is_empty() {
+            // A field that is missing may be one that waits, and what stands for a locked secret may be wrong there.
             let loaded = loaded.ok();
             let part_of = loaded.as_ref().map(|resource| resource.part_of());
             let id = loaded.map(|resource| resource.id());
-            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for });
+            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked });
         }
         let resource = match loaded {
             Ok(resource) => resource,
@@ -325,7 +330,7 @@ impl Walk<'_> {
             return Some(Body::Ready(resource));
         }
         let (id, part_of) = (Some(resource.id()), Some(resource.part_of()));
-        Some(Body::Pending { kind: kind.name, id, part_of, waits_for })
+        Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked })
     }
 
     // Tried out, since only the kind knows what its key is made of.

@@ -1,5 +1,6 @@
 //! Owns the fields of one resource: strings rendered, files read into `content`, and which values read facts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -364,6 +365,18 @@ fn alter(node: &mut Node, path: &[String], drop_it: bool) {
             }
         }
         _ => {}
+    }
+}
+
+/// The secrets in a tree whose content is not at hand, each with the reason.
+pub(super) fn locked(node: &Node) -> BTreeMap<String, String> {
+    match &node.value {
+        Value::Tainted(text) => {
+            text.locked().map(|(name, why)| (name.to_owned(), why.to_owned())).into_iter().collect()
+        }
+        Value::List(items) => items.iter().flat_map(locked).collect(),
+        Value::Map(entries) => entries.iter().flat_map(|entry| locked(&entry.node)).collect(),
+        _ => BTreeMap::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::value::{Rest, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::taint::{Ledger, Tainted};
@@ -59,9 +59,6 @@ pub(super) fn register(env: &mut Environment<'static>, ledger: &Arc<Ledger>) {
     });
     env.add_filter("basename", |path: &str| path.rsplit('/').next().unwrap_or("").to_owned());
     env.add_filter("dirname", |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned());
-    env.add_function("secret", |_: Rest<Value>| {
-        Err::<Value, _>(failed("secret() reads the secret store, which is not part of this version yet: use a variable and name it in `secret_vars`"))
-    });
 }
 
 fn failed(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {

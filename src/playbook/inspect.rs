@@ -17,8 +17,17 @@ use super::taint::Tainted;
 
 const MOST: usize = 1000;
 
-/// Gives the value of a variable of the context.
-pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<Value>;
+// The one function that gives secrets.
+const FUNCTION: &str = "secret";
+
+/// Gives the values that a template meets.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup<'a> {
+    /// Of a variable of the context.
+    pub variable: &'a dyn Fn(&str) -> Option<Value>,
+    /// Of a secret of the store, by its name where that is known.
+    pub secret: &'a dyn Fn(Option<&str>) -> Value,
+}
 
 /// A use of a secret that is not allowed.
 #[derive(Debug)]
@@ -122,6 +131,28 @@ impl Visitor<'_> {
             Expr::List(list) => list.items.iter().for_each(|item| self.bind(item, None)),
             Expr::Tuple(list) => list.items.iter().for_each(|item| self.bind(item, None)),
             _ => {}
+        }
+    }
+
+    // Whether what is called is `secret`, by this name or by one that it was given; the function is taken for a secret
+    // itself, so that it cannot get lost either.
+    fn gives_secrets(&mut self, callee: &Expr<'_>) -> bool {
+        match callee {
+            Expr::Var(var) => match self.scopes.iter().rev().find_map(|scope| scope.get(var.id)) {
+                Some(values) => secret(values).is_some(),
+                None => var.id == FUNCTION,
+            },
+            Expr::GetAttr(method) => {
+                let base = self.eval(&method.expr);
+                self.forbid(&base, method.expr.span(), "a method of it");
+                let key = Value::from(method.name);
+                let members = base.iter().flatten().filter_map(|base| base.get_item(&key).ok()).collect();
+                secret(&Some(members)).is_some()
+            }
+            other => {
+                let values = self.eval(other);
+                secret(&values).is_some()
+            }
         }
     }
 
@@ -257,7 +288,8 @@ impl Visitor<'_> {
                 if let Some(values) = self.scopes.iter().rev().find_map(|scope| scope.get(var.id)) {
                     return values.clone();
                 }
-                let value = (self.lookup)(var.id);
+                let function = || (var.id == FUNCTION).then(|| (self.lookup.secret)(None));
+                let value = (self.lookup.variable)(var.id).or_else(function);
                 if value.is_none() {
                     self.missing(expr.span(), var.id, None, Vec::new());
                 }
@@ -345,10 +377,10 @@ impl Visitor<'_> {
                 None
             }
             Expr::Call(call) => {
-                match &call.expr {
-                    Expr::Var(_) => {}
-                    Expr::GetAttr(method) => self.refuse(&method.expr, "a method of it"),
-                    other => drop(self.eval(other)),
+                if self.gives_secrets(&call.expr) {
+                    let names = self.args(&call.args, Some("a name"));
+                    let name = names.as_deref().and_then(|names| names.first()?.as_str());
+                    return Some(vec![(self.lookup.secret)(name)]);
                 }
                 self.args(&call.args, None);
                 None

@@ -5,7 +5,7 @@
 //! registry, and links the result: one resource per key, `needs`, `watches`, aggregates. Both collect all errors.
 //!
 //! Must not know the inventory (it sees a [`Fleet`]), single kinds (it sees the registry), connections or plans.
-//! Secrets stay marked from the variable to the field; nothing here can read one.
+//! Secrets stay marked from the variable, or from `secret()`, to the field; nothing here can read one.
 
 mod aggregate;
 mod convert;
@@ -24,14 +24,17 @@ mod root;
 mod schema;
 mod scope;
 mod site;
+mod store;
 mod taint;
 mod weight;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId};
 use crate::resource::Resource;
+use crate::secret::{NoVault, Vault};
 use crate::yaml::Node;
 
 pub use defined::{Defined, Given, builtin};
@@ -65,6 +68,10 @@ pub trait Fleet {
     fn ssh_port(&self, host: &HostName) -> u16;
     /// Why a variable cannot be used on a host: sibling groups disagree about it.
     fn conflict(&self, host: &HostName, var: &str) -> Option<Diagnostic>;
+    /// The store that `secret()` reads.
+    fn vault(&self) -> Arc<dyn Vault> {
+        Arc::new(NoVault)
+    }
 }
 
 /// What a playbook says about one resource of one host.
@@ -90,12 +97,13 @@ pub struct Declared {
     pub playbook: String,
 }
 
-/// A resource, or as much of it as can be known before the facts that it reads are.
+/// A resource, or as much of it as can be known without the facts and secrets that it reads.
 #[derive(Debug)]
 pub enum Body {
     /// Typed, settled and linked.
     Ready(Box<dyn Resource>),
-    /// A field or the `when` reads facts that are not known yet, or that of a part does: fetch them, and expand again.
+    /// A field or the `when` reads facts that are not known yet: fetch them, and expand again. Or a field holds a secret
+    /// whose key is not at hand: nothing will help. Or that is so of a part.
     Pending {
         /// The kind.
         kind: &'static str,
@@ -105,6 +113,8 @@ pub enum Body {
         part_of: Option<Option<&'static str>>,
         /// The hosts whose facts it waits for: its own, or those of `hostvars`.
         waits_for: BTreeSet<HostName>,
+        /// The secrets that are locked, each with the reason.
+        locked: BTreeMap<String, String>,
     },
 }
 
@@ -125,8 +135,8 @@ impl Declared {
         }
     }
 
-    /// Whether facts that it reads are missing.
-    pub fn pending_facts(&self) -> bool {
+    /// Whether facts or secrets that it reads are missing.
+    pub fn is_pending(&self) -> bool {
         matches!(self.body, Body::Pending { .. })
     }
 
@@ -135,6 +145,16 @@ impl Declared {
         match &self.body {
             Body::Ready(_) => None,
             Body::Pending { waits_for, .. } => Some(waits_for),
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    /// The secrets that are missing for it, each with the reason.
+    pub fn locked(&self) -> impl Iterator<Item = (&String, &String)> {
+        match &self.body {
+            Body::Ready(_) => None,
+            Body::Pending { locked, .. } => Some(locked),
         }
         .into_iter()
         .flatten()

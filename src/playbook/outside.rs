@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Fleet;
 use super::convert::to_node;
+use super::fields::locked;
 use super::item::marked;
 use super::render::{Renderer, Stop};
 use super::root::Root;
@@ -21,8 +22,9 @@ pub struct Outside {
 impl Outside {
     /// Gathers the variables of all hosts.
     pub fn new(fleet: &dyn Fleet) -> Self {
-        let renderer = Renderer::new();
-        let world = World::new(fleet, &|_| None, &renderer, false);
+        let vault = fleet.vault();
+        let renderer = Renderer::new(&vault);
+        let world = World::new(fleet, &|_| None, &renderer, vault.is_there());
         Self { stage: Stage::outside(&world, &renderer) }
     }
 
@@ -39,8 +41,16 @@ impl Outside {
                 return Err(told.fix("facts come over the connection that this variable is to make"));
             }
         };
-        to_node(&value, &node.place, &self.stage.renderer.ledger)
-            .map_err(|what| Diagnostic::error("a variable without a value").at(&node.place, what))
+        let value = to_node(&value, &node.place, &self.stage.renderer.ledger)
+            .map_err(|what| Diagnostic::error("a variable without a value").at(&node.place, what))?;
+        // What stands for a secret that nobody can read must not be sent to a host as a password.
+        match locked(&value).pop_first() {
+            None => Ok(value),
+            Some((name, why)) => Err(Diagnostic::error("a secret whose key is not at hand")
+                .at(&node.place, format!("the secret {name}"))
+                .because(why)
+                .fix("bring the key, or leave the hosts out whose connection needs it")),
+        }
     }
 }
 

@@ -10,13 +10,14 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 
 use super::fault::{self, INLINE, Origin};
 use super::filters;
-use super::inspect::{self, Found};
+use super::inspect::{self, Found, Lookup};
 use super::root::Root;
+use super::store::Store;
 use super::taint::{Ledger, Refusal};
 use super::weight::{HEAVIEST, weight};
 use crate::model::{Diagnostic, Place, Source};
 use crate::quote::Format;
-use crate::secret::Rendered;
+use crate::secret::{Rendered, Vault};
 use crate::yaml;
 
 /// What one rendering may cost; enough for some megabytes of output.
@@ -48,6 +49,7 @@ struct Files {
 pub(super) struct Renderer {
     env: Environment<'static>,
     pub ledger: Arc<Ledger>,
+    store: Store,
     files: Arc<Mutex<Files>>,
 }
 
@@ -58,7 +60,7 @@ impl std::fmt::Debug for Renderer {
 }
 
 impl Renderer {
-    pub fn new() -> Arc<Self> {
+    pub fn new(vault: &Arc<dyn Vault>) -> Arc<Self> {
         let ledger = Ledger::new();
         let files = Arc::new(Mutex::new(Files::default()));
         let mut env = Environment::new();
@@ -72,6 +74,8 @@ impl Renderer {
         let printer = ledger.clone();
         env.set_formatter(move |out, _, value| printer.print(out, value));
         filters::register(&mut env, &ledger);
+        let store = Store::new(vault, &ledger);
+        store.register(&mut env);
         let reader = files.clone();
         env.set_loader(move |name: &str| {
             let source = match yaml::read(Path::new(name)) {
@@ -104,7 +108,7 @@ impl Renderer {
                 None => Cow::Borrowed(name),
             }
         });
-        Arc::new(Self { env, ledger, files })
+        Arc::new(Self { env, ledger, store, files })
     }
 
     /// Says where templates are looked for, for what follows.
@@ -284,11 +288,11 @@ impl Renderer {
             let mut notes = self.ledger.notes();
             (std::mem::take(&mut notes.now), notes.facts_read, notes.waits_for.clone())
         };
-        let lookup = |name: &str| root.get(name);
+        let lookup = Lookup { variable: &|name| root.get(name), secret: &|name| self.store.seen(name) };
         let found = if bare {
-            machinery::parse_expr(origin.text).map(|expr| inspect::expression(&expr, &lookup, within))
+            machinery::parse_expr(origin.text).map(|expr| inspect::expression(&expr, lookup, within))
         } else {
-            machinery::parse(origin.text, INLINE, syntax()).map(|stmt| inspect::template(&stmt, &lookup, within))
+            machinery::parse(origin.text, INLINE, syntax()).map(|stmt| inspect::template(&stmt, lookup, within))
         };
         let mut notes = self.ledger.notes();
         (notes.now, notes.facts_read, notes.waits_for) = (before, facts_read, waits_for);

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use indicatif::MultiProgress;
 
 use super::Paint;
+use crate::secret::Rendered;
 
 /// What `--color` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,10 +177,37 @@ impl Screen {
         if !answer.ends_with('\n') {
             self.tell("\n");
         }
-        if !answer.ends_with('\n') {
-            self.tell("\n");
-        }
         Ok(read.is_ok() && answer.trim() == "yes")
+    }
+
+    /// Asks for a line that need not be hidden.
+    ///
+    /// # Errors
+    /// There is no terminal on stdin and stderr, so nobody can be asked.
+    pub fn line(&self, question: &str) -> Result<String, NobodyToAsk> {
+        if !self.input_terminal || !self.is_watched() {
+            return Err(NobodyToAsk);
+        }
+        self.tell(&format!("{}: ", super::escape::visible(question)));
+        let mut answer = String::new();
+        locked(&self.input).read_line(&mut answer).map_err(|_| NobodyToAsk)?;
+        Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
+    }
+
+    /// Writes a secret to stdout, to the byte, for the one verb whose purpose that is.
+    pub fn hand_over(&self, secret: &Rendered) {
+        let mut pen = locked(&self.out);
+        if pen.closed {
+            return;
+        }
+        let written = secret.send_to(&mut pen.writer).and_then(|()| {
+            // The prompt of a shell would stand behind it.
+            if pen.terminal {
+                pen.writer.write_all(b"\n")?;
+            }
+            pen.writer.flush()
+        });
+        pen.note(written);
     }
 
     /// Flushes both streams.

@@ -41,6 +41,8 @@
 
 mod rendered;
 mod value;
+mod vault;
 
 pub use rendered::{Piece, Rendered};
 pub use value::Secret;
+pub use vault::{NoSecret, NoVault, Vault};

@@ -48,6 +48,22 @@ impl Rendered {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Secret(_)))
     }
 
+    /// Why the text is not known: the first of its secrets whose content is not at hand, and the reason.
+    pub fn locked(&self) -> Option<(&str, &str)> {
+        self.pieces.iter().find_map(|piece| match piece {
+            Piece::Secret(secret) => Some((secret.name(), secret.why_locked()?)),
+            Piece::Plain(_) => None,
+        })
+    }
+
+    // One secret of the whole text; what is not known of a part is not known of the whole.
+    fn whole(&self, name: String, content: String) -> Secret {
+        match self.locked() {
+            Some((_, why)) => Secret::locked(name, why),
+            None => Secret::new(name, content),
+        }
+    }
+
     /// The text, if no stretch of it is secret.
     pub fn as_plain(&self) -> Option<String> {
         let mut text = String::new();
@@ -62,7 +78,7 @@ impl Rendered {
 
     /// The whole text as one secret known by `name`, such as the variable that holds it.
     pub fn to_secret(&self, name: impl Into<String>) -> Secret {
-        Secret::new(name, self.reveal().as_str())
+        self.whole(name.into(), self.reveal().as_str().to_owned())
     }
 
     /// The text with `(secret NAME)` in the place of every secret.
@@ -104,14 +120,17 @@ impl Rendered {
     /// Writes the whole text, secrets included, to where it is needed: a connection.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Those of the writer; the content of a secret is not at hand.
     pub fn send_to(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
+        if let Some((name, why)) = self.locked() {
+            return Err(std::io::Error::other(format!("the secret {name} is not known: {why}")));
+        }
         to.write_all(self.reveal().as_bytes())
     }
 
     /// Whether `bytes`, read from a host, are this very text.
     pub fn is(&self, bytes: &[u8]) -> bool {
-        self.reveal().as_bytes() == bytes
+        self.locked().is_none() && self.reveal().as_bytes() == bytes
     }
 
     /// A host's output without any secret of this text in it, line by line or as a whole.
@@ -122,6 +141,9 @@ impl Rendered {
         let mut clean = output.to_owned();
         for piece in &self.pieces {
             let Piece::Secret(secret) = piece else { continue };
+            if secret.why_locked().is_some() {
+                continue;
+            }
             let mask = format!("(secret {})", secret.name());
             for part in secret.reveal().split('\n').chain([secret.reveal()]) {
                 let part = part.trim();
@@ -142,7 +164,7 @@ impl Rendered {
 
     /// A secret made from the whole text, such as its base64 form, under the names of the secrets in it.
     pub fn map_whole(&self, change: impl FnOnce(&str) -> String) -> Secret {
-        Secret::new(self.secret_names().join("+"), change(&self.reveal()))
+        self.whole(self.secret_names().join("+"), change(&self.reveal()))
     }
 
     /// The text with each stretch changed by itself, such as for JSON; for changes that act on single characters only.
@@ -329,6 +351,30 @@ mod tests {
     #[test]
     fn a_line_with_a_part_of_a_secret_is_not_public() {
         assert_eq!(with_secret().public_lines(), ["user=a", "last=1", ""]);
+    }
+
+    #[test]
+    fn a_text_with_a_locked_secret_is_like_nothing_and_goes_nowhere() {
+        let locked = Rendered::from_pieces(vec![
+            Piece::Plain("a=".into()),
+            Piece::Secret(Secret::locked("token", "no key")),
+            Piece::Plain("\n".into()),
+        ]);
+        assert_eq!(locked.locked(), Some(("token", "no key")));
+        let made_up = locked.reveal();
+        assert!(!locked.is(made_up.as_bytes()) && !locked.same_as(&locked));
+        assert_eq!(locked.redact(&made_up), made_up.as_str(), "it is nobody's secret");
+        let mut sent = Vec::new();
+        let told = locked.send_to(&mut sent).unwrap_err().to_string();
+        assert_eq!((told.as_str(), sent.len()), ("the secret token is not known: no key", 0));
+        // It stays locked, whatever is made of it.
+        for made in [locked.map_whole(str::to_uppercase), locked.to_secret("x")] {
+            assert_eq!(made.why_locked(), Some("no key"));
+            assert!(!made.same_as(&made) && !made.same_as(&Secret::new("x", made_up.as_str())));
+            assert_eq!(made.map(str::to_owned).renamed("y").why_locked(), Some("no key"));
+        }
+        assert!(locked.map_each(str::to_owned).renamed("z").locked().is_some());
+        assert!(with_secret().locked().is_none());
     }
 
     #[test]

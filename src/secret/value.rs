@@ -1,6 +1,7 @@
 //! Owns `Secret`, a value with a name that can be shown and a content that cannot.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -9,12 +10,25 @@ use zeroize::Zeroizing;
 pub struct Secret {
     name: String,
     value: Zeroizing<String>,
+    // Why the content is not at hand. What stands in its place then is made up, and is nobody's secret.
+    locked: Option<Arc<str>>,
 }
 
 impl Secret {
     /// Wraps a value under the name by which people know it.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: Zeroizing::new(value.into()) }
+        Self { name: name.into(), value: Zeroizing::new(value.into()), locked: None }
+    }
+
+    /// A secret that is there, and that nobody here can read, with the reason. It goes through templates as any other,
+    /// so that all is known of a resource but this; it is never equal to anything, and is never sent.
+    pub fn locked(name: impl Into<String>, why: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), value: Zeroizing::new("locked".into()), locked: Some(why.into()) }
+    }
+
+    /// Why the content is not at hand, if it is not.
+    pub fn why_locked(&self) -> Option<&str> {
+        self.locked.as_deref()
     }
 
     /// The name by which people know it.
@@ -22,7 +36,8 @@ impl Secret {
         &self.name
     }
 
-    /// The content. Only `transport` may call this from outside `secret`, to send it.
+    /// The content. Only `transport` may call this from outside `secret`, to send it. Of a locked secret it is a word
+    /// without a meaning.
     pub fn reveal(&self) -> &str {
         &self.value
     }
@@ -35,17 +50,20 @@ impl Secret {
     /// A secret made from this one, under the same name, such as its base64 form.
     #[must_use]
     pub fn map(&self, change: impl FnOnce(&str) -> String) -> Secret {
-        Secret { name: self.name.clone(), value: Zeroizing::new(change(&self.value)) }
+        Secret { name: self.name.clone(), value: Zeroizing::new(change(&self.value)), locked: self.locked.clone() }
     }
 
     /// The same content under another name.
     #[must_use]
     pub fn renamed(&self, name: impl Into<String>) -> Secret {
-        Secret { name: name.into(), value: self.value.clone() }
+        Secret { name: name.into(), value: self.value.clone(), locked: self.locked.clone() }
     }
 
     /// Whether both hold the same content. The time taken does not depend on where they differ.
     pub fn same_as(&self, other: &Secret) -> bool {
+        if self.locked.is_some() || other.locked.is_some() {
+            return false;
+        }
         let (a, b) = (self.value.as_bytes(), other.value.as_bytes());
         a.len() == b.len() && a.iter().zip(b).fold(0, |all, (x, y)| all | (x ^ y)) == 0
     }

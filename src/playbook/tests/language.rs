@@ -202,7 +202,7 @@ fn facts_make_items_wait_and_then_stand() {
     assert_eq!(done.needs_facts.keys().map(|host| host.as_str()).collect::<Vec<_>>(), ["s1"]);
     let done = items_of(head, text, &TestFleet::new(), Some("arch: x86_64")).unwrap();
     assert_eq!(resource(&done, "/c").text(), "a x86_64");
-    assert!(done.needs_facts.is_empty() && done.declared.iter().all(|one| !one.pending_facts()));
+    assert!(done.needs_facts.is_empty() && done.declared.iter().all(|one| !one.is_pending()));
     let done = items_of(head, text, &TestFleet::new(), Some("arch: arm64")).unwrap();
     assert_eq!(lines(&done), ["s1 note:/a", "s1 note:/c", "s1 note:/d", "s1 note:/e"]);
 }

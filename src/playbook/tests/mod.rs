@@ -6,14 +6,17 @@ mod kinds;
 mod language;
 mod mistakes;
 mod secrets;
+mod store;
 mod templates;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::load::load_with;
 use super::{Declared, Expansion, Fleet};
 use crate::model::{Diagnostic, HostName, Place, Source};
+use crate::secret::{NoSecret, NoVault, Secret, Vault};
 use crate::yaml::{Dialect, Node, parse};
 
 /// Hosts with variables, and groups.
@@ -23,6 +26,7 @@ pub struct TestFleet {
     groups: BTreeMap<String, Vec<HostName>>,
     vars: BTreeMap<HostName, String>,
     conflict: Option<(String, Diagnostic)>,
+    vault: Option<Arc<dyn Vault>>,
 }
 
 impl TestFleet {
@@ -37,6 +41,12 @@ impl TestFleet {
             ]),
             ..Self::default()
         }
+    }
+
+    /// With a store of these secrets; those without a value are locked.
+    pub fn store(mut self, secrets: &'static [(&'static str, Option<&'static str>)]) -> Self {
+        self.vault = Some(Arc::new(TestVault(secrets)));
+        self
     }
 
     pub fn var(mut self, host: &str, yaml: &str) -> Self {
@@ -86,8 +96,29 @@ impl Fleet for TestFleet {
         22
     }
 
+    fn vault(&self) -> Arc<dyn Vault> {
+        self.vault.clone().unwrap_or_else(|| Arc::new(NoVault))
+    }
+
     fn conflict(&self, _: &HostName, var: &str) -> Option<Diagnostic> {
         self.conflict.as_ref().filter(|(name, _)| name == var).map(|(_, told)| told.clone())
+    }
+}
+
+#[derive(Debug)]
+struct TestVault(&'static [(&'static str, Option<&'static str>)]);
+
+impl Vault for TestVault {
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    fn get(&self, name: &str) -> Result<Secret, NoSecret> {
+        match self.0.iter().find(|(known, _)| *known == name) {
+            Some((name, Some(value))) => Ok(Secret::new(*name, *value)),
+            Some((name, None)) => Ok(Secret::locked(*name, "no identity opens it")),
+            None => Err(NoSecret::Unknown { known: self.0.iter().map(|(name, _)| (*name).to_owned()).collect() }),
+        }
     }
 }
 
@@ -122,7 +153,7 @@ pub fn lines(expansion: &Expansion) -> Vec<String> {
 
 fn line(declared: &Declared) -> String {
     let id = declared.id().map_or("?".to_owned(), |id| id.to_string());
-    let waits = if declared.pending_facts() { " (waits)" } else { "" };
+    let waits = if declared.is_pending() { " (waits)" } else { "" };
     let needs: Vec<String> = declared.needs.iter().map(|need| format!("{}/{}", need.host, need.target)).collect();
     let needs = if needs.is_empty() { String::new() } else { format!(" <- {}", needs.join(" ")) };
     format!("{} {}{waits}{needs}", declared.host, id)
