@@ -40,6 +40,7 @@ const fn key(name: &'static str, argument: &'static str, shape: Shape) -> Key {
 const KEYS: &[Key] = &[
     key("inventory", "project_inventory", Shape::Paths),
     key("playbook", "playbooks", Shape::Paths),
+    key("secrets", "secrets", Shape::Path),
     key("forks", "forks", Shape::Number(1, 500)),
     key("user", "project_user", Shape::Text),
     key("timeout", "project_timeout", Shape::Number(1, 3600)),

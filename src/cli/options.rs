@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Stopped;
+use super::secrets::OfStore;
 use crate::inventory::Overrides;
 use crate::model::{Diagnostic, Phase, Place};
 use crate::report::Colour;
@@ -54,6 +55,9 @@ pub(super) struct Inventories {
     /// Set a variable on every host; the value is YAML; wins over the inventory
     #[arg(short = 'e', long = "set", value_name = "NAME=VALUE", help_heading = "Fleet")]
     pub set: Vec<String>,
+
+    #[command(flatten)]
+    pub store: OfStore,
 
     #[command(flatten)]
     pub project: OfProject,

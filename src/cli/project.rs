@@ -17,6 +17,7 @@ use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, ch
 use crate::playbook::{self, Body, Outside, Play, Site};
 use crate::report::Screen;
 use crate::resource::Resource;
+use crate::secret::{NoVault, Vault};
 use crate::transport::{Target, TransportError};
 use crate::yaml::Node;
 
@@ -29,6 +30,8 @@ pub(super) struct Fleet {
     pub targets: BTreeMap<HostName, Target>,
     // Why there is no way to a host; told only if somebody wants to go there.
     faults: HashMap<HostName, Vec<Diagnostic>>,
+    // The store that `secret()` reads.
+    vault: Arc<dyn Vault>,
 }
 
 /// Reads the inventory.
@@ -65,6 +68,7 @@ impl Fleet {
         warnings.extend(hidden_by_builtins(&inventory));
         let in_lab = lab_addresses()?;
         let mut fleet = Fleet::unreached(inventory);
+        fleet.vault = from.store.vault(screen)?;
         for (host, way) in fleet.ways(overrides, &from.project, &mut warnings) {
             match way {
                 Ok(mut target) => {
@@ -85,9 +89,9 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// One to whose hosts no way is known yet.
+    /// One to whose hosts no way is known yet, and without a store of secrets.
     pub fn unreached(inventory: Inventory) -> Fleet {
-        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new() }
+        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new(), vault: Arc::new(NoVault) }
     }
 
     /// The way to each host as its connection variables have it, templates in them rendered.
@@ -227,6 +231,10 @@ impl playbook::Fleet for Fleet {
         self.targets.get(host).and_then(|target| target.by(0).port).unwrap_or(22)
     }
 
+    fn vault(&self) -> Arc<dyn Vault> {
+        self.vault.clone()
+    }
+
     fn conflict(&self, host: &HostName, var: &str) -> Option<Diagnostic> {
         let var_of = self.inventory.host(host.as_str())?.vars.get(var)?;
         let conflict = var_of.conflict.as_ref()?;
@@ -269,10 +277,10 @@ pub(super) async fn whole(
     for declared in expansion.declared {
         let resource: Box<dyn Resource> = match declared.body {
             Body::Ready(resource) => resource,
-            Body::Pending { kind, id, waits_for, .. } => {
+            Body::Pending { kind, id, waits_for, locked, .. } => {
                 // Without its fields it may have no name yet; it must not vanish for that.
                 let id = id.unwrap_or_else(|| ResourceId::new(kind, format!("(as of {})", declared.place)));
-                Box::new(Unread { id, why: lacks(&waits_for, &silent), waits_for })
+                Box::new(Unread { id, why: lacks(&waits_for, &silent, &locked), waits_for })
             }
         };
         items.push(Item {
@@ -383,13 +391,18 @@ fn check_tags(selection: &Selection, graph: &Graph) -> Result<(), Stopped> {
     Ok(())
 }
 
-// Why a resource cannot be known: whose facts are missing.
-fn lacks(hosts: &BTreeSet<HostName>, silent: &BTreeMap<HostName, TransportError>) -> String {
+// Why a resource cannot be known: whose facts are missing, and which secrets.
+fn lacks(
+    hosts: &BTreeSet<HostName>,
+    silent: &BTreeMap<HostName, TransportError>,
+    locked: &BTreeMap<String, String>,
+) -> String {
     let one = |host: &HostName| match silent.get(host) {
         Some(error) => format!("it reads facts of {host}, which could not be had: {error}"),
         None => format!("it reads facts of {host}, which was not asked"),
     };
-    hosts.iter().map(one).collect::<Vec<_>>().join("\n")
+    let secret = |(name, why): (&String, &String)| format!("no key for the secret {name}: {why}");
+    hosts.iter().map(one).chain(locked.iter().map(secret)).collect::<Vec<_>>().join("\n")
 }
 
 /// Starts the runtime that walks over hosts.

@@ -1,0 +1,192 @@
+//! `rempart secrets`: the store of secrets; one file a verb. What is read here is shown by `get` alone.
+
+mod burned;
+mod check;
+mod edit;
+mod get;
+mod init;
+mod list;
+mod past;
+mod person;
+mod rekey;
+mod seal;
+mod set;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FlockOperation;
+
+use super::{Ended, Stopped};
+use crate::model::{Diagnostic, Exit, Place};
+use crate::report::Screen;
+use crate::secret::{NoVault, ProjectKey, Vault};
+use crate::store::{Fault, FaultKind, Opening, Rule, Rules, Sources, Unlocked, save};
+
+pub(super) use person::Person;
+
+/// Keep secrets encrypted beside the playbooks, as SOPS does, for whoever may read them
+///
+/// `gw/token` is the key `token` of the file gw.yaml in the folder of the store, or the file gw/token.age. Templates and
+/// variables read it as {{ secret(\"gw/token\") }}. docs/secrets.md has the whole.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rempart secrets init
+  rempart secrets set gw/token --generate 32
+  rempart secrets list
+  rempart secrets edit gw
+  rempart secrets rekey
+  rempart secrets check")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Init(init::Args),
+    Set(set::Args),
+    Get(get::Args),
+    Edit(edit::Args),
+    List(list::Args),
+    Rekey(rekey::Args),
+    Burned(burned::Args),
+    Seal(seal::Args),
+    Check(check::Args),
+}
+
+pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
+    match &args.verb {
+        Verb::Init(args) => init::run(args, screen),
+        Verb::Set(args) => set::run(args, screen),
+        Verb::Get(args) => get::run(args, screen),
+        Verb::Edit(args) => edit::run(args, screen),
+        Verb::List(args) => list::run(args, screen),
+        Verb::Rekey(args) => rekey::run(args, screen),
+        Verb::Burned(args) => burned::run(args, screen),
+        Verb::Seal(args) => seal::run(args, screen),
+        Verb::Check(args) => check::run(args, screen),
+    }
+}
+
+/// Where the store is.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct OfStore {
+    /// The folder of the store of secrets
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "REMPART_SECRETS",
+        default_value = "secrets",
+        help_heading = "Secrets"
+    )]
+    pub secrets: PathBuf,
+}
+
+impl Default for OfStore {
+    fn default() -> Self {
+        Self { secrets: "secrets".into() }
+    }
+}
+
+impl OfStore {
+    /// The store, if there is one. Its keys are looked for when something is to be opened, and no sooner.
+    pub fn find(&self, screen: &Arc<Screen>) -> Result<Option<Opening>, Stopped> {
+        let person = Arc::new(Person::new(screen.clone()));
+        Opening::find(&self.secrets, Sources::from_env(), person).map_err(stopped)
+    }
+
+    /// The store.
+    pub fn open(&self, screen: &Arc<Screen>) -> Result<Opening, Stopped> {
+        self.find(screen)?.ok_or_else(|| {
+            let told = Diagnostic::error("there is no secret store");
+            let place = Place::outside(&self.secrets.display().to_string());
+            Stopped::from(told.at(&place, "no such folder").fix("make one with `rempart secrets init`"))
+        })
+    }
+
+    /// The store for templates; one that says that there is none, if there is none.
+    pub fn vault(&self, screen: &Arc<Screen>) -> Result<Arc<dyn Vault>, Stopped> {
+        Ok(match self.find(screen)? {
+            Some(store) => Arc::new(store),
+            None => Arc::new(NoVault),
+        })
+    }
+
+    /// Keeps other rempart processes from writing into the folder, until the value is dropped.
+    pub fn hold(&self) -> Result<File, Stopped> {
+        let place = Place::outside(&self.secrets.display().to_string());
+        let fail = |why: String| Stopped::failed(Diagnostic::error("the store cannot be written").at(&place, "").because(why));
+        let folder = File::open(&self.secrets).map_err(|error| fail(error.to_string()))?;
+        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(folder),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(fail("another rempart is writing into it: try again".into())),
+            // Some network file systems know no locks; what one person does is safe there, too.
+            Err(_) => Ok(folder),
+        }
+    }
+}
+
+/// What went wrong with the store, as a reason to stop.
+pub(super) fn stopped(fault: Fault) -> Stopped {
+    let exit = match fault.kind {
+        FaultKind::NoKey
+        | FaultKind::WrongKey
+        | FaultKind::NoPassphrase
+        | FaultKind::WrongPassphrase
+        | FaultKind::Plugin
+        | FaultKind::Identity
+        | FaultKind::Write => Exit::Failed,
+        FaultKind::Missing | FaultKind::Format | FaultKind::Unsupported | FaultKind::Recipient => Exit::BadInput,
+        _ => Exit::Refused,
+    };
+    Stopped { exit, diagnostics: vec![fault.into()] }
+}
+
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Self {
+        stopped(fault)
+    }
+}
+
+/// For whom a file is to be encrypted.
+fn rule_of(path: &Path) -> Result<Rule, Stopped> {
+    let rules = Rules::find(path)?.ok_or_else(|| {
+        let told = Diagnostic::error("nobody says who may read the store").because("there is no .sops.yaml above it");
+        Stopped::from(told.fix("`rempart secrets init` writes one; its creation_rules name the recipients"))
+    })?;
+    Ok(rules.for_file(path)?)
+}
+
+/// Writes a file of the store, sealed.
+fn keep(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> Result<(), Stopped> {
+    let path = store.folder().path(name);
+    let text = file.write(key)?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let place = Place::outside(&folder.display().to_string());
+            Stopped::failed(Diagnostic::error("cannot make a folder").at(&place, "").because(error.to_string()))
+        })?;
+    }
+    Ok(save(&path, &text)?)
+}
+
+/// The name of a file of the store as people write it: `gw` and `gw.yaml` are the same.
+fn file_name(text: &str) -> String {
+    let text = text.trim_end_matches('/');
+    if text.ends_with(".yaml") || text.ends_with(".yml") { text.to_owned() } else { format!("{text}.yaml") }
+}
+
+/// Asks for an approval, unless it was given.
+fn approve(screen: &Screen, yes: bool, question: &str) -> Result<(), Stopped> {
+    if yes {
+        return Ok(());
+    }
+    let not_approved = || Diagnostic::error("not approved: nothing was changed");
+    match screen.ask(question) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Stopped::refused(not_approved())),
+        Err(why) => Err(Stopped::refused(not_approved().because(why.to_string()).fix("approve with --yes"))),
+    }
+}

@@ -1,0 +1,205 @@
+//! Owns the store of secrets as people read it: names, files, recipients, and never a value.
+
+use serde_json::{Value, json};
+
+use super::escape::{cut, visible};
+use super::inventory::table;
+use super::words::count;
+use super::{Paint, Tone};
+use crate::store::Burned;
+
+/// A file of the store.
+#[derive(Clone, Debug)]
+pub struct StoredFile {
+    /// Its name.
+    pub name: String,
+    /// The full names of its secrets.
+    pub secrets: Vec<String>,
+    /// Whether it is the one with the project key.
+    pub of_project: bool,
+    /// The public keys it is encrypted for; none where the file does not say.
+    pub recipients: Vec<String>,
+    /// Recipients of other kinds.
+    pub others: Vec<String>,
+    /// When it was written last, as it says.
+    pub written: String,
+    /// Whether a seal stands in it; not whether it holds.
+    pub sealed: bool,
+}
+
+/// What became of a file's recipients.
+#[derive(Clone, Debug)]
+pub struct Rekeyed {
+    /// The file.
+    pub name: String,
+    /// Who may read it from now on.
+    pub gains: Vec<String>,
+    /// Who may not any more.
+    pub loses: Vec<String>,
+    /// How many stay.
+    pub stays: usize,
+    /// Whether it is encrypted anew.
+    pub is_new: bool,
+}
+
+/// A file that was proved, or was not.
+#[derive(Clone, Debug, Default)]
+pub struct CheckedFile {
+    /// The file.
+    pub name: String,
+    /// Whether it opens and is as somebody of the project left it.
+    pub proved: bool,
+    /// Whether it is a whole file of age, which opens, and bears no seal.
+    pub whole: bool,
+    /// What is wrong, in a few words.
+    pub wrong: Option<String>,
+    /// Whom its rule names and it does not.
+    pub gains: Vec<String>,
+    /// Whom it names and its rule does not.
+    pub loses: Vec<String>,
+}
+
+/// All secrets with their files, and the recipients of each file if wanted.
+pub fn stored(files: &[StoredFile], recipients: bool, paint: &Paint) -> String {
+    let mut rows = vec![["secret", "file", "readers", "written"].map(str::to_owned)];
+    let mut secrets = 0;
+    for file in files.iter().filter(|file| !file.of_project) {
+        let readers = if file.recipients.is_empty() { "?".into() } else { (file.recipients.len() + file.others.len()).to_string() };
+        for secret in &file.secrets {
+            secrets += 1;
+            rows.push([visible(secret), visible(&file.name), readers.clone(), visible(&file.written)]);
+        }
+    }
+    let mut text = if secrets > 0 { table(&rows, paint) } else { String::new() };
+    text.push_str(&format!("{} in {}\n", count(secrets, "secret", "secrets"), count(files.len(), "file", "files")));
+    if recipients {
+        for file in files {
+            text.push_str(&format!("\n{}\n", paint.tone(Tone::Bold, &visible(&file.name))));
+            for reader in file.recipients.iter().chain(&file.others) {
+                text.push_str(&format!("  {}\n", cut(&visible(reader), paint.width.saturating_sub(2))));
+            }
+            if file.recipients.is_empty() && file.others.is_empty() {
+                text.push_str("  it does not say\n");
+            }
+        }
+    }
+    text
+}
+
+/// The same as JSON.
+pub fn stored_json(files: &[StoredFile]) -> Value {
+    let file = |file: &StoredFile| {
+        json!({
+            "file": file.name, "secrets": file.secrets, "recipients": file.recipients, "other_recipients": file.others,
+            "written": file.written, "has_seal": file.sealed, "of_project": file.of_project,
+        })
+    };
+    json!({ "format_version": "1.0", "kind": "secrets", "files": files.iter().map(file).collect::<Vec<_>>() })
+}
+
+/// Who gains, who loses, and what must be changed for it.
+pub fn rekeyed(changes: &[Rekeyed], burned: &[(String, String)], paint: &Paint) -> String {
+    let mut text = String::new();
+    for change in changes.iter().filter(|change| change.is_new) {
+        let stays = match change.stays {
+            0 => String::new(),
+            stays => format!("  ({stays} {})", if stays == 1 { "stays" } else { "stay" }),
+        };
+        text.push_str(&format!("{}{}\n", paint.tone(Tone::Bold, &visible(&change.name)), paint.tone(Tone::Dim, &stays)));
+        let marked = [(Tone::Good, '+', &change.gains), (Tone::Bad, '-', &change.loses)];
+        for (tone, sign, readers) in marked {
+            for reader in readers {
+                let line = cut(&visible(reader), paint.width.saturating_sub(4));
+                text.push_str(&format!("  {}\n", paint.tone(tone, &format!("{sign} {line}"))));
+            }
+        }
+        if change.gains.is_empty() && change.loses.is_empty() {
+            text.push_str("  a new data key\n");
+        }
+    }
+    let mut secrets: Vec<&str> = burned.iter().map(|(secret, _)| secret.as_str()).collect();
+    secrets.dedup();
+    if !secrets.is_empty() {
+        let what = count(secrets.len(), "secret that must be changed", "secrets that must be changed");
+        text.push_str(&format!("\n{what}, since somebody who leaves could read them:\n"));
+        for secret in secrets {
+            text.push_str(&format!("  {}\n", paint.tone(Tone::Change, &format!("! {}", visible(secret)))));
+        }
+    }
+    text
+}
+
+/// The same as JSON.
+pub fn rekeyed_json(changes: &[Rekeyed], burned: &[(String, String)], gaps: &[String]) -> Value {
+    let change = |change: &Rekeyed| {
+        json!({ "file": change.name, "gains": change.gains, "loses": change.loses, "encrypted_anew": change.is_new })
+    };
+    let burned = burned.iter().map(|(secret, reader)| json!({ "secret": secret, "reader": reader })).collect::<Vec<_>>();
+    json!({
+        "format_version": "1.0", "kind": "rekey", "files": changes.iter().map(change).collect::<Vec<_>>(),
+        "must_be_changed": burned, "not_known": gaps,
+    })
+}
+
+/// The burn list.
+pub fn burned(entries: &[Burned], paint: &Paint) -> String {
+    if entries.is_empty() {
+        return "Nothing was burned: nobody has left the store.\n".into();
+    }
+    let mut rows = vec![["secret", "since", "state", "who could read it"].map(str::to_owned)];
+    for entry in entries {
+        let state = entry.done.as_ref().map_or_else(|| "must be changed".to_owned(), |day| format!("changed {}", visible(day)));
+        rows.push([visible(&entry.secret), visible(&entry.since), state, visible(&entry.reader)]);
+    }
+    let open = entries.iter().filter(|entry| entry.done.is_none()).count();
+    format!("{}{open} of {} to be changed\n", table(&rows, paint), count(entries.len(), "entry", "entries"))
+}
+
+/// The same as JSON.
+pub fn burned_json(entries: &[Burned]) -> Value {
+    let entry = |entry: &Burned| {
+        json!({ "secret": entry.secret, "reader": entry.reader, "since": entry.since, "changed": entry.done })
+    };
+    json!({ "format_version": "1.0", "kind": "burned", "entries": entries.iter().map(entry).collect::<Vec<_>>() })
+}
+
+/// Each file, proved or not.
+pub fn checked(files: &[CheckedFile], burned: usize, paint: &Paint) -> String {
+    let width = files.iter().map(|file| visible(&file.name).len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for file in files {
+        let (tone, sign, said) = match &file.wrong {
+            Some(wrong) => (Tone::Bad, '!', wrong.clone()),
+            None if file.proved && file.whole => (Tone::Good, ' ', "opens; it bears no seal".to_owned()),
+            None if file.proved => (Tone::Good, ' ', "opens, and is sealed".to_owned()),
+            None => (Tone::Doubt, '?', "not known".to_owned()),
+        };
+        text.push_str(&format!("{sign} {:<width$}  {}\n", visible(&file.name), paint.tone(tone, &said)));
+        for (sign, word, readers) in [('+', "may read it by its rule, and cannot", &file.gains), ('-', "can read it, and may not", &file.loses)] {
+            for reader in readers {
+                text.push_str(&format!("    {}\n", paint.tone(Tone::Change, &format!("{sign} {} {word}", visible(reader)))));
+            }
+        }
+    }
+    if burned > 0 {
+        let what = count(burned, "secret is", "secrets are");
+        text.push_str(&format!("! {what} still to be changed: `rempart secrets burned`\n"));
+    }
+    let wrong = files.iter().filter(|file| !file.proved).count();
+    text.push_str(&match wrong {
+        0 => format!("{} proved\n", count(files.len(), "file", "files")),
+        wrong => format!("{wrong} of {} not proved\n", count(files.len(), "file", "files")),
+    });
+    text
+}
+
+/// The same as JSON.
+pub fn checked_json(files: &[CheckedFile], burned: usize, fine: bool) -> Value {
+    let file = |file: &CheckedFile| {
+        json!({ "file": file.name, "proved": file.proved, "wrong": file.wrong, "gains": file.gains, "loses": file.loses })
+    };
+    json!({
+        "format_version": "1.0", "kind": "secrets_check", "files": files.iter().map(file).collect::<Vec<_>>(),
+        "must_be_changed": burned, "all_proved": fine && files.iter().all(|file| file.proved),
+    })
+}

@@ -1,0 +1,172 @@
+//! Owns the store as templates see it: every file is opened at most once, when its first secret is asked for, and proved
+//! before anything of it is handed out.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::ask::Ask;
+use super::fault::{Fault, FaultKind};
+use super::folder::{Folder, PROJECT, Spot};
+use super::key_path::KeyPath;
+use super::keyring::{Keyring, Sources};
+use super::unlocked::Unlocked;
+use crate::secret::{NoSecret, ProjectKey, Secret, Vault};
+
+/// The key of the project in its file.
+pub const PROJECT_KEY: &str = "project_key";
+
+/// A store that is opened as far as it is asked.
+pub struct Opening {
+    folder: Folder,
+    sources: Sources,
+    ask: Arc<dyn Ask>,
+    keyring: OnceLock<Keyring>,
+    project: OnceLock<Result<ProjectKey, Fault>>,
+    opened: Mutex<HashMap<String, Result<Arc<Unlocked>, Fault>>>,
+}
+
+impl Opening {
+    /// The store in a folder. `None` = there is none.
+    ///
+    /// # Errors
+    /// The folder is there and cannot be read.
+    pub fn find(root: &Path, sources: Sources, ask: Arc<dyn Ask>) -> Result<Option<Self>, Fault> {
+        Ok(Folder::read(root)?.map(|folder| Self {
+            folder,
+            sources,
+            ask,
+            keyring: OnceLock::new(),
+            project: OnceLock::new(),
+            opened: Mutex::default(),
+        }))
+    }
+
+    /// Its files.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The keys at hand. Nobody is asked before something is to be opened.
+    pub fn keyring(&self) -> &Keyring {
+        self.keyring.get_or_init(|| Keyring::gather(&self.sources, self.ask.clone()))
+    }
+
+    /// Who is asked about keys.
+    pub fn ask(&self) -> &Arc<dyn Ask> {
+        &self.ask
+    }
+
+    /// The project's own key, which proves that a file was written by somebody of the project.
+    ///
+    /// # Errors
+    /// The store has none, it does not open, or its file does not bear its own seal.
+    pub fn project_key(&self) -> Result<&ProjectKey, Fault> {
+        self.project.get_or_init(|| self.read_project_key()).as_ref().map_err(Fault::clone)
+    }
+
+    fn read_project_key(&self) -> Result<ProjectKey, Fault> {
+        let Some(filed) = self.folder.project() else {
+            let fix = "make it with `rempart secrets init`, which seals the files that are there once you have looked at them";
+            let detail = format!("there is no {}", self.folder.path(PROJECT).display());
+            return Err(Fault::new(FaultKind::Unsealed, "the store has no project key", detail, fix));
+        };
+        let mut file = filed.locked.clone()?.open(self.keyring())?;
+        let secret = file.get(&KeyPath::parse(PROJECT_KEY)?)?;
+        let Some(key) = ProjectKey::from_secret(&secret) else {
+            let fix = "take the file from where it was written";
+            return Err(Fault::new(FaultKind::Format, "the project key is none", "it is not 32 bytes in base64", fix)
+                .within(&self.folder.path(PROJECT).display().to_string()));
+        };
+        file.prove(&key)?;
+        Ok(key)
+    }
+
+    /// A file, opened and proved.
+    ///
+    /// # Errors
+    /// No key that fits, or the file was tampered with.
+    pub fn open(&self, name: &str) -> Result<Arc<Unlocked>, Fault> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.entry(name.to_owned()).or_insert_with(|| self.open_now(name).map(Arc::new)).clone()
+    }
+
+    /// A file, opened and proved, to be changed.
+    ///
+    /// # Errors
+    /// As with [`Opening::open`].
+    pub fn open_now(&self, name: &str) -> Result<Unlocked, Fault> {
+        let mut file = self.unproved(name)?;
+        file.prove(self.project_key()?)?;
+        Ok(file)
+    }
+
+    /// A file, opened and not proved: for those who look at it before they take it as it is.
+    ///
+    /// # Errors
+    /// There is none of this name, no key that fits, or the file's own MAC is wrong.
+    pub fn unproved(&self, name: &str) -> Result<Unlocked, Fault> {
+        let filed = self.folder.files().iter().find(|file| file.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.folder.files().iter().map(|file| file.name.as_str()).collect();
+            let near = crate::model::did_you_mean(name, names.iter().copied());
+            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let fix = "`rempart secrets list` names all files";
+            Fault::new(FaultKind::Missing, "no such file in the store", format!("`{name}`{hint}"), fix)
+        })?;
+        filed.locked.clone()?.open_among(self.keyring(), &self.folder.locked())
+    }
+
+    /// One secret by its name, from a proved file. A whole file of age bears no seal: it proves nothing about who wrote
+    /// it, and is taken as it is.
+    ///
+    /// # Errors
+    /// There is none, no key opens it, or its file was tampered with.
+    pub fn secret(&self, name: &str) -> Result<Secret, Fault> {
+        let secret = match self.folder.find(name)? {
+            Spot::Key(file, path) => self.open(&file)?.get(&path)?,
+            Spot::Whole(file) => self.keyring().open_whole(&self.folder.whole(&file)?, name)?,
+        };
+        Ok(secret.renamed(name))
+    }
+}
+
+impl Vault for Opening {
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    fn get(&self, name: &str) -> Result<Secret, NoSecret> {
+        self.secret(name).or_else(|fault| match fault.kind {
+            FaultKind::Missing => Err(NoSecret::Unknown { known: self.folder.names() }),
+            kind if is_about_keys(kind) => Ok(Secret::locked(name, said(&fault))),
+            _ => Err(NoSecret::Broken { why: said(&fault), fix: fault.told.fix.clone().unwrap_or_default() }),
+        })
+    }
+}
+
+// What a key at hand would mend: the secret is there, and locked.
+fn is_about_keys(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::NoKey
+            | FaultKind::WrongKey
+            | FaultKind::NoPassphrase
+            | FaultKind::WrongPassphrase
+            | FaultKind::Plugin
+            | FaultKind::Identity
+    )
+}
+
+fn said(fault: &Fault) -> String {
+    let told = &fault.told;
+    let place = told.place.as_ref().map(|(place, _)| format!("{place}: ")).unwrap_or_default();
+    let detail = told.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    format!("{place}{}{detail}", told.summary)
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opening({})", self.folder.root().display())
+    }
+}

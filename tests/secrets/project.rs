@@ -1,0 +1,177 @@
+//! A project in a folder of its own, with keys of its own, and rempart run in it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
+
+pub struct Project {
+    folder: tempfile::TempDir,
+    /// Where keys are, by the name of their owner.
+    homes: tempfile::TempDir,
+}
+
+/// How a process ended, and what it said.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit {}\n--- out\n{}\n--- err\n{}", self.code, self.out, self.err)
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "not exit {code}: {self}");
+        self
+    }
+
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.out, self.err)
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {self}"))
+    }
+}
+
+impl Project {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), homes: tempfile::tempdir().unwrap() }
+    }
+
+    /// With a store of which `alice`, who runs everything, is the one reader.
+    pub fn with_store() -> Self {
+        let project = Self::new();
+        project.run(&["secrets", "init"]).ends(0);
+        project
+    }
+
+    /// Another project whose store is for the same reader.
+    pub fn with_store_of(other: &Self) -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap(), homes: tempfile::tempdir().unwrap() };
+        let from = other.homes.path().join("alice/.config/sops/age/keys.txt");
+        let to = project.homes.path().join("alice/.config/sops/age/keys.txt");
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        project.run(&["secrets", "init"]).ends(0);
+        project
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder().join(name)).unwrap()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.folder().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Every file of the project.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let (mut left, mut files) = (vec![self.folder().to_owned()], Vec::new());
+        while let Some(at) = left.pop() {
+            for entry in fs::read_dir(at).unwrap().flatten() {
+                let path = entry.path();
+                if path.is_dir() { left.push(path) } else { files.push(path) }
+            }
+        }
+        files
+    }
+
+    fn home(&self, who: &str) -> PathBuf {
+        let home = self.homes.path().join(who);
+        fs::create_dir_all(&home).unwrap();
+        home
+    }
+
+    /// The public key of somebody, who gets a key now if there is none.
+    pub fn public_key(&self, who: &str) -> String {
+        let path = self.home(who).join(".config/sops/age/keys.txt");
+        if !path.exists() {
+            let elsewhere = tempfile::tempdir().unwrap();
+            self.as_in(who, elsewhere.path(), &["secrets", "init"], None).ends(0);
+        }
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned()
+    }
+
+    fn as_in(&self, who: &str, folder: &Path, args: &[&str], input: Option<&str>) -> Ran {
+        let mut command = Command::new(REMPART);
+        command.args(args).current_dir(folder).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.home(who)).env("NO_COLOR", "1").env("REMPART_STATE", self.home(who).join("state"));
+        if let Ok(editor) = fs::read_to_string(self.homes.path().join("editor")) {
+            command.env("EDITOR", format!("sh -c '{}' sh", editor.replace('\'', "'\\''")));
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        let mut child = command.spawn().unwrap();
+        if let Some(input) = input {
+            // Whoever does not read it is not asked to.
+            let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ran {
+        self.by("alice", args)
+    }
+
+    pub fn by(&self, who: &str, args: &[&str]) -> Ran {
+        self.as_in(who, self.folder(), args, None)
+    }
+
+    pub fn piped(&self, args: &[&str], input: &str) -> Ran {
+        self.as_in("alice", self.folder(), args, Some(input))
+    }
+
+    pub fn without_key(&self, args: &[&str]) -> Ran {
+        self.by("nobody", args)
+    }
+
+    pub fn with_other_key(&self, args: &[&str]) -> Ran {
+        self.public_key("mallory");
+        self.by("mallory", args)
+    }
+
+    /// Edits a file of the store with a script of sh, which gets the path as `$1`.
+    pub fn edit(&self, file: &str, script: &str) -> Ran {
+        let editor = self.homes.path().join("editor");
+        fs::write(&editor, script).unwrap();
+        let ran = self.run(&["secrets", "edit", file]);
+        fs::remove_file(editor).unwrap();
+        ran
+    }
+
+    /// Runs git in the project, as somebody.
+    pub fn git(&self, args: &[&str]) {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]);
+        let output = command.args(args).current_dir(self.folder()).env("HOME", self.home("alice")).output().unwrap();
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub fn commit(&self, what: &str) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", what]);
+    }
+}
