@@ -74,9 +74,10 @@ impl Defaults {
         }
     }
 
-    /// As if a project had one, for the tests of command lines.
-    pub fn naming_a_playbook() -> Self {
-        Self { file: None, values: vec![("playbooks", vec!["playbooks/site.yaml".into()])] }
+    /// Those of a file with this text.
+    pub fn of_text(text: &str) -> Result<Self, String> {
+        let values = parse(&Source::new(NAME, text), Path::new("")).map_err(|faults| format!("{faults:?}"))?;
+        Ok(Self { file: None, values })
     }
 
     fn read(file: &Path, folder: &Path) -> Result<Self, Vec<Diagnostic>> {

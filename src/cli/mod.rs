@@ -153,8 +153,8 @@ pub fn main() -> Exit {
 /// # Errors
 /// What the command line says about it.
 #[doc(hidden)]
-pub fn parses(arguments: impl IntoIterator<Item = String>) -> Result<(), String> {
-    let project = defaults::Defaults::naming_a_playbook();
+pub fn parses(arguments: impl IntoIterator<Item = String>, project: &str) -> Result<(), String> {
+    let project = defaults::Defaults::of_text(project)?;
     parsed(arguments.into_iter().map(OsString::from).collect(), &project).map(|_| ()).map_err(|error| error.to_string())
 }
 
