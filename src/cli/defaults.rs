@@ -4,7 +4,6 @@
 //! anybody having to say so here. What protects (approval, lock-out, host keys) has no key, and never will.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::options::OfProject;
+use crate::inventory::Owners;
 use crate::model::{Diagnostic, Place, Source, did_you_mean};
 use crate::yaml::{Node, Value};
 
@@ -88,9 +88,8 @@ impl Defaults {
                 .at(&Place::outside(&shown.display().to_string()), "")
                 .because(why)
         };
-        if let Some(why) = open_to_all(file) {
-            let fix =
-                "take it away from others: chmod o-w; a file that anybody can write would choose your keys and hosts";
+        if let Some(why) = Owners::user().doubt(file) {
+            let fix = "make it your own (chown, chmod o-w): whoever can write it would choose your keys and hosts";
             return Err(vec![told(why).fix(fix)]);
         }
         let text = std::fs::read_to_string(file).map_err(|error| vec![told(error.to_string())])?;
@@ -130,16 +129,6 @@ fn way_up(folder: &Path, file: &Path) -> PathBuf {
     let base = file.parent().unwrap_or(file);
     let levels = folder.strip_prefix(base).map_or(0, |below| below.components().count());
     std::iter::repeat_n(Component::ParentDir, levels).collect()
-}
-
-// Why anybody could have written it.
-fn open_to_all(file: &Path) -> Option<String> {
-    let open = |path: &Path| std::fs::metadata(path).is_ok_and(|about| about.mode() & 0o002 != 0);
-    match file.parent() {
-        _ if open(file) => Some("everybody on this computer may write it".to_owned()),
-        Some(folder) if open(folder) => Some("everybody on this computer may write into its folder".to_owned()),
-        _ => None,
-    }
 }
 
 /// A host's connection variables, with what the project says where the inventory says nothing.

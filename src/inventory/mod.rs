@@ -15,6 +15,7 @@ mod listing;
 mod literal;
 mod merge;
 mod names;
+mod owners;
 pub mod pattern;
 mod program;
 mod range;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use connection::{Lookup, Overrides, raw, target};
+pub use owners::Owners;
 
 use crate::model::{Diagnostic, HostName, Place, Source};
 use crate::yaml::{self, Dialect, Entry, Node, Value};
@@ -142,7 +144,8 @@ impl fmt::Display for Level {
 /// Loads one inventory out of all sources: files, folders of files, or lists of hosts with commas. Later ones win.
 ///
 /// `group_vars` and `host_vars` of the current folder win over those beside the sources, as they do for Ansible, which
-/// finds them beside the playbook.
+/// finds them beside the playbook. Nobody named them, so there they must be the user's own, and are told where they are
+/// none of the inventory's own folder.
 ///
 /// # Errors
 /// Everything that is wrong with any of them, each with its place.
@@ -157,13 +160,19 @@ pub fn load(paths: &[PathBuf]) -> Result<Inventory, Vec<Diagnostic>> {
     };
     let own = folders.iter().any(same);
     folders.retain(|folder| !same(folder));
-    folders.push(here);
-    let last = folders.len() - 1;
-    let beside: Vec<_> = folders
-        .iter()
-        .enumerate()
-        .map(|(at, folder)| vars_files::read(folder, at == last && !own, &mut draft))
-        .collect();
+    let mut beside: Vec<_> =
+        folders.iter().map(|folder| vars_files::read(folder, &vars_files::Whose::OfInventory, &mut draft)).collect();
+    let stand_here = paths.iter().filter(|path| {
+        let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+        path.exists() && folder.is_some_and(|folder| same(&folder.to_path_buf()))
+    });
+    let owners = Owners::user().and_of(stand_here.map(PathBuf::as_path));
+    let whose = if own { vars_files::Whose::Both(owners) } else { vars_files::Whose::OfFolder(owners) };
+    let found = vars_files::read(&here, &whose, &mut draft);
+    if !own {
+        draft.warnings.extend(found.told());
+    }
+    beside.push(found);
     let faults = std::mem::take(&mut draft.faults);
     draft.reconcile();
     look_over(&mut draft, &beside);

@@ -7,6 +7,7 @@
 
 mod desk;
 mod explained;
+mod others;
 mod project;
 mod shells;
 #[path = "../skipped/mod.rs"]
