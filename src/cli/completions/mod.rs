@@ -38,7 +38,8 @@ pub(super) enum Shell {
 
 For good: the first lines of each script say where it goes. Hosts, groups and variables are those of
 the inventory named by -i, REMPART_INVENTORY or rempart.toml; tags are those of the playbooks on the
-line, or of rempart.toml. Inventories that are programs are not run for it.")]
+line, or of rempart.toml; runs are those of this controller. Inventories that are programs are not
+run for it.")]
 pub(super) struct Args {
     /// The shell
     #[arg(value_enum)]
@@ -129,6 +130,8 @@ fn wanted(verb: &str, above: &str, argument: &str) -> Option<Wanted> {
         "phase" => Wanted::Phase,
         "playbooks" => Wanted::Playbook,
         "kind" => Wanted::Kind,
+        "resume" => Wanted::Run,
+        "run" if verb == "rollback" || above == "history" => Wanted::Run,
         "name" if verb == "explain" => Wanted::Variable,
         _ => return None,
     })
