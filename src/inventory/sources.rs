@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::draft::{Draft, UNGROUPED};
-use super::{names, program, shape_ini, shape_script, shape_yaml};
+use super::{names, program, settings, shape_ini, shape_script, shape_yaml};
 use crate::model::{Diagnostic, Place, Source};
 use crate::yaml::{self, Dialect, Node, Value};
 
@@ -227,6 +227,9 @@ fn read_list(list: &str, draft: &mut Draft) {
             continue;
         }
         let place = Place::new(&source, at, at + part.len());
+        let shown = settings::named(part);
+        // What stands behind `=` may be a secret, and is not shown.
+        let place = if list.contains('=') { settings::hidden(&place) } else { place };
         match names::hosts(part) {
             Ok((hosts, port)) => {
                 let new = hosts.into_iter().filter(|host| draft.has_host(host).is_none()).collect();
@@ -235,8 +238,11 @@ fn read_list(list: &str, draft: &mut Draft) {
             Err(why) => draft.faults.push(
                 Diagnostic::error("a name that no host can have")
                     .at(&place, why)
-                    .because(format!("{part:?}; with a comma in it, -i names hosts and no file"))
-                    .fix("write hosts with commas between them: -i web1,web2 or -i web1,"),
+                    .because(format!("{shown:?}; with a comma in it, -i names hosts and no file"))
+                    .fix(match part.contains('=') {
+                        true => "name hosts alone: -i web1,web2; a variable for all of them is given by -e NAME=VALUE",
+                        false => "write hosts with commas between them: -i web1,web2 or -i web1,",
+                    }),
             ),
         }
     }

@@ -7,6 +7,7 @@
 
 mod desk;
 mod explained;
+mod inventories;
 mod others;
 mod project;
 mod shells;
