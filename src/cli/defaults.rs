@@ -136,16 +136,20 @@ pub(super) fn weakest<'a>(
     of_host: impl Fn(&str) -> Option<Result<Node, Diagnostic>> + 'a,
     project: &'a OfProject,
 ) -> impl Fn(&str) -> Option<Result<Node, Diagnostic>> + 'a {
-    move |name| {
-        of_host(name).or_else(|| {
-            let value = match name {
-                "ansible_user" => Value::Text(project.project_user.clone()?),
-                "ansible_timeout" => Value::Int(i64::try_from(project.project_timeout?).ok()?),
-                _ => return None,
-            };
-            Some(Ok(Node::new(Place::outside(NAME), value)))
-        })
-    }
+    move |name| of_host(name).or_else(|| said(project, name).map(Ok))
+}
+
+/// The connection variables that a project may have.
+pub(super) const OF_CONNECTIONS: [&str; 2] = ["ansible_user", "ansible_timeout"];
+
+/// What the project says of a connection variable.
+pub(super) fn said(project: &OfProject, name: &str) -> Option<Node> {
+    let value = match name {
+        "ansible_user" => Value::Text(project.project_user.clone()?),
+        "ansible_timeout" => Value::Int(i64::try_from(project.project_timeout?).ok()?),
+        _ => return None,
+    };
+    Some(Node::new(Place::outside(NAME), value))
 }
 
 type Values = Vec<(&'static str, Vec<OsString>)>;

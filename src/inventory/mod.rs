@@ -127,6 +127,8 @@ pub enum Level {
     },
     /// The command line.
     Set,
+    /// The project's file, for connections alone: weaker than all others.
+    Project,
 }
 
 impl fmt::Display for Level {
@@ -137,6 +139,7 @@ impl fmt::Display for Level {
             Level::Host { file: false } => f.write_str("the host"),
             Level::Host { file: true } => f.write_str("host_vars"),
             Level::Set => f.write_str("--set"),
+            Level::Project => f.write_str("the project, for connections where the inventory has none"),
         }
     }
 }
