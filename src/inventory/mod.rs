@@ -26,6 +26,7 @@ mod shape_yaml;
 mod sources;
 mod ssh_args;
 mod vars_files;
+mod watch;
 mod words;
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::watch::Watch;
+
 /// How long one call may take.
 const TIME: Duration = Duration::from_secs(60);
 /// How much it may print: ten thousand hosts of a cloud, each with some kilobytes.
@@ -75,6 +77,7 @@ fn run_within(path: &Path, arguments: &[&str], time: Duration) -> Result<Output,
     let mut child = command.spawn().map_err(|error| {
         fail(format!("it cannot be started: {error}"), "check its first line (`#!`) and what that names")
     })?;
+    let _watch = Watch::over(child.id());
     let text = child.stdout.take().map(|pipe| follow(pipe, MOST));
     // Read to its end, so that nobody waits for room; kept in part.
     let said = child.stderr.take().map(|pipe| follow(pipe, MOST));

@@ -1,6 +1,8 @@
 //! What `rempart` says of inventories from the command line: what stays hidden, what is refused, and what ends with it.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Said};
 
@@ -63,4 +65,42 @@ fn what_a_program_says_is_shown_without_secrets() {
     program(&desk, "bad.sh", "#!/bin/sh\necho 'password: hunter2' >&2; exit 7\n");
     let said = listed(&desk, &["-i", "bad.sh"]);
     assert!(said.code == 65 && said.err.contains("status 7") && !said.all().contains("hunter"), "{}", said.all());
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until(what: &str, mut there: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_program_ends_with_rempart_whatever_ends_it() {
+    for signal in ["INT", "HUP", "KILL"] {
+        let desk = Desk::new();
+        program(&desk, "slow.sh", "#!/bin/sh\nsleep 300 &\necho $! > child\necho $$ > parent\nwait\n");
+        let mut command = desk.command(env!("CARGO_BIN_EXE_rempart"), "");
+        command.args(["inventory", "-i", "slow.sh"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let running = Running(command.spawn().unwrap());
+        let read = |name: &str| std::fs::read_to_string(desk.path(name)).unwrap_or_default().trim().to_owned();
+        until("the program starts", || !read("parent").is_empty());
+        let killed = desk.command("kill", "").args(["-s", signal, &running.0.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        // One that has ended and that nobody asked for its status yet is no longer running either.
+        let lives = |name: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", read(name))).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+        };
+        until(&format!("{signal}: the program and what it started end"), || !lives("parent") && !lives("child"));
+    }
 }
