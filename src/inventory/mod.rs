@@ -180,11 +180,24 @@ pub fn load(paths: &[PathBuf]) -> Result<Inventory, Vec<Diagnostic>> {
     let faults = std::mem::take(&mut draft.faults);
     draft.reconcile();
     look_over(&mut draft, &beside);
+    if faults.is_empty() && draft.hosts.is_empty() {
+        draft.warnings.extend(nobody(paths, &draft));
+    }
     match merge::merge(draft, &beside) {
         Ok(inventory) if faults.is_empty() => Ok(inventory),
         Ok(_) => Err(faults),
         Err(circles) => Err(faults.into_iter().chain(circles).collect()),
     }
+}
+
+// That there is no host at all, where nothing said so yet.
+fn nobody(paths: &[PathBuf], draft: &draft::Draft) -> Option<Diagnostic> {
+    if draft.warnings.iter().any(|told| told.summary == sources::EMPTY) {
+        return None;
+    }
+    let all = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let told = Diagnostic::warning("an inventory without any host").at(&Place::outside(&all), "");
+    Some(told.because("nothing can be done with it").fix("add hosts, or name another inventory with -i"))
 }
 
 // What is no fault, but worth a word: names that stand for two things, and connection variables that do nothing here.

@@ -17,6 +17,9 @@ use crate::yaml::{self, Dialect, Node, Value};
 const PASSED_OVER: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
 
+/// The warning about a file that holds nothing.
+pub(super) const EMPTY: &str = "an empty inventory file";
+
 /// Reads all sources into one draft, and returns the folders beside which `group_vars` and `host_vars` are looked for,
 /// weakest first.
 pub(super) fn read_all(paths: &[PathBuf], draft: &mut Draft) -> Vec<PathBuf> {
@@ -175,7 +178,7 @@ fn read_text(path: &Path, source: &Arc<Source>, draft: &mut Draft) {
 
 fn empty(source: &Arc<Source>, draft: &mut Draft) {
     draft.warnings.push(
-        Diagnostic::warning("an empty inventory file")
+        Diagnostic::warning(EMPTY)
             .at(&Place::outside(&source.path), "")
             .fix("add hosts, such as:\nall:\n  hosts:\n    web1:\n      ansible_host: 192.0.2.10"),
     );

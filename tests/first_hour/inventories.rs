@@ -104,3 +104,28 @@ fn a_program_ends_with_rempart_whatever_ends_it() {
         until(&format!("{signal}: the program and what it started end"), || !lives("parent") && !lives("child"));
     }
 }
+
+#[test]
+fn an_inventory_without_any_host_is_told_in_every_shape() {
+    let desk = Desk::new();
+    desk.write("hosts.yml", "all:\n  children:\n    web:\n");
+    desk.write("empty.yml", "# nothing\n");
+    desk.write("hosts.ini", "[web]\n");
+    desk.write("hosts.json", "{\"web\": {}}\n");
+    desk.write("folder/a.ini", "[web]\n");
+    program(&desk, "hosts.sh", "#!/bin/sh\necho '{\"web\": {\"hosts\": []}, \"_meta\": {\"hostvars\": {}}}'\n");
+    for (path, words) in [
+        ("hosts.yml", "an inventory without any host"),
+        ("empty.yml", "an empty inventory file"),
+        ("hosts.ini", "an inventory without any host"),
+        ("hosts.json", "an inventory without any host"),
+        ("folder", "an inventory without any host"),
+        ("hosts.sh", "an inventory without any host"),
+        (",", "an inventory without any host"),
+    ] {
+        let said = listed(&desk, &["-i", path]);
+        assert_eq!(said.err.matches("warning").count(), 1 + said.err.matches("1 warning").count(), "{}", said.all());
+        assert!(said.good && said.err.contains(words), "{path}: {}", said.all());
+        assert!(listed(&desk, &["-i", path, "--json"]).err.contains(words), "{path}, as JSON");
+    }
+}
