@@ -296,8 +296,17 @@ impl Inventory {
     /// Gives every host a variable that wins over everything, as `--set NAME=YAML` does. Its origin is `--set`.
     ///
     /// # Errors
-    /// The text is not valid YAML.
+    /// The name is none, or the text is not valid YAML.
     pub fn with_set_vars(&mut self, name: &str, text: &str) -> Result<(), Diagnostic> {
+        if let Some(why) = names::refuse_variable(name) {
+            let told = Diagnostic::error("a name that no variable can have").at(&Place::outside("--set"), "");
+            return Err(told.because(why).fix(match name.split_once(['.', '[']) {
+                Some((whole, _)) if names::refuse_variable(whole).is_none() => {
+                    format!("set the whole variable: -e '{whole}={{NAME: VALUE}}' or -e '{whole}=[VALUE]'")
+                }
+                _ => "write -e NAME=VALUE, with a name of letters, digits and `_`".into(),
+            }));
+        }
         // The text itself is not shown: it may be a secret.
         let node = yaml::parse(&Source::new("--set", text), Dialect::Inventory).map_err(|_| {
             Diagnostic::error("a value that YAML does not read")

@@ -129,3 +129,18 @@ fn an_inventory_without_any_host_is_told_in_every_shape() {
         assert!(listed(&desk, &["-i", path, "--json"]).err.contains(words), "{path}, as JSON");
     }
 }
+
+#[test]
+fn a_variable_of_the_command_line_has_a_name() {
+    let desk = Desk::new();
+    for (set, words) in [
+        ("=hunter2", "no name stands before `=`"),
+        ("a.b[0]=hunter2", "-e 'a={NAME: VALUE}'"),
+        ("a b=hunter2", "letters, digits and `_`"),
+        ("1a=hunter2", "letters, digits and `_`"),
+    ] {
+        let said = listed(&desk, &["-i", "web1,", "-e", set]);
+        assert!(said.code == 65 && said.err.contains(words) && !said.err.contains("hunter"), "{set}: {}", said.all());
+    }
+    assert!(listed(&desk, &["-i", "web1,", "-e", "größe_1=2"]).good);
+}
