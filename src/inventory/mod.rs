@@ -8,6 +8,7 @@
 //! `known`, `connection` and `ssh_args` turn connection variables into a target; `listing` is the shape of
 //! `ansible-inventory --list`.
 
+mod address;
 mod connection;
 mod draft;
 mod known;

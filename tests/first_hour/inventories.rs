@@ -144,3 +144,24 @@ fn a_variable_of_the_command_line_has_a_name() {
     }
     assert!(listed(&desk, &["-i", "web1,", "-e", "größe_1=2"]).good);
 }
+
+#[test]
+fn what_can_be_no_address_is_refused_with_what_was_meant() {
+    let desk = Desk::new();
+    desk.write(
+        "hosts.yml",
+        "all:\n  hosts:\n    a: { ansible_host: 10.0.0.300 }\n    b: { ansible_host: root@10.0.0.1 }\n    \
+         c: { rempart: { host: \"https://web1.example.org/\" } }\n    root@10.0.0.9:\n    d: { ansible_host: 10.0.0.4 }\n",
+    );
+    for (host, place, words) in [
+        ("a", "hosts.yml:3:24", "from 0 to 255"),
+        ("b", "hosts.yml:4:24", "ansible_host: 10.0.0.1 and ansible_user: root"),
+        ("c", "hosts.yml:5:27", "alone: web1.example.org"),
+        ("root@10.0.0.9", "hosts.yml:6:5", "ansible_host: 10.0.0.9 and ansible_user: root"),
+    ] {
+        let said = desk.run("", &["facts", host, "-i", "hosts.yml"]);
+        assert!(said.code == 65 && said.err.contains("an address that cannot be one"), "{host}: {}", said.all());
+        assert!(said.err.contains(place) && said.err.contains(words), "{host}: {}", said.err);
+    }
+    assert!(listed(&desk, &["-i", "hosts.yml", "--json"]).good, "only who goes there is stopped");
+}
