@@ -65,13 +65,12 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     Ok(Exit::Done)
 }
 
-pub(super) fn answer(args: &CompleteArgs, screen: &Arc<Screen>) -> Ended {
+pub(super) fn answer(args: &CompleteArgs, project: Defaults, screen: &Arc<Screen>) -> Ended {
     let typed = match args.shell {
         Shell::Bash => line::split(args.words.first().map_or("", String::as_str)),
         Shell::Zsh | Shell::Fish => line::Typed::of_words(&args.words),
     };
-    let defaults = Defaults::of_project().unwrap_or_default();
-    let lines: Vec<String> = candidates_for(&typed, defaults)
+    let lines: Vec<String> = candidates_for(&typed, project)
         .into_iter()
         .map(|(value, help)| match args.shell {
             Shell::Bash => typed.rest_for_bash(&value),
