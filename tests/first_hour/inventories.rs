@@ -165,3 +165,12 @@ fn what_can_be_no_address_is_refused_with_what_was_meant() {
     }
     assert!(listed(&desk, &["-i", "hosts.yml", "--json"]).good, "only who goes there is stopped");
 }
+
+#[test]
+fn a_list_of_secret_variables_is_shown_with_the_name_that_is_wrong() {
+    let desk = Desk::new();
+    let text = "playbook: site\nhosts: all\nsecret_vars: [pass, gud]\nphases: {}\n";
+    desk.write("site.yaml", text);
+    let said = desk.run("", &["validate", "site.yaml", "-i", "web1,"]);
+    assert!(said.err.contains("`gud`") && said.err.contains("secret_vars: [pass, gud]"), "{}", said.all());
+}
