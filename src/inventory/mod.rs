@@ -4,9 +4,10 @@
 //! It prints nothing and asks nobody: loading collects every fault and every warning.
 //!
 //! In reading order: `sources` finds the files and the shape of each; a `shape_*` reads one into `draft` (`words` and
-//! `literal` cut and read the lines of INI, `program` runs what prints JSON); `vars_files` reads what stands beside them; `settings` marks what is secret; `merge` says who wins; `pattern` selects;
-//! `known`, `connection` and `ssh_args` turn connection variables into a target; `listing` is the shape of
-//! `ansible-inventory --list`.
+//! `literal` cut and read the lines of INI, `program` runs what prints JSON and `watch` ends it with rempart);
+//! `vars_files` reads what stands beside them, and `owners` says whether that may be somebody else's; `settings` marks
+//! what is secret; `merge` says who wins; `pattern` selects; `known`, `connection`, `address` and `ssh_args` turn
+//! connection variables into a target; `listing` is the shape of `ansible-inventory --list`.
 
 mod address;
 mod connection;

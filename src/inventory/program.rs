@@ -2,7 +2,8 @@
 //!
 //! Must not know what the output means. The program is whatever the user named, with the user's rights, as Ansible runs
 //! it: only a file that may be executed and that says with `#!` (or as an ELF file) that it is a program. A file of
-//! another shape that happens to be executable is never handed to a shell.
+//! another shape that happens to be executable is never handed to a shell. Ansible tries to start every file that may
+//! be executed, and reads it where the kernel refuses, as it does there; here that is known beforehand.
 
 use std::fs::File;
 use std::io::Read;
