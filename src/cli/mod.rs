@@ -147,14 +147,14 @@ pub fn main() -> Exit {
     run(std::env::args_os())
 }
 
-/// Whether this is a command line of the program, in a project that names its playbook; for the tests of what the
-/// documentation shows.
+/// Whether this is a command line of the program, in a project whose `rempart.toml` holds this text; for the tests of
+/// what the documentation shows.
 ///
 /// # Errors
 /// What the command line says about it.
 #[doc(hidden)]
-pub fn parses(arguments: impl IntoIterator<Item = String>) -> Result<(), String> {
-    let project = defaults::Defaults::naming_a_playbook();
+pub fn parses(arguments: impl IntoIterator<Item = String>, project: &str) -> Result<(), String> {
+    let project = defaults::Defaults::of_text(project)?;
     parsed(arguments.into_iter().map(OsString::from).collect(), &project).map(|_| ()).map_err(|error| error.to_string())
 }
 
@@ -195,10 +195,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Init(args) => init::run(&args, &screen),
         Verb::Explain(args) => explain::run(&args, &screen),
         Verb::Facts(args) => facts::run(&args, &screen),
-        Verb::Doctor(args) => doctor::run(&args, &screen),
+        Verb::Doctor(args) => doctor::run(&args, &project, faults, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),
         Verb::Man(args) => man::run(&args, &screen),
-        Verb::Complete(args) => completions::answer(&args, &screen),
+        Verb::Complete(args) => completions::answer(&args, project, &screen),
         Verb::Inventory(args) => inventory::run(&args, &screen),
         Verb::Validate(args) => validate::run(&args, &screen),
         Verb::Plan(args) => plan::run(&args, &screen),

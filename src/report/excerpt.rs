@@ -146,7 +146,8 @@ fn secret_start(line: &str) -> Option<usize> {
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     let (_, last) = name.rsplit_once(['_', '-', '.']).unwrap_or(("", &name));
-    if last == "file" {
+    // A path, or a playbook's list of names.
+    if last == "file" || name == "secret_vars" {
         return false;
     }
     ["password", "passwd", "passphrase", "secret", "token", "private_key", "credential"]
@@ -248,6 +249,8 @@ mod tests {
         for line in [
             "ansible_ssh_private_key_file: hunter2",
             "ansible_host_key_checking: hunter2",
+            "secret_vars: [hunter2]",
+            "secret_vars:\n  - hunter2",
             "password: x\nuser: hunter2",
             "- token: x\n  user: hunter2",
             "a:\n  token: x\nb:\n  c: hunter2",
