@@ -36,7 +36,7 @@ const ITEMS: &str = r#"
   each: { shape: [key, quotes, base64, hex, url, pin, blanks, long] }
 - template: { to: /srv/app/app.env, from: app.env.j2, owner: app, group: app, mode: "0400" }
 - template: { to: /srv/app/app.json, from: app.json.j2, owner: app, group: app, mode: "0440" }
-- template: { to: /srv/app/kept.conf, from: kept.conf.j2, mode: "0600", validate: "grep -q . %s" }
+- template: { to: /srv/app/kept.conf, from: kept.conf.j2, owner: app, group: app, mode: "0600", validate: "grep -q . %s" }
 - systemd_credential: { name: app-key, content: "{{ birds.key }}" }
 - systemd_credential: { name: app-pin, content: "{{ birds.pin }}" }
 "#;
@@ -121,7 +121,7 @@ impl Field {
             "searched: {} texts of {letters} bytes, {files} files of the host, {own} of the controller",
             self.said.len()
         );
-        assert!(files > 50 && own > 5, "there was more to be read: {files} and {own}");
+        assert!(files > 15 && own > 5, "there was more to be read: {files} and {own}");
         hits.extend(on_host);
         hits.extend(here);
         hits
@@ -146,8 +146,8 @@ const WRONG: [&str; 12] = [
 
 /// What fails on the host while it holds a secret: a validator that shouts the text, a probe, a write that cannot be.
 const FAILING: &str = r#"
-- template: { to: /srv/app/shouted.conf, from: kept.conf.j2, mode: "0600", validate: "sh -c 'cat \"$1\"; cat \"$1\" >&2; exit 1' sh %s" }
-- http_probe: { name: asked with a secret, url: "http://127.0.0.1:9/", from: self, headers: { Authorization: "Bearer {{ birds.hex }}" }, body: "{{ birds.url }}" }
+- template: { to: /srv/app/shouted.conf, from: kept.conf.j2, owner: app, group: app, mode: "0600", validate: "sh -c 'cat \"$1\"; cat \"$1\" >&2; exit 1' sh %s" }
+- http_probe: { name: asked with a secret, url: "http://192.0.2.11:9/", from: controller, headers: { Authorization: "Bearer {{ birds.hex }}" }, body: "{{ birds.url }}" }
 - file: { path: /nowhere/at/all, content: "{{ birds.key }}", mode: "0600" }
 "#;
 

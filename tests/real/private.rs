@@ -17,7 +17,8 @@ use crate::fixture::{Lab, Machine};
 #[derive(Clone, Debug)]
 struct Moment {
     what: ReadFlags,
-    size: u64,
+    /// Whether a part of a secret stood in it.
+    holds: bool,
     uid: u32,
     mode: u32,
 }
@@ -49,11 +50,12 @@ impl Watch {
                         assert!(!event.events().contains(ReadFlags::QUEUE_OVERFLOW), "some of it was not seen");
                         let (Some(folder), Some(name)) = (names.get(&event.wd()), event.file_name()) else { continue };
                         let path = folder.join(name.to_string_lossy().as_ref());
-                        // It may be gone, or have its last name, by now.
+                        // It may be gone, or have its last name, by now. Read first: what stands in it then was put in by
+                        // an owner and with a mode that it had before.
+                        let holds = std::fs::read(&path).is_ok_and(|bytes| holds_secret(&bytes));
                         let meta = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file);
-                        let (size, uid, mode) =
-                            meta.map_or((0, 0, 0), |meta| (meta.size(), meta.uid(), meta.mode() & 0o777));
-                        moments.entry(path).or_default().push(Moment { what: event.events(), size, uid, mode });
+                        let (uid, mode) = meta.map_or((0, 0), |meta| (meta.uid(), meta.mode() & 0o777));
+                        moments.entry(path).or_default().push(Moment { what: event.events(), holds, uid, mode });
                     }
                     Err(Errno::AGAIN) if stopped.load(Ordering::Relaxed) => return moments,
                     Err(Errno::AGAIN) => std::thread::sleep(Duration::from_micros(200)),
@@ -70,17 +72,24 @@ impl Watch {
     }
 }
 
+fn holds_secret(bytes: &[u8]) -> bool {
+    bytes.windows(7).any(|window| window == b"canary-")
+}
+
 /// What is wrong with the way in which a file came to be that belongs to `uid`.
 fn wrong(moments: &[Moment], uid: u32) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut has_owner = false;
+    if !moments.iter().any(|moment| moment.holds) {
+        return wrong;
+    }
     for (at, moment) in moments.iter().enumerate() {
         has_owner |= moment.what.contains(ReadFlags::ATTRIB);
         if moment.what.contains(ReadFlags::MODIFY) && !has_owner {
             wrong.push(format!("at {at}: content before the file had its owner"));
         }
-        if moment.size > 0 && (moment.uid != uid || moment.mode & 0o077 != 0) {
-            wrong.push(format!("at {at}: {} bytes of {} with the mode {:o}", moment.size, moment.uid, moment.mode));
+        if moment.holds && (moment.uid != uid || moment.mode & 0o077 != 0) {
+            wrong.push(format!("at {at}: a secret in a file of {} with the mode {:o}", moment.uid, moment.mode));
         }
     }
     wrong
@@ -99,7 +108,7 @@ fn a_secret_is_private_before_it_is_there() {
         ["/srv/app", "/etc/credstore.encrypted", "/run", "/tmp", "/var/tmp", "/dev/shm", "/root", "/home/admin"];
     lab.on("web1", "mkdir -p /etc/credstore.encrypted");
     let secret = "canary-".repeat(20_000);
-    lab.write("group_vars/all.yaml", &format!("bird: !secret {secret}\nword: !secret short\n"));
+    lab.write("group_vars/all.yaml", &format!("bird: !secret {secret}\nword: !secret canary-short\n"));
     lab.write("templates/t.j2", "a\nb = {{ bird }}\n");
     lab.playbook(&format!(
         "{user}{}",
@@ -127,14 +136,14 @@ fn a_secret_is_private_before_it_is_there() {
     }
     // The same watch sees those who do it the other way round.
     for (script, told) in [
-        ("umask 077; echo secret > planted; chown app planted", "before the file had its owner"),
+        ("umask 077; echo canary-secret > planted; chown app planted", "before the file had its owner"),
         (
-            "umask 022; : > planted; chown app planted; echo secret > planted; sleep 0.2; chmod 600 planted",
+            "umask 022; : > planted; chown app planted; echo canary-secret > planted; sleep 0.2; chmod 600 planted",
             "with the mode 644",
         ),
         (
-            "umask 077; : > planted; chmod 600 planted; echo secret > planted; sleep 0.2; chown app planted",
-            "bytes of 0 with",
+            "umask 077; : > planted; chmod 600 planted; echo canary-secret > planted; sleep 0.2; chown app planted",
+            "a file of 0 with",
         ),
     ] {
         let watch = Watch::begin(&root, &folders);
