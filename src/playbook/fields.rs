@@ -260,6 +260,8 @@ impl Filler<'_> {
             });
         }
         let by_kind = [
+            // What a credential holds is anything, such as a key of several lines.
+            ("systemd_credential", Format::Text),
             ("systemd_", Format::Systemd),
             ("firewall_nftables", Format::Nftables),
             ("squid", Format::Squid),
