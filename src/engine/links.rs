@@ -371,6 +371,9 @@ mod tests {
         links.with(&host, |_| Ok(())).unwrap();
         let root = || Some("root".to_owned());
         assert_eq!(*opened.lock().unwrap(), [(None, 2), (root(), 0), (root(), 0)]);
+        // What is known of the host by its other way vouches for this one at every connection, and not at the first alone.
+        let kept = links.target(&host).unwrap();
+        assert_eq!(kept.also_at.iter().map(|place| place.user.as_deref()).collect::<Vec<_>>(), [Some("admin")]);
         // What judges the way in sees the account that was let in, which needs no sudo.
         assert!(matches!(links.target(&host).unwrap().escalate, Become::No));
         assert_eq!(links.entry(&host).unwrap().way, "root@h:22");

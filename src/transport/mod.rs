@@ -35,7 +35,7 @@ pub use login::{Agreed, Login, Method};
 pub use own_key::{OwnKey, own_key};
 pub use script::{Output, ReadScript, Stream, WriteScript};
 pub use ssh::SshTransport;
-pub use target::{Become, Target};
+pub use target::{Become, Elsewhere, Target};
 pub use ways::{Entry, Passed};
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! the next way would prove itself, but whoever stands in the first must not pass unnoticed.
 
 use super::route::Route;
-use super::{Target, TransportError};
+use super::{Elsewhere, Target, TransportError};
 
 /// By which of several ways a connection came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +35,22 @@ pub(super) fn routes(target: &Target) -> Result<Vec<(usize, Route)>, TransportEr
             routes.push((at, route));
         }
     }
-    let names: Vec<String> = routes.iter().map(|(_, route)| route.known_as()).collect();
+    let mut names: Vec<String> = routes.iter().map(|(_, route)| route.known_as()).collect();
+    for place in &target.also_at {
+        names.push(Route::of(&target.elsewhere(place))?.known_as());
+    }
     for (_, route) in &mut routes {
         let own = route.known_as();
         route.siblings = names.iter().filter(|name| **name != own).cloned().collect();
     }
     Ok(routes)
+}
+
+impl Target {
+    fn elsewhere(&self, place: &Elsewhere) -> Target {
+        let Elsewhere { address, port, user } = place.clone();
+        Target { address, port, user, candidates: Vec::new(), also_at: Vec::new(), ..self.clone() }
+    }
 }
 
 /// Makes `attempt` on each way until one succeeds; gives what came of it, the route, and how that was found where there

@@ -79,4 +79,9 @@ fn a_key_known_by_one_way_vouches_for_another_and_does_not_contradict() {
     let siblings: Vec<&[String]> = routes.iter().map(|(_, route)| route.siblings.as_slice()).collect();
     assert_eq!(siblings[1], ["192.0.2.1", "gate.example"]);
     assert_eq!(siblings[0], ["[192.0.2.1]:2222", "gate.example"]);
+    // Also once one of them was chosen: what a host is known by does not depend on the way that was taken before.
+    let chosen = Target { port: Some(22), ..target(&["admin@", "root@:2222", "debian@gate.example"]) }.by(1);
+    let kept = super::routes(&chosen.by(0)).unwrap();
+    assert_eq!((kept.len(), kept[0].1.known_as().as_str()), (1, "[192.0.2.1]:2222"));
+    assert_eq!(kept[0].1.siblings, ["192.0.2.1", "gate.example"]);
 }
