@@ -43,6 +43,23 @@ fn the_first_way_that_leads_in_is_taken_and_the_others_are_told() {
 }
 
 #[test]
+fn two_routes_to_one_place_are_two_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    std::fs::write(&config, "Host near far\n HostName 192.0.2.1\nHost far\n ProxyCommand nc %h %p\n").unwrap();
+    let target = Target { ssh_config: Some(config), ..target(&["near", "far", "near:22"]) };
+    let mut tried = Vec::new();
+    let found = first(&target, |route| {
+        tried.push(route.way.clone());
+        if route.way == Way::Direct { Err(route.unreachable("silent")) } else { Ok(()) }
+    });
+    let entry = found.unwrap().2.unwrap();
+    assert_eq!(tried, [Way::Direct, Way::Command("nc 192.0.2.1 22".into())]);
+    assert_eq!((entry.at, entry.way.as_str()), (1, "admin@192.0.2.1:22 by its ProxyCommand"));
+    assert_eq!(entry.passed[0].way, "admin@192.0.2.1:22 directly");
+}
+
+#[test]
 fn a_wrong_key_ends_it_all() {
     let (entry, tried) =
         play(&["admin@", "root@:2222"], &[("admin@192.0.2.1:22", "key"), ("root@192.0.2.1:2222", "in")]);
