@@ -80,7 +80,7 @@ pub trait Transport: Send + Sync {
     /// Connects for reading.
     fn reader(&self, target: &Target) -> Result<Box<dyn Reader>, TransportError>;
 
-    /// Connects for reading and writing; asked for by `apply` alone.
+    /// Connects for reading and writing; asked for by the verbs that change hosts.
     fn writer(&self, target: &Target) -> Result<Box<dyn Writer>, TransportError>;
 }
 

@@ -47,6 +47,13 @@ pub(super) fn routes(target: &Target) -> Result<Vec<(usize, Route)>, TransportEr
 }
 
 impl Target {
+    /// The host by the one of its ways that is called so, see [`Entry::way`]; `None` = it has no such way.
+    pub fn by_way(&self, way: &str) -> Option<Target> {
+        let routes = routes(self).ok()?;
+        let at = names(&routes).iter().position(|name| name == way)?;
+        Some(self.by(routes[at].0))
+    }
+
     fn elsewhere(&self, place: &Elsewhere) -> Target {
         let Elsewhere { address, port, user } = place.clone();
         Target { address, port, user, candidates: Vec::new(), also_at: Vec::new(), ..self.clone() }

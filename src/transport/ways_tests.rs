@@ -60,6 +60,15 @@ fn two_routes_to_one_place_are_two_ways() {
 }
 
 #[test]
+fn a_way_is_found_again_by_its_name() {
+    let target = target(&["admin@", "admin@:22", "root@:2222"]);
+    let found = target.by_way("root@192.0.2.1:2222").unwrap();
+    assert_eq!((found.user.as_deref(), found.port, found.also_at.len()), (Some("root"), Some(2222), 2));
+    assert!(target.by_way("root@192.0.2.1:22").is_none());
+    assert!(target.by(2).by_way("root@192.0.2.1:2222").is_some());
+}
+
+#[test]
 fn a_wrong_key_ends_it_all() {
     let (entry, tried) =
         play(&["admin@", "root@:2222"], &[("admin@192.0.2.1:22", "key"), ("root@192.0.2.1:2222", "in")]);
