@@ -125,6 +125,7 @@ fn presented(host: &HostName, contact: &Contact) -> String {
             Standing::Pinned => "  pinned in the inventory".to_owned(),
             Standing::New => String::new(),
             Standing::Wrong => "  NOT the key that is known".to_owned(),
+            Standing::Unpinned => "  not pinned in the inventory".to_owned(),
             Standing::Revoked(place) => format!("  REVOKED ({})", visible(place)),
         };
         text.push_str(&format!("  {:<20} {}{standing}\n", visible(&presented.key.kind), presented.key.fingerprint()));

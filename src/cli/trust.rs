@@ -75,6 +75,7 @@ fn as_json(host: &HostName, meeting: &Meeting) -> Value {
             Standing::Pinned => "pinned",
             Standing::New => "new",
             Standing::Wrong => "wrong",
+            Standing::Unpinned => "unpinned",
             Standing::Revoked(_) => "revoked",
         };
         let keys = contact.keys.iter().map(|key| {

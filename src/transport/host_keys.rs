@@ -63,8 +63,10 @@ pub enum Standing {
     Pinned,
     /// Nothing is known of the host.
     New,
-    /// Other keys are known of the host, and not this one.
+    /// Another key of its type is known of the host.
     Wrong,
+    /// The inventory pins others. A host has keys of several types, so that alone contradicts no pin.
+    Unpinned,
     /// It is revoked, there.
     Revoked(String),
 }
@@ -121,7 +123,7 @@ impl Known {
         match self.believed().find(|entry| entry.key == *presented) {
             Some(entry) => Standing::Known(entry.place()),
             None if self.own_lines().any(|entry| entry.key.kind == presented.kind) => Standing::Wrong,
-            None if !self.pinned.is_empty() => Standing::Wrong,
+            None if !self.pinned.is_empty() => Standing::Unpinned,
             None => Standing::New,
         }
     }
@@ -138,11 +140,13 @@ impl Known {
     }
 
     /// The key exchange names to offer, those of known types first: a host known by another type is then no mismatch.
-    /// Certificates are left out: libssh2 offers them unasked, and does not look who signed them.
-    pub fn preference(&self) -> String {
+    /// Certificates are left out: libssh2 offers them unasked, and does not look who signed them. `without` types that the
+    /// host has presented and that are none of those pinned: a pin does not say of which type it is.
+    pub fn preference(&self, without: &[String]) -> String {
         let is_known = |kind: &str| self.believed().any(|entry| entry.key.kind == kind);
         let (first, rest): (Vec<_>, Vec<_>) = KEY_TYPES.iter().partition(|(kind, _)| is_known(kind));
-        first.iter().chain(&rest).map(|(_, names)| *names).collect::<Vec<_>>().join(",")
+        let wanted = |kind: &str| !without.iter().any(|presented| presented == kind);
+        first.iter().chain(&rest).filter(|(kind, _)| wanted(kind)).map(|(_, names)| *names).collect::<Vec<_>>().join(",")
     }
 
     /// Whether `presented` is the host's key; else why not, in words.

@@ -4,6 +4,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
+use super::super::first_contact::Contact;
 use super::super::host_keys::{Known, Standing};
 use super::super::route::Route;
 use super::*;
@@ -103,8 +104,34 @@ fn what_a_presented_key_is_to_us() {
     // Of another type than the one that is known: new, not changed.
     assert_eq!(standing(&format!("web ssh-rsa {}\n", rsa().base64()), &[]), Standing::New);
     assert_eq!(standing("", &[&key(ED).fingerprint()]), Standing::Pinned);
-    assert_eq!(standing("", &[&key(ED2).fingerprint()]), Standing::Wrong);
+    assert_eq!(standing("", &[&key(ED2).fingerprint()]), Standing::Unpinned);
     assert!(matches!(standing(&format!("@revoked * ssh-ed25519 {ED}\n"), &[]), Standing::Revoked(_)));
+}
+
+#[test]
+fn a_pin_is_contradicted_where_none_of_the_presented_keys_is_pinned() {
+    let folder = tempfile::tempdir().unwrap();
+    let contact = |text: &str, pinned: &HostKey, keys: &[HostKey]| {
+        let file = folder.path().join("known");
+        fs::write(&file, text).unwrap();
+        let pins = vec![pinned.fingerprint()];
+        let target = Target { known_hosts: vec![file], host_key_fingerprints: pins, ..here() };
+        Contact::of(&Route::of(&target).unwrap(), keys.to_vec()).unwrap()
+    };
+    // As Debian does it: keys of several types, of which one is pinned.
+    let both = contact("", &key(ED), &[rsa(), key(ED)]);
+    assert!(both.is_known() && !both.is_changed());
+    assert_eq!(both.keys.iter().map(|key| &key.standing).collect::<Vec<_>>(), [&Standing::Unpinned, &Standing::Pinned]);
+    let none = contact("", &key(ED2), &[rsa(), key(ED)]);
+    assert!(none.is_changed() && !none.is_known());
+    let contradicted = contact(&format!("web ssh-ed25519 {ED2}\n"), &rsa(), &[rsa(), key(ED)]);
+    assert!(contradicted.is_changed(), "known_hosts has another key of that type");
+    let preference = known("", "web", 22, &["SHA256:x"]).unwrap().preference(&["ssh-ed25519".to_owned()]);
+    assert!(preference.starts_with("ecdsa") && preference.ends_with("ssh-rsa"), "{preference}");
+}
+
+fn here() -> Target {
+    Target { ssh_config: Some("".into()), ..Target::bare("web", "web") }
 }
 
 #[test]
@@ -135,9 +162,9 @@ fn revoked_wins_over_known_and_pinned_and_is_never_passed_over() {
 #[test]
 fn another_type_is_preferred_when_known_and_not_called_changed() {
     let text = format!("web ssh-rsa {}\n", rsa().base64());
-    assert!(known(&text, "web", 22, &[]).unwrap().preference().starts_with("rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed"));
-    assert!(known("", "web", 22, &[]).unwrap().preference().starts_with("ssh-ed25519,ecdsa"));
-    assert!(!known("", "web", 22, &[]).unwrap().preference().contains("cert"));
+    assert!(known(&text, "web", 22, &[]).unwrap().preference(&[]).starts_with("rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed"));
+    assert!(known("", "web", 22, &[]).unwrap().preference(&[]).starts_with("ssh-ed25519,ecdsa"));
+    assert!(!known("", "web", 22, &[]).unwrap().preference(&[]).contains("cert"));
     assert!(judge(&text, "web", 22).unwrap_err().contains("is of a type not known for it"));
 }
 
@@ -159,7 +186,7 @@ proptest! {
     fn junk_never_panics_nor_vouches(text in "(\\PC|\n|\\||@revoked |@cert-authority |web |ssh-ed25519 |AAAA){0,120}") {
         if let Ok(known) = known(&text, "web", 22, &[]) {
             prop_assert!(known.judge(&key(ED)).is_err());
-            prop_assert!(!known.preference().is_empty());
+            prop_assert!(!known.preference(&[]).is_empty());
         }
     }
 
