@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::TransportError;
 use super::host_keys::{HostKey, Standing};
-use super::known_hosts::{remember, replace};
+use super::known_hosts::{Replacement, own_place, remember, replacement};
 use super::route::Route;
 
 /// Who answers at a host.
@@ -94,7 +94,8 @@ impl Contact {
         self.file.as_deref()
     }
 
-    /// Writes down these keys as the host's; what was known of it by this name goes, as a whole or not at all.
+    /// Writes down these keys as the host's; what was known of it by this name goes. All files that say something of it are
+    /// written whole before one of them is exchanged, so that one which cannot be written leaves all as they are.
     ///
     /// # Errors
     /// A file cannot be written, or an old line speaks of other hosts, too.
@@ -105,9 +106,20 @@ impl Contact {
         if self.old.is_empty() {
             return remember(file, &self.name, keys, self.hashed);
         }
+        let own = own_place(file);
+        let others: BTreeSet<PathBuf> = self.old.iter().map(|old| own_place(&old.file)).collect();
+        let prepared = |path: &Path, keys: &[HostKey]| {
+            replacement(path, &self.name, keys, self.hashed).map_err(|error| match error.kind() {
+                // It names the line.
+                io::ErrorKind::Other => error,
+                kind => io::Error::new(kind, format!("{}: {error}", path.display())),
+            })
+        };
         // The new keys first: were this to end between two files, both would be believed, and the next try mends it.
-        replace(file, &self.name, keys, self.hashed)?;
-        let others: BTreeSet<&PathBuf> = self.old.iter().map(|old| &old.file).filter(|other| *other != file).collect();
-        others.into_iter().try_for_each(|other| replace(other, &self.name, &[], self.hashed))
+        let mut all = vec![prepared(&own, keys)?];
+        for other in others.iter().filter(|other| **other != own) {
+            all.push(prepared(other, &[])?);
+        }
+        all.into_iter().try_for_each(Replacement::put)
     }
 }

@@ -83,13 +83,13 @@ fn a_replaced_key_takes_the_old_lines_along_and_nothing_else() {
     fs::write(&file, format!("{hashed}{others}web ssh-ed25519 {ED2}")).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    replace(&link, "web", &[key(ED)], false).unwrap();
+    replacement(&link, "web", &[key(ED)], false).unwrap().put().unwrap();
     let kept = others.replace("db,WEB,192.0.2.9", "db,192.0.2.9");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{kept}web ssh-ed25519 {ED}\n"));
     assert!(link.is_symlink() && fs::metadata(&file).unwrap().permissions().mode() & 0o777 == 0o640);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
     fs::write(&file, format!("*.lan ssh-ed25519 {ED2}\n")).unwrap();
-    let why = replace(&file, "web.lan", &[key(ED)], false).unwrap_err().to_string();
+    let why = replacement(&file, "web.lan", &[key(ED)], false).err().unwrap().to_string();
     assert!(why.contains("known:1") && why.contains("by hand"), "{why}");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("*.lan ssh-ed25519 {ED2}\n"));
 }
@@ -128,6 +128,30 @@ fn a_pin_is_contradicted_where_none_of_the_presented_keys_is_pinned() {
     assert!(contradicted.is_changed(), "known_hosts has another key of that type");
     let preference = known("", "web", 22, &["SHA256:x"]).unwrap().preference(&["ssh-ed25519".to_owned()]);
     assert!(preference.starts_with("ecdsa") && preference.ends_with("ssh-rsa"), "{preference}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_others_as_they_are_and_two_names_are_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let old = format!("web ssh-ed25519 {ED2}\n");
+    fs::write(at("mine"), &old).unwrap();
+    let remembered = |files: &[&str]| {
+        let target = Target { known_hosts: files.iter().map(|file| at(file)).collect(), ..here() };
+        let contact = Contact::of(&Route::of(&target).unwrap(), vec![key(ED)]).unwrap();
+        assert!(contact.is_changed());
+        contact.remember(&[key(ED)])
+    };
+    // A line that nobody but a person may change, in a file that others share.
+    fs::write(at("global"), format!("web* ssh-ed25519 {ED2}\n")).unwrap();
+    let why = remembered(&["mine", "global"]).unwrap_err().to_string();
+    assert!(why.contains("global:1") && why.contains("by hand"), "{why}");
+    assert_eq!(fs::read_to_string(at("mine")).unwrap(), old);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
+    // The same file by another name: what was written to the one is not taken away by the other.
+    std::os::unix::fs::symlink(at("mine"), at("link")).unwrap();
+    remembered(&["mine", "link"]).unwrap();
+    assert_eq!(fs::read_to_string(at("mine")).unwrap(), format!("web ssh-ed25519 {ED}\n"));
 }
 
 fn here() -> Target {
