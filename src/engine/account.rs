@@ -6,6 +6,7 @@ use super::probe::nonce;
 use super::{Links, WriteLinks};
 use crate::model::HostName;
 use crate::resource::ProbeScript;
+use crate::quote::Sh;
 use crate::secret::{Piece, Rendered, Secret};
 use crate::sh;
 use crate::transport::{TransportError, WriteScript};
@@ -23,7 +24,8 @@ pub fn knock(host: &HostName, links: &dyn Links) -> Result<(), TransportError> {
     links.ask(host, &question.script).map(|_| ())
 }
 
-/// Gives an account that has no password this one; says whether it did. The password travels as a payload, stands in a
+/// Gives an account that has no password this one; says whether it did. One that was locked with its password in place
+/// (`passwd -l`) has one, and somebody's reason. The password travels as a payload, stands in a
 /// file of root's in memory for a moment, and goes into `chpasswd` by its standard input.
 ///
 /// # Errors
@@ -40,21 +42,62 @@ pub fn give_password(
     }
     let line = vec![Piece::Plain(format!("{user}:")), Piece::Secret(password.clone()), Piece::Plain("\n".to_owned())];
     let line = Rendered::from_pieces(line);
-    let text = sh!(
-        "umask 077; rp_at=$(mktemp -d -p /run rempart-XXXXXX) || exit 1
-trap 'rm -rf -- \"$rp_at\"' EXIT
-rp_payload \"$rp_at/line\"
-rp_now=$(getent shadow -- {}) || exit 1
-rp_now=${rp_now#*:} rp_now=${rp_now%%:*}
-case $rp_now in ''|'!'*|'*'*) ;; *) echo kept; exit 0 ;; esac
-chpasswd <\"$rp_at/line\" >&2 && echo given",
-        user
-    );
-    let script = WriteScript { text: text.text().to_owned(), payloads: vec![line.clone()], timeout: PATIENCE };
+    let script =
+        WriteScript { text: giving(user).text().to_owned(), payloads: vec![line.clone()], timeout: PATIENCE };
     let output = links.with(host, |session| session.run(&script, &mut |_| {}))?;
     if output.status != 0 {
         let complaint = line.redact(String::from_utf8_lossy(&output.stderr).trim());
         return Err(broken(format!("chpasswd ended with status {}: {complaint}", output.status)));
     }
     Ok(output.stdout.starts_with(b"given"))
+}
+
+fn giving(user: &str) -> Sh {
+    sh!(
+        "umask 077; rp_at=$(mktemp -d -p /run rempart-XXXXXX) || exit 1
+trap 'rm -rf -- \"$rp_at\"' EXIT
+rp_payload \"$rp_at/line\"
+rp_now=$(getent shadow -- {}) || exit 1
+rp_now=${rp_now#*:} rp_now=${rp_now%%:*}
+case $rp_now in ''|'!'|'!!'|'!*'|'*') ;; *) echo kept; exit 0 ;; esac
+chpasswd <\"$rp_at/line\" >&2 && echo given",
+        user
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    // What chpasswd is given where the account's field in /etc/shadow is this one, and what is said.
+    fn given(field: &str) -> (String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let got = folder.path().join("got");
+        let host = "mktemp() { mkdir \"$folder/run\" && echo \"$folder/run\"; }
+rp_payload() { echo ops:new > \"$1\"; }
+getent() { printf '%s:%s:19000:0:99999:7:::\\n' \"$3\" \"$field\"; }
+chpasswd() { cat > \"$folder/got\"; }";
+        let done = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{host}\n{}", giving("ops").text()))
+            .env("folder", folder.path())
+            .env("field", field)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let said = String::from_utf8(done.stdout).unwrap();
+        (std::fs::read_to_string(got).unwrap_or_default(), said)
+    }
+
+    #[test]
+    fn an_account_without_a_password_gets_one_and_a_locked_one_keeps_its_own() {
+        for none in ["", "!", "!!", "!*", "*"] {
+            assert_eq!(given(none), ("ops:new\n".into(), "given\n".into()), "{none:?}");
+        }
+        for some in ["$y$j9T$salt$hash", "!$y$j9T$salt$hash", "!!$6$salt$hash"] {
+            assert_eq!(given(some), (String::new(), "kept\n".into()), "{some:?}");
+        }
+    }
 }
