@@ -25,9 +25,9 @@ The words after -- are started as they stand, without a shell: write sh -c '...'
 
 What holds it back: with root's rights, a sandbox of systemd in which files, kernel settings and modules are read-only
 (without systemd nothing is run); without them, a view of the mounts in which all are read-only, and no way to sudo; in
-it the files of other accounts look like nobody's. A host without user namespaces for accounts has no such view: the command runs there with the account's own rights, and
-that is said. What a command asks of a daemon over a socket (systemctl restart, docker rm) or of another machine is not
-held back. Nothing is written into the journal, since nothing is changed; the host's own log has the login.
+it the files of other accounts look like nobody's. A host without user namespaces for accounts has no such view: the
+command runs there with the account's own rights, and that is said. Not held back are root in /dev, what a command asks of a
+daemon over a socket (systemctl restart, docker rm), and what it asks of another machine. Nothing is written into the journal, since nothing is changed; the host's own log has the login.
 
 Exit codes: 0 = it ended with 0 on every host, 1 = with another status somewhere, or it did not run there,
 3 = a host was not reached and on all others it ended with 0.")]
