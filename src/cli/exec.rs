@@ -21,7 +21,8 @@ use crate::yaml::{Node, Value};
   rempart exec servers --become -- ss -Hltnp
   rempart exec all --become --within 60 --json -- sh -c 'journalctl -p err | tail' > errors.json
 
-The words after -- are started as they stand, without a shell: write sh -c '...' for pipes and variables.
+The words after -- are started as they stand, without a shell: write sh -c '...' for pipes and variables. What the command
+leaves in the background ends with it.
 
 What holds it back: with root's rights, a sandbox of systemd in which files, kernel settings and modules are read-only
 (without systemd nothing is run); without them, a view of the mounts in which all are read-only, and no way to sudo; in

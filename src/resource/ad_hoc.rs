@@ -21,7 +21,8 @@ const FREE: &str = "rp-free";
 
 // A user's own view: as root of a user namespace all mounts are made read-only, and then, one namespace deeper, it is the
 // user again, without any right to undo that. /proc is left out, since the second namespace is entered by writing there;
-// a user can write there about their own processes alone.
+// a user can write there about their own processes alone. It is a view of their own of the processes, too, so that what the
+// command leaves behind ends with it.
 const VIEW: &str = r#"rp_uid=$1 rp_gid=$2; shift 2
 while read -r _ _ _ _ rp_at _; do
   rp_at=$(printf %b "$rp_at")
@@ -50,7 +51,7 @@ pub fn ask_ad_hoc(script: &mut ProbeScript, words: &[String], seconds: u64) {
     let mut text = sh!("rp_view={}\nrp_sandboxed={}", VIEW, sandboxed(words, seconds).text());
     text.line(sh!(
         "rp_held() {
-  unshare --user --map-root-user --mount --propagation private sh -c \"$rp_view\" rempart \"$(id -u)\" \"$(id -g)\" \"$@\"
+  unshare --user --map-root-user --mount --propagation private --pid --fork --kill-child sh -c \"$rp_view\" rempart \"$(id -u)\" \"$(id -g)\" \"$@\"
 }
 rp_go() {
   if [ \"$(id -u)\" = 0 ]; then
@@ -61,7 +62,9 @@ rp_go() {
       echo \"a view of the mounts in which all are read-only could not be made: $rp_why\" >&2; return 125; }
     echo {} >&2; rp_held {} </dev/null
   else
-    echo {} >&2; {} </dev/null
+    # timeout makes a process group: what is left of it would keep the pipes open.
+    echo {} >&2; {} </dev/null & wait $!; rp_status=$?
+    kill -s KILL -- \"-$!\" 2>/dev/null; return \"$rp_status\"
   fi
 }
 exec 7>&1 8>&2
@@ -121,7 +124,7 @@ pub fn ad_hoc_output(answer: &Answer) -> Result<AdHocOutput, ProbeError> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::transport::Output;
@@ -165,8 +168,16 @@ mod tests {
         assert!(done.cut && done.stdout.len() == AD_HOC_LIMIT && done.status != 0, "{}", done.status);
         let done = run(&["sh", "-c", "yes >&2"], 5).unwrap();
         assert!(done.cut && done.stderr.len() == AD_HOC_LIMIT);
-        // What goes on in the background holds nobody up for longer than the command may take.
-        assert!(run(&["sh", "-c", "sleep 1 & echo x"], 5).unwrap().stdout.starts_with(b"x"));
+    }
+
+    #[test]
+    fn what_goes_on_in_the_background_ends_with_the_command() {
+        let begun = Instant::now();
+        let words = ["sh", "-c", "sleep 61 & echo x; exit 3"];
+        for done in [run(&words, 20).unwrap(), run_as(&words, 20, "", "").unwrap()] {
+            assert_eq!((done.status, done.stdout.as_slice()), (3, b"x\n".as_slice()));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     }
 
     #[test]

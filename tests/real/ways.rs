@@ -74,6 +74,9 @@ fn exec(lab: &Lab) {
     let told = ran.ends(1).json()["hosts"][0].clone();
     assert_eq!((told["status"].as_u64(), told["stderr"].as_str()), (Some(3), Some("bad\n")), "{told}");
     assert_eq!(told["stdout"], "admin\n(secret token)\n");
+    // What it leaves in the background holds nobody up.
+    let ran = lab.rempart(&["exec", "web1", "--", "sh", "-c", "sleep 61 & echo left"]).ends(0);
+    assert!(ran.out.contains("left") && ran.took.as_secs() < 20, "{ran}");
     // As the login user it cannot become more than that, and where it is held it writes nothing.
     let write = "touch /tmp/rp-exec; touch ~/rp-exec; sudo -n true; echo $?";
     let ran = lab.rempart(&["exec", "web1", "--json", "--", "sh", "-c", write]).ends(0);
