@@ -12,7 +12,7 @@ use crate::transport::{Contact, HostKey, SshTransport, Standing, Target, same_fi
 pub(super) struct Ceremony<'a> {
     /// Fingerprints that were got on another way.
     pub fingerprints: &'a [String],
-    /// Whether whatever is presented is believed.
+    /// Whether whatever is presented is believed of a host of which no other key is known.
     pub yes: bool,
     /// Whether a key may take the place of another one.
     pub replace: bool,
@@ -85,7 +85,7 @@ pub(super) fn meet(host: &HostName, target: &Target, ceremony: Ceremony<'_>, scr
         let fault = changed(host, &contact);
         return bad(Some(contact), "changed", Exit::Refused, fault);
     }
-    if let Err(fault) = believe(ceremony, &contact, screen) {
+    if let Err(fault) = believe(ceremony, !contact.old.is_empty(), screen) {
         return bad(Some(contact), "not_approved", Exit::Refused, fault);
     }
     let status = if contact.old.is_empty() { "remembered" } else { "replaced" };
@@ -100,12 +100,13 @@ pub(super) fn meet(host: &HostName, target: &Target, ceremony: Ceremony<'_>, scr
     Meeting::good(contact, status)
 }
 
-// Whether the person, or what stands in for one, takes the presented keys for the host's.
-fn believe(ceremony: Ceremony<'_>, contact: &Contact, screen: &Screen) -> Result<(), Diagnostic> {
-    if ceremony.yes || !ceremony.fingerprints.is_empty() {
+// Whether the person, or what stands in for one, takes the presented keys for the host's. A key in the place of another one
+// is what somebody in between would present, too: a `yes` that was said before anybody saw it is none.
+fn believe(ceremony: Ceremony<'_>, replaces: bool, screen: &Screen) -> Result<(), Diagnostic> {
+    if !ceremony.fingerprints.is_empty() || ceremony.yes && !replaces {
         return Ok(());
     }
-    let verb = if contact.old.is_empty() { "Remember" } else { "Replace the old key by it" };
+    let verb = if replaces { "Replace the old key by it" } else { "Remember" };
     let question =
         format!("Compare with the host's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). {verb}?");
     match screen.ask(&question) {
@@ -156,4 +157,27 @@ fn changed(host: &HostName, contact: &Contact) -> Diagnostic {
          listening: do not connect"
             .to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Colour, Environment, Stream};
+
+    // Nobody sits at it.
+    fn screen() -> Screen {
+        let stream = || Stream { writer: Box::new(std::io::sink()), terminal: false, width: None };
+        let input = (Box::new(std::io::empty()) as Box<_>, false);
+        Screen::with(stream(), stream(), input, Colour::Never, Environment::default(), true)
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_another_one_is_compared_by_somebody() {
+        let prints = ["SHA256:x".to_owned()];
+        let believed = |fingerprints: &[String], yes: bool, replaces: bool| {
+            believe(Ceremony { fingerprints, yes, replace: true }, replaces, &screen()).is_ok()
+        };
+        assert!(believed(&[], true, false) && believed(&prints, false, true) && believed(&prints, true, true));
+        assert!(!believed(&[], true, true) && !believed(&[], false, false));
+    }
 }

@@ -213,6 +213,9 @@ fn trust_shows_remembers_and_replaces_only_when_told() {
     assert_eq!(fs::read_to_string(&file).unwrap(), old);
     let (code, told, _) = trust(&sshd, &["--replace", "--fingerprint", other]);
     assert_eq!((code, status(&told).as_str()), (5, "mismatch"));
+    let (code, told, words) = trust(&sshd, &["--replace", "--yes"]);
+    assert_eq!((code, status(&told).as_str()), (5, "not_approved"), "nobody has compared it: {words}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), old);
     let (code, told, words) = trust(&sshd, &["--replace", "--fingerprint", print]);
     assert_eq!((code, status(&told).as_str()), (0, "replaced"), "{words}");
     let text = fs::read_to_string(&file).unwrap();
