@@ -5,7 +5,7 @@ use super::Stopped;
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::Screen;
 use crate::report::escape::visible;
-use crate::transport::{Contact, HostKey, SshTransport, Standing, Target, same_fingerprint};
+use crate::transport::{Contact, HostKey, SshTransport, Standing, Target, TransportError, same_fingerprint};
 
 /// What stands in for the person who compares.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +23,8 @@ pub(super) struct Ceremony<'a> {
 pub(super) struct Meeting {
     /// Who answered, if anybody did.
     pub contact: Option<Contact>,
-    /// `known`, `remembered`, `replaced`, or why not: `unreachable`, `revoked`, `changed`, `mismatch`, `not_approved`,
-    /// `not_written`.
+    /// `known`, `remembered`, `replaced`, or why not: `unreachable`, `not_judged`, `revoked`, `changed`, `mismatch`,
+    /// `not_approved`, `not_written`.
     pub status: &'static str,
     /// What is wrong, where the host's key is not known now.
     pub fault: Option<Diagnostic>,
@@ -54,10 +54,7 @@ pub(super) fn meet(host: &HostName, target: &Target, ceremony: Ceremony<'_>, scr
     let bad = |contact, status, exit, fault| Meeting::bad(contact, status, exit, host, fault);
     let contact = match SshTransport::new().first_contact(target) {
         Ok(contact) => contact,
-        Err(error) => {
-            let fault = Diagnostic::error("a host's keys could not be read").because(error.to_string());
-            return bad(None, "unreachable", Exit::Unreachable, fault);
-        }
+        Err(error) => return unmet(host, &error),
     };
     screen.tell(&presented(host, &contact));
     if let Some(key) = contact.revoked() {
@@ -98,6 +95,17 @@ pub(super) fn meet(host: &HostName, target: &Target, ceremony: Ceremony<'_>, scr
         screen.chat(&format!("{word} in {}.\n", visible(&file.display().to_string())));
     }
     Meeting::good(contact, status)
+}
+
+// Nobody answered; or somebody did, and what is known of the host cannot be read.
+fn unmet(host: &HostName, error: &TransportError) -> Meeting {
+    let why = error.to_string();
+    if let TransportError::HostKey { .. } = error {
+        let fault = Diagnostic::error("a host answers, and its keys cannot be judged").because(why);
+        return Meeting::bad(None, "not_judged", Exit::Refused, host, fault.fix("mend the file that is named"));
+    }
+    let fault = Diagnostic::error("a host's keys could not be read").because(why);
+    Meeting::bad(None, "unreachable", Exit::Unreachable, host, fault)
 }
 
 // Whether the person, or what stands in for one, takes the presented keys for the host's. A key in the place of another one
@@ -169,6 +177,17 @@ mod tests {
         let stream = || Stream { writer: Box::new(std::io::sink()), terminal: false, width: None };
         let input = (Box::new(std::io::empty()) as Box<_>, false);
         Screen::with(stream(), stream(), input, Colour::Never, Environment::default(), true)
+    }
+
+    #[test]
+    fn a_host_that_answered_is_not_called_unreachable() {
+        let (host, address) = (HostName::new("web1"), "192.0.2.1:22".to_owned());
+        let reason = "cannot read /home/me/.ssh/known_hosts: permission denied".to_owned();
+        let unread = unmet(&host, &TransportError::HostKey { host: host.clone(), address: address.clone(), reason });
+        assert_eq!((unread.status, unread.exit), ("not_judged", Exit::Refused));
+        let reason = "nothing listens".to_owned();
+        let silent = unmet(&host, &TransportError::Unreachable { host: host.clone(), address, reason });
+        assert_eq!((silent.status, silent.exit), ("unreachable", Exit::Unreachable));
     }
 
     #[test]

@@ -222,6 +222,10 @@ fn trust_shows_remembers_and_replaces_only_when_told() {
     assert!(text.starts_with("# mine\n|1|") && text.lines().count() == 2, "{text}");
     assert_eq!(told["hosts"][0]["known_before"][0]["type"], "ssh-ed25519");
 
+    sshd.known("@revoked * what is this\n");
+    let (code, told, words) = trust(&sshd, &["--fingerprint", print]);
+    assert_eq!((code, status(&told).as_str()), (5, "not_judged"), "it answered: {words}");
+    assert!(words.contains("known:1"), "{words}");
     let own = fs::read_to_string(lab.root.join("etc/ssh/rempart_ed25519.pub")).unwrap();
     sshd.known(&format!("@revoked * {own}"));
     let (code, told, _) = trust(&sshd, &["--replace", "--yes"]);
