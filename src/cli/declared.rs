@@ -1,0 +1,128 @@
+//! Owns what the inventory declares of a host's way in, and the proof that it is open: by key, to root, over a connection of
+//! its own; with what to do where it is not.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Stopped, project};
+use crate::engine::{self, Links};
+use crate::model::{Diagnostic, Exit, HostName};
+use crate::secret::Secret;
+use crate::transport::{Become, Candidate, Method, OwnKey, SshTransport, Target, TransportError, own_key};
+
+/// What the inventory declares of a host's way in, and the way to begin with.
+pub(super) struct Declared {
+    pub host: HostName,
+    pub user: String,
+    /// By key alone, as it is to be from now on.
+    pub target: Target,
+    pub first: Target,
+    pub key: OwnKey,
+}
+
+/// What `target` declares, and `first` as the account to begin with, whose passwords for login and sudo these are.
+pub(super) fn declared(
+    host: &HostName,
+    target: &Target,
+    (first, public_key): (&Candidate, Option<&Path>),
+    [login, sudo]: [&Option<Secret>; 2],
+) -> Result<Declared, Stopped> {
+    // Of several ways the first is the one that is wanted.
+    let own = target.by(0);
+    let Some(user) = own.user.clone() else {
+        let told = Diagnostic::error("the inventory names no user for a host").on(host, None);
+        return Err(told.fix("set `ansible_user`, or `rempart: { user: NAME }`, or say --user NAME").into());
+    };
+    let key = own_key(&own, public_key)
+        .map_err(|why| Stopped::usage(Diagnostic::error("no key for the declared user").on(host, None).because(why)))?;
+    let first = Target { candidates: vec![first.clone()], ..own.clone() }.by(0);
+    let escalate = match first.user.as_deref() {
+        Some("root") => Become::No,
+        _ => Become::Sudo { password: sudo.clone() },
+    };
+    let first = Target { escalate, password: login.clone(), password_only: login.is_some(), ..first };
+    let target = Target { password: None, ..own };
+    Ok(Declared { host: host.clone(), user, target, first, key })
+}
+
+/// How root is come by, in words that go on after the login.
+pub(super) fn root_words(declared: &Declared) -> &'static str {
+    match &declared.target.escalate {
+        Become::No => "",
+        Become::Sudo { password: None } => " and becomes root by sudo, without a password",
+        Become::Sudo { password: Some(_) } => " and becomes root by sudo, with its password",
+    }
+}
+
+/// The host by the first account or as declared: whoever answers at one of these places is the host.
+pub(super) fn either_way(declared: &Declared) -> Target {
+    let way = |target: &Target| Candidate {
+        user: target.user.clone(),
+        address: Some(target.address.clone()),
+        port: target.port,
+    };
+    Target { candidates: vec![way(&declared.first), way(&declared.target)], ..declared.target.clone() }
+}
+
+/// Why the declared way in is not there.
+#[derive(Debug)]
+pub(super) enum Unproven {
+    Link(TransportError),
+    /// It is open, but not by the key that was to open it.
+    OtherKey(String),
+}
+
+impl std::fmt::Display for Unproven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Link(error) => error.fmt(f),
+            Self::OtherKey(how) => write!(f, "it was let in by {how}, not by the key that was installed"),
+        }
+    }
+}
+
+/// Logs in as the declared user by key, over a connection of its own, and becomes root where that is declared.
+pub(super) fn prove(declared: &Declared) -> Result<(), Unproven> {
+    let targets = BTreeMap::from([(declared.host.clone(), Target { retries: 0, ..declared.target.clone() })]);
+    let links = engine::ReadLinks::new(Arc::new(SshTransport::new()), targets, project::nobody());
+    engine::knock(&declared.host, links.as_ref()).map_err(Unproven::Link)?;
+    match links.login(&declared.host).map(|login| login.method) {
+        Some(Method::Key(blob)) if blob == declared.key.blob => Ok(()),
+        Some(method) => Err(Unproven::OtherKey(format!("another way ({})", method.words()))),
+        None => Err(Unproven::OtherKey("nobody knows what".into())),
+    }
+}
+
+/// All of it stands, and it cannot be worked with.
+pub(super) fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
+    let Declared { host, user, key, .. } = declared;
+    let told = Diagnostic::error("the declared user cannot be worked with, though all of it stands").on(host, None);
+    let fix = match why {
+        Unproven::OtherKey(_) => format!("log in with the private half of {} ({})", key.fingerprint(), key.from),
+        Unproven::Link(TransportError::Refused { .. }) => {
+            format!(
+                "see whether sshd lets {user} in by key (AllowUsers, AuthorizedKeysFile), and whether the private \
+                     half of {} is at hand",
+                key.fingerprint()
+            )
+        }
+        Unproven::Link(TransportError::Sudo { .. }) => {
+            "see which other rule of sudo's is about this user; the last one counts".to_owned()
+        }
+        Unproven::Link(_) => "see whether sshd listens at the declared address and port".to_owned(),
+    };
+    Stopped::failed(told.because(why.to_string()).fix(fix))
+}
+
+/// Nobody is let in, or nobody becomes root.
+pub(super) fn no_way_in(declared: &Declared, error: &TransportError, before: Option<&Unproven>) -> Stopped {
+    let exit = Exit::Unreachable;
+    let told = Diagnostic::error("neither the first account nor the declared user leads in").on(&declared.host, None);
+    let mut why = error.to_string();
+    if let Some(before) = before {
+        why.push_str(&format!("; as declared: {before}"));
+    }
+    let told = told.because(why).fix("name the account that the host comes with by --as, with -k if it has a password");
+    Stopped { exit, diagnostics: vec![told] }
+}
