@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::apply::{FRESH, approved_changes, measure_again};
 use super::change::{self, Change, Record, absolute};
-use super::declared::{Declared, declared, either_way, no_way_in, not_proven, prove, root_words};
+use super::declared::{Declared, declared, either_way, no_way_in, not_proven, prove, remember, root_words};
 use super::first_contact::{Ceremony, meet};
 use super::lockouts::refuse_lockouts;
 use super::options::{Connection, Inventories, password_from};
@@ -158,7 +158,7 @@ type Done = (&'static str, Option<String>, Exit);
 fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>) -> Result<Done, Stopped> {
     let Declared { host, user, .. } = declared;
     let ceremony = Ceremony { fingerprints: &args.fingerprint, yes: false, replace: false };
-    meet(host, &either_way(declared), ceremony, screen).or_stop()?;
+    let met = meet(host, &either_way(declared), ceremony, screen).or_stop()?;
     // A host that was here before is worked on as it will be from now on, since its first account may be closed.
     let before = prove(declared);
     let way = if before.is_ok() { &declared.target } else { &declared.first };
@@ -208,6 +208,7 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
     }
     work.give_password()?;
     prove(declared).map_err(|why| not_proven(declared, &why))?;
+    met.contact.iter().try_for_each(|contact| remember(declared, contact))?;
     let root = root_words(declared);
     args.say(screen, &format!("{host}: proven over a fresh connection: {user} logs in by key{root}."));
     Ok(("done", Some(run), Exit::Done))

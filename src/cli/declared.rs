@@ -9,7 +9,9 @@ use super::{Stopped, project};
 use crate::engine::{self, Links};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::secret::Secret;
-use crate::transport::{Become, Candidate, Method, OwnKey, SshTransport, Target, TransportError, own_key};
+use crate::transport::{
+    Become, Candidate, Contact, HostKey, Method, OwnKey, SshTransport, Standing, Target, TransportError, own_key,
+};
 
 /// What the inventory declares of a host's way in, and the way to begin with.
 pub(super) struct Declared {
@@ -36,13 +38,14 @@ pub(super) fn declared(
     };
     let key = own_key(&own, public_key)
         .map_err(|why| Stopped::usage(Diagnostic::error("no key for the declared user").on(host, None).because(why)))?;
-    let first = Target { candidates: vec![first.clone()], ..own.clone() }.by(0);
+    // One host, whose key is the same by both: what is remembered of the one vouches for the other.
+    let first = Target { candidates: vec![first.clone()], ..own.clone() }.by(0).vouched_by(&own);
     let escalate = match first.user.as_deref() {
         Some("root") => Become::No,
         _ => Become::Sudo { password: sudo.clone() },
     };
     let first = Target { escalate, password: login.clone(), password_only: login.is_some(), ..first };
-    let target = Target { password: None, ..own };
+    let target = Target { password: None, ..own }.vouched_by(&first);
     Ok(Declared { host: host.clone(), user, target, first, key })
 }
 
@@ -94,6 +97,22 @@ pub(super) fn prove(declared: &Declared) -> Result<(), Unproven> {
     }
 }
 
+/// Writes down the host's keys by its declared name, too: later runs know nothing of the first account's place.
+pub(super) fn remember(declared: &Declared, contact: &Contact) -> Result<(), Stopped> {
+    let failed = |why: String| {
+        let told = Diagnostic::error("the host's keys could not be remembered by its declared address");
+        let fix = format!("`rempart trust {}` does it, once that is mended", declared.host);
+        Stopped::failed(told.on(&declared.host, None).because(why).fix(fix))
+    };
+    let there = contact.at(&declared.target).map_err(|error| failed(error.to_string()))?;
+    if !there.old.is_empty() || !there.pins.is_empty() {
+        return Ok(());
+    }
+    let known = there.keys.iter().filter(|key| matches!(key.standing, Standing::Known(_)));
+    let known: Vec<HostKey> = known.map(|presented| presented.key.clone()).collect();
+    there.remember(&known).map_err(|error| failed(error.to_string()))
+}
+
 /// All of it stands, and it cannot be worked with.
 pub(super) fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
     let Declared { host, user, key, .. } = declared;
@@ -110,6 +129,12 @@ pub(super) fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
         Unproven::Link(TransportError::Sudo { .. }) => {
             "see which other rule of sudo's is about this user; the last one counts".to_owned()
         }
+        Unproven::Link(TransportError::HostKey { .. }) => {
+            format!(
+                "another key answers there than by the first account: see whether it is the same host; `rempart trust \
+                 {host}` shows its keys"
+            )
+        }
         Unproven::Link(_) => "see whether sshd listens at the declared address and port".to_owned(),
     };
     Stopped::failed(told.because(why.to_string()).fix(fix))
@@ -125,4 +150,41 @@ pub(super) fn no_way_in(declared: &Declared, error: &TransportError, before: Opt
     }
     let told = told.because(why).fix("name the account that the host comes with by --as, with -k if it has a password");
     Stopped { exit, diagnostics: vec![told] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJjklMqTTmqOKuYQhZQHcDCLo0pE9ah7bw0lZQoYUfbd me@desk\n";
+
+    fn of(first: &str) -> Declared {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("id.pub");
+        std::fs::write(&key, KEY).unwrap();
+        let target =
+            Target { user: Some("ops".into()), ssh_config: Some("".into()), ..Target::bare("web1", "192.0.2.1") };
+        let first = Candidate::parse(first).unwrap();
+        declared(&target.name.clone(), &target, (&first, Some(key.as_path())), [&None, &None]).ok().unwrap()
+    }
+
+    fn fix_of(stopped: &Stopped) -> String {
+        stopped.diagnostics[0].fix.clone().unwrap_or_default()
+    }
+
+    fn lost(reason: &str) -> TransportError {
+        let (host, address) = (HostName::new("web1"), "192.0.2.1:22".to_owned());
+        TransportError::HostKey { host, address, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn the_first_account_and_the_declared_one_are_at_one_host() {
+        let declared = of("root@203.0.113.5:2222");
+        let place = |target: &Target| target.also_at.iter().map(|place| (place.address.clone(), place.port)).collect();
+        let (of_first, of_target): (Vec<_>, Vec<_>) = (place(&declared.first), place(&declared.target));
+        assert_eq!(of_first, [("192.0.2.1".to_owned(), None)]);
+        assert_eq!(of_target, [("203.0.113.5".to_owned(), Some(2222))]);
+        let stopped = not_proven(&declared, &Unproven::Link(lost("its key HAS CHANGED")));
+        assert!(fix_of(&stopped).contains("`rempart trust web1`"), "{}", fix_of(&stopped));
+    }
 }

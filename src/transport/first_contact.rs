@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::TransportError;
+use super::{Target, TransportError};
 use super::host_keys::{HostKey, Standing};
 use super::known_hosts::{Replacement, own_place, remember, replacement};
 use super::route::Route;
+use super::ways::routes;
 
 /// Who answers at a host.
 #[derive(Clone, Debug)]
@@ -68,6 +69,18 @@ impl Contact {
             file: route.known_files.first().cloned(),
             hashed: route.hash_known_hosts,
         })
+    }
+
+    /// What these keys are to us at another place of the same host. Nobody is asked.
+    ///
+    /// # Errors
+    /// ssh_config or known_hosts cannot be read.
+    pub fn at(&self, target: &Target) -> Result<Self, TransportError> {
+        let keys = self.keys.iter().map(|presented| presented.key.clone()).collect();
+        match routes(target)?.first() {
+            Some((_, route)) => Self::of(route, keys),
+            None => Ok(self.clone()),
+        }
     }
 
     /// Whether we know who answers, and would connect.

@@ -154,6 +154,21 @@ fn a_file_that_cannot_be_written_leaves_the_others_as_they_are_and_two_names_are
     assert_eq!(fs::read_to_string(at("mine")).unwrap(), format!("web ssh-ed25519 {ED}\n"));
 }
 
+#[test]
+fn the_keys_of_one_place_are_known_at_another_one_of_the_same_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known");
+    fs::write(&file, format!("first.example ssh-ed25519 {ED}\n")).unwrap();
+    let first = Target { address: "first.example".into(), known_hosts: vec![file.clone()], ..here() };
+    let declared = Target { port: Some(2222), known_hosts: vec![file.clone()], ..here() }.vouched_by(&first);
+    let met = Contact::of(&Route::of(&first).unwrap(), vec![key(ED), rsa()]).unwrap();
+    let there = met.at(&declared).unwrap();
+    assert!(there.is_known() && there.old.is_empty() && there.keys[1].standing == Standing::New, "{there:?}");
+    there.remember(&[key(ED)]).unwrap();
+    assert_eq!(met.at(&declared).unwrap().old.len(), 1);
+    assert!(judge(&fs::read_to_string(&file).unwrap(), "web", 2222).is_ok());
+}
+
 fn here() -> Target {
     Target { ssh_config: Some("".into()), ..Target::bare("web", "web") }
 }
