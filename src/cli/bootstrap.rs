@@ -10,8 +10,8 @@ use tokio::runtime::Runtime;
 
 use super::apply::{FRESH, approved_changes, measure_again};
 use super::change::{self, Change, Record, absolute};
-use super::declared::{Declared, declared, either_way, no_way_in, not_proven, prove, remember, root_words};
-use super::first_contact::{Ceremony, meet};
+use super::declared::{Declared, Unproven, declared, either_way, no_way_in, not_proven, prove, remember, root_words};
+use super::first_contact::{Ceremony, Meeting, meet};
 use super::lockouts::refuse_lockouts;
 use super::options::{Connection, Inventories, password_from};
 use super::plan::hosts_of;
@@ -27,7 +27,7 @@ use crate::plan::{Act, Graph, Item, Judge, Outlook, outlook};
 use crate::report::escape::visible;
 use crate::report::{self, RunView, Screen};
 use crate::resource::Context;
-use crate::transport::{Become, Candidate, SshTransport, Target};
+use crate::transport::{Become, Candidate, SshTransport, Target, TransportError};
 use crate::yaml::{self, Dialect};
 
 /// What its resources stand in, for a host that remembers who made them.
@@ -184,6 +184,12 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
                 args.say(screen, &format!("{host} is already as declared: {user} logs in by key{root}."));
                 Ok(("as_declared", None, Exit::Done))
             }
+            // The password stands in no plan: a run that was broken off before it has all but that.
+            Err(Unproven::Link(TransportError::Sudo { .. })) if work.lacks_password() => {
+                args.change.approve(screen, &format!("Give {user} the password of the inventory? Only `yes` will do"))?;
+                work.give_password()?;
+                finish(&work, &met, None)
+            }
             Err(why) => Err(not_proven(declared, &why)),
         };
     }
@@ -207,11 +213,17 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
         return Err(Stopped { exit, diagnostics: vec![told.because("see above what failed").fix(fix)] });
     }
     work.give_password()?;
-    prove(declared).map_err(|why| not_proven(declared, &why))?;
-    met.contact.iter().try_for_each(|contact| remember(declared, contact))?;
-    let root = root_words(declared);
-    args.say(screen, &format!("{host}: proven over a fresh connection: {user} logs in by key{root}."));
-    Ok(("done", Some(run), Exit::Done))
+    finish(&work, &met, Some(run))
+}
+
+// What was done is proved.
+fn finish(work: &Work<'_>, met: &Meeting, run: Option<String>) -> Result<Done, Stopped> {
+    let Declared { host, user, .. } = work.declared;
+    prove(work.declared).map_err(|why| not_proven(work.declared, &why))?;
+    met.contact.iter().try_for_each(|contact| remember(work.declared, contact))?;
+    let root = root_words(work.declared);
+    work.args.say(work.screen, &format!("{host}: proven over a fresh connection: {user} logs in by key{root}."));
+    Ok(("done", run, Exit::Done))
 }
 
 struct Work<'a> {
@@ -336,6 +348,13 @@ impl Work<'_> {
         }
         let exit = record.end(&report_of_run, report_of_run.exit())?;
         Ok((run, exit))
+    }
+
+    // Whether sudo is to ask the declared user for a password, and there is none. Who cannot be asked is not said to.
+    fn lacks_password(&self) -> bool {
+        let Declared { host, user, target, .. } = self.declared;
+        let asks = matches!(&target.escalate, Become::Sudo { password: Some(_) });
+        asks && engine::lacks_password(host, user, self.links.as_ref()).unwrap_or(false)
     }
 
     // Where sudo is to ask for a password and the account has none, it gets the one that the inventory declares.

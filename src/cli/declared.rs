@@ -127,7 +127,13 @@ pub(super) fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
             )
         }
         Unproven::Link(TransportError::Sudo { .. }) => {
-            "see which other rule of sudo's is about this user; the last one counts".to_owned()
+            let locked = match &declared.target.escalate {
+                Become::Sudo { password: Some(_) } => {
+                    format!("see whether {user}'s password is that of the inventory, and not locked (passwd -S {user}); ")
+                }
+                _ => String::new(),
+            };
+            format!("{locked}see which other rule of sudo's is about this user; the last one counts")
         }
         Unproven::Link(TransportError::HostKey { .. }) => {
             format!(

@@ -1,12 +1,13 @@
-//! Owns two small things about an account that no resource says: whether it can be worked with, and a first password.
+//! Owns small things about an account that no resource says: whether it can be worked with, whether it has a password, and a
+//! first one.
 
 use std::time::Duration;
 
 use super::probe::nonce;
 use super::{Links, WriteLinks};
 use crate::model::HostName;
-use crate::resource::ProbeScript;
 use crate::quote::Sh;
+use crate::resource::{Answer, ProbeError, ProbeScript};
 use crate::secret::{Piece, Rendered, Secret};
 use crate::sh;
 use crate::transport::{TransportError, WriteScript};
@@ -23,6 +24,35 @@ pub fn knock(host: &HostName, links: &dyn Links) -> Result<(), TransportError> {
     let question = script.finish(&nonce(), PATIENCE);
     links.ask(host, &question.script).map(|_| ())
 }
+
+/// Whether an account has no password, so that sudo has none to ask it for.
+///
+/// # Errors
+/// The host could not be asked, or does not know the account.
+pub fn lacks_password(host: &HostName, user: &str, links: &dyn Links) -> Result<bool, TransportError> {
+    let mut script = ProbeScript::default();
+    let mut text = Sh::program_of_the_user(LACKS);
+    text.line(sh!("if rp_lacks {}; then echo none; else echo some; fi", user));
+    script.section("password", text);
+    let question = script.finish(&nonce(), PATIENCE);
+    let output = links.ask(host, &question.script)?;
+    let told = Answer::read(&question, &output).and_then(|answer| {
+        let section = answer.section("password")?;
+        match section.text()?.trim_end() {
+            "none" => Ok(true),
+            "some" => Ok(false),
+            _ => Err(ProbeError(format!("whether {user} has a password could not be read"))),
+        }
+    });
+    told.map_err(|ProbeError(reason)| TransportError::Broken { host: host.clone(), reason })
+}
+
+// rp_lacks USER: whether its field in /etc/shadow holds no password at all, which one that is only locked does.
+const LACKS: &str = r#"rp_lacks() {
+  rp_now=$(getent shadow -- "$1") || exit 1
+  rp_now=${rp_now#*:}
+  case ${rp_now%%:*} in ''|'!'|'!!'|'!*'|'*') return 0 ;; *) return 1 ;; esac
+}"#;
 
 /// Gives an account that has no password this one; says whether it did. One that was locked with its password in place
 /// (`passwd -l`) has one, and somebody's reason. The password travels as a payload, stands in a
@@ -53,16 +83,16 @@ pub fn give_password(
 }
 
 fn giving(user: &str) -> Sh {
-    sh!(
+    let mut text = Sh::program_of_the_user(LACKS);
+    text.line(sh!(
         "umask 077; rp_at=$(mktemp -d -p /run rempart-XXXXXX) || exit 1
 trap 'rm -rf -- \"$rp_at\"' EXIT
 rp_payload \"$rp_at/line\"
-rp_now=$(getent shadow -- {}) || exit 1
-rp_now=${rp_now#*:} rp_now=${rp_now%%:*}
-case $rp_now in ''|'!'|'!!'|'!*'|'*') ;; *) echo kept; exit 0 ;; esac
+if ! rp_lacks {}; then echo kept; exit 0; fi
 chpasswd <\"$rp_at/line\" >&2 && echo given",
         user
-    )
+    ));
+    text
 }
 
 #[cfg(test)]
@@ -70,6 +100,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::transport::{Entry, Login, Output, ReadScript, Target};
 
     // What chpasswd is given where the account's field in /etc/shadow is this one, and what is said.
     fn given(field: &str) -> (String, String) {
@@ -89,6 +120,37 @@ chpasswd() { cat > \"$folder/got\"; }";
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let said = String::from_utf8(done.stdout).unwrap();
         (std::fs::read_to_string(got).unwrap_or_default(), said)
+    }
+
+    /// A host of one account, whose field in /etc/shadow is this one.
+    struct Shadow(&'static str);
+
+    impl Links for Shadow {
+        fn ask(&self, _: &HostName, script: &ReadScript) -> Result<Output, TransportError> {
+            let host = "getent() { [ \"$3\" = ops ] && printf 'ops:%s:19000::::::\\n' \"$field\"; }";
+            let mut shell = Command::new("sh");
+            let done = shell.arg("-c").arg(format!("{host}\n{}", script.text)).env("field", self.0).output().unwrap();
+            Ok(Output { status: done.status.code().unwrap(), stdout: done.stdout, stderr: done.stderr })
+        }
+
+        fn login(&self, _: &HostName) -> Option<Login> {
+            None
+        }
+
+        fn target(&self, _: &HostName) -> Option<&Target> {
+            None
+        }
+
+        fn entry(&self, _: &HostName) -> Option<Entry> {
+            None
+        }
+    }
+
+    #[test]
+    fn what_has_no_password_is_told_from_what_is_locked_and_from_nobody() {
+        let lacks = |field, user| lacks_password(&HostName::new("web1"), user, &Shadow(field));
+        assert_eq!([lacks("!", "ops"), lacks("!$y$a$b$c", "ops"), lacks("$y$a$b$c", "ops")], [Ok(true), Ok(false), Ok(false)]);
+        assert!(lacks("!", "eve").is_err());
     }
 
     #[test]

@@ -94,6 +94,18 @@ fn from_a_first_account_to_the_declared_user_and_no_further() {
         "deb1",
         &format!("! journalctl -q | grep -F -e '{FIRST}' -e '{SUDO}'; ! ls /run/rempart-?????? 2>/dev/null"),
     );
+    // Broken off before the password was set: the next one sets it. A password that somebody locked is left as it is.
+    lab.on("deb1", "usermod -p '!' ops");
+    let args = ["deb1", "--as", "debian", "--yes", "--password-file", "first"];
+    let ran = bootstrap(&lab, &args).ends(0);
+    assert!(ran.err.contains("had no password, and has that of the inventory now"), "{ran}");
+    assert!(ran.out.contains("ops logs in by key and becomes root by sudo, with its password"), "{ran}");
+    lab.on("deb1", "passwd -l ops >/dev/null");
+    let locked = lab.on("deb1", "getent shadow ops");
+    let ran = bootstrap(&lab, &args).ends(1);
+    assert!(ran.err.contains("cannot be worked with, though all of it stands") && ran.err.contains("passwd -S ops"), "{ran}");
+    assert_eq!(lab.on("deb1", "getent shadow ops"), locked);
+    lab.on("deb1", "passwd -u ops >/dev/null");
     lab.playbook("- file: { path: /etc/rp-boot, content: \"1\\n\" }\n");
     let mut command = lab.command(&["apply", "playbook.yaml", "--yes"]);
     command.env("REMPART_KNOWN_HOSTS", lab.folder.path().join("known"));
