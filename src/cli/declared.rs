@@ -148,13 +148,28 @@ pub(super) fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
 
 /// Nobody is let in, or nobody becomes root.
 pub(super) fn no_way_in(declared: &Declared, error: &TransportError, before: Option<&Unproven>) -> Stopped {
-    let exit = Exit::Unreachable;
-    let told = Diagnostic::error("neither the first account nor the declared user leads in").on(&declared.host, None);
+    let password = declared.first.password.is_some();
+    let (exit, summary, fix) = match error {
+        TransportError::Sudo { .. } => (
+            Exit::Failed,
+            "the first account is let in, but does not become root",
+            "name one by --as that can, such as root; or see to it that sudo is there, allows it, and asks for the password \
+             that was given (-K and --become-password-file name another one than that of the login)",
+        ),
+        _ => (
+            Exit::Unreachable,
+            "neither the first account nor the declared user leads in",
+            match password {
+                true => "name the account that the host comes with by --as, and see whether this is its password",
+                false => "name the account that the host comes with by --as, with -k if it has a password",
+            },
+        ),
+    };
     let mut why = error.to_string();
     if let Some(before) = before {
         why.push_str(&format!("; as declared: {before}"));
     }
-    let told = told.because(why).fix("name the account that the host comes with by --as, with -k if it has a password");
+    let told = Diagnostic::error(summary).on(&declared.host, None).because(why).fix(fix);
     Stopped { exit, diagnostics: vec![told] }
 }
 
@@ -181,6 +196,24 @@ mod tests {
     fn lost(reason: &str) -> TransportError {
         let (host, address) = (HostName::new("web1"), "192.0.2.1:22".to_owned());
         TransportError::HostKey { host, address, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn who_is_let_in_and_has_no_sudo_is_reached() {
+        let mut declared = of("debian@");
+        let (host, user) = (HostName::new("web1"), "debian".to_owned());
+        let no_sudo = TransportError::Sudo { host: host.clone(), user: user.clone(), reason: "not found".into() };
+        let stopped = no_way_in(&declared, &no_sudo, None);
+        assert!(stopped.exit == Exit::Failed && fix_of(&stopped).contains("such as root"), "{}", fix_of(&stopped));
+        let refused = TransportError::Refused { host, user, reason: "tried password".into() };
+        let advice = |declared: &Declared| {
+            let stopped = no_way_in(declared, &refused, None);
+            (stopped.exit, fix_of(&stopped).contains("-k"))
+        };
+        assert_eq!(advice(&declared), (Exit::Unreachable, true));
+        // Who gave a password is not told to give one.
+        declared.first.password = Some(Secret::new("login password", "x"));
+        assert_eq!(advice(&declared), (Exit::Unreachable, false));
     }
 
     #[test]
