@@ -69,7 +69,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "ask_pass")]
     password_file: Option<PathBuf>,
 
-    /// The public key that the declared user is to have; else that of its private key, or the agent's
+    /// The public key that the declared user is to have; else that of its private key, or the agent's. Its private half has
+    /// to be at hand
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
 
@@ -115,6 +116,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         let Some(target) = fleet.targets.get(host) else { continue };
         all.push(declared(host, target, (&args.first, args.public_key.as_deref()), [&login, &sudo])?);
     }
+    all.iter().try_for_each(Declared::key_at_hand)?;
     let runtime = project::runtime()?;
     let mut exit = Exit::Done;
     let mut told = Vec::new();

@@ -49,6 +49,19 @@ pub(super) fn declared(
     Ok(Declared { host: host.clone(), user, target, first, key })
 }
 
+impl Declared {
+    /// Refuses a key that nobody here could log in with, before anything is changed for it.
+    pub fn key_at_hand(&self) -> Result<(), Stopped> {
+        if self.key.is_at_hand(&self.target) {
+            return Ok(());
+        }
+        let told = Diagnostic::error("the private half of the key is not at hand").on(&self.host, None);
+        let why = format!("nobody here could log in with {} ({})", self.key.fingerprint(), self.key.from);
+        let fix = "load it into the agent with `ssh-add`, or name its file with --private-key";
+        Err(Stopped::usage(told.because(why).fix(fix)))
+    }
+}
+
 /// How root is come by, in words that go on after the login.
 pub(super) fn root_words(declared: &Declared) -> &'static str {
     match &declared.target.escalate {
@@ -196,6 +209,12 @@ mod tests {
     fn lost(reason: &str) -> TransportError {
         let (host, address) = (HostName::new("web1"), "192.0.2.1:22".to_owned());
         TransportError::HostKey { host, address, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_key_without_its_private_half_is_refused_at_once() {
+        let stopped = of("root@").key_at_hand().err().unwrap();
+        assert!(stopped.exit == Exit::Usage && fix_of(&stopped).contains("ssh-add"), "{}", fix_of(&stopped));
     }
 
     #[test]
