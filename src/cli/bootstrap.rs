@@ -13,7 +13,7 @@ use super::change::{self, Change, Record, absolute};
 use super::declared::{Declared, Unproven, declared, either_way, no_way_in, not_proven, prove, remember, root_words};
 use super::first_contact::{Ceremony, Meeting, meet};
 use super::lockouts::refuse_lockouts;
-use super::options::{Connection, Inventories, password_from};
+use super::options::{Connection, Inventories, open_to_others, password_from};
 use super::plan::hosts_of;
 use super::project::{self, Fleet};
 use super::recover::recover;
@@ -106,6 +106,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Some(path) => Some(password_from(path, "login password")?),
         None => asked,
     };
+    let files = [&args.password_file, &args.connection.become_password_file];
+    let open: Vec<Diagnostic> = files.into_iter().flatten().filter_map(|path| open_to_others(path)).collect();
+    show::diagnostics(screen, &open);
     // sudo asks the first account for its own password, unless told otherwise.
     let sudo = sudo.or_else(|| login.clone());
     let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
