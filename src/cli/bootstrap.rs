@@ -112,8 +112,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     // sudo asks the first account for its own password, unless told otherwise.
     let sudo = sudo.or_else(|| login.clone());
     let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
-    let hosts = fleet.limit(&args.hosts)?;
-    fleet.check_targets(&hosts)?;
+    let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
     let mut all = Vec::new();
     for host in &hosts {
         let Some(target) = fleet.targets.get(host) else { continue };

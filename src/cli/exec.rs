@@ -63,8 +63,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let mut overrides = project::overrides(&args.connection)?;
     overrides.escalate = Some(args.root);
     let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
-    let hosts = fleet.limit(&args.hosts)?;
-    fleet.check_targets(&hosts)?;
+    let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
     let secrets = hosts.iter().map(|host| (host.clone(), secrets_of(&fleet, host))).collect::<BTreeMap<_, _>>();
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let runtime = project::runtime()?;

@@ -8,5 +8,6 @@
 
 mod desk;
 mod explained;
+mod patterns;
 mod project;
 mod shells;
