@@ -190,7 +190,8 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
             }
             // The password stands in no plan: a run that was broken off before it has all but that.
             Err(Unproven::Link(TransportError::Sudo { .. })) if work.lacks_password() => {
-                args.change.approve(screen, &format!("Give {user} the password of the inventory? Only `yes` will do"))?;
+                args.change
+                    .approve(screen, &format!("Give {user} the password of the inventory? Only `yes` will do"))?;
                 work.give_password()?;
                 finish(&work, &met, None)
             }

@@ -142,7 +142,9 @@ pub(super) fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
         Unproven::Link(TransportError::Sudo { .. }) => {
             let locked = match &declared.target.escalate {
                 Become::Sudo { password: Some(_) } => {
-                    format!("see whether {user}'s password is that of the inventory, and not locked (passwd -S {user}); ")
+                    format!(
+                        "see whether {user}'s password is that of the inventory, and not locked (passwd -S {user}); "
+                    )
                 }
                 _ => String::new(),
             };

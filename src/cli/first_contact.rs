@@ -175,7 +175,7 @@ mod tests {
     // Nobody sits at it.
     fn screen() -> Screen {
         let stream = || Stream { writer: Box::new(std::io::sink()), terminal: false, width: None };
-        let input = (Box::new(std::io::empty()) as Box<_>, false);
+        let input: (Box<dyn std::io::BufRead + Send>, bool) = (Box::new(std::io::empty()), false);
         Screen::with(stream(), stream(), input, Colour::Never, Environment::default(), true)
     }
 

@@ -72,8 +72,7 @@ pub fn give_password(
     }
     let line = vec![Piece::Plain(format!("{user}:")), Piece::Secret(password.clone()), Piece::Plain("\n".to_owned())];
     let line = Rendered::from_pieces(line);
-    let script =
-        WriteScript { text: giving(user).text().to_owned(), payloads: vec![line.clone()], timeout: PATIENCE };
+    let script = WriteScript { text: giving(user).text().to_owned(), payloads: vec![line.clone()], timeout: PATIENCE };
     let output = links.with(host, |session| session.run(&script, &mut |_| {}))?;
     if output.status != 0 {
         let complaint = line.redact(String::from_utf8_lossy(&output.stderr).trim());
@@ -149,7 +148,10 @@ chpasswd() { cat > \"$folder/got\"; }";
     #[test]
     fn what_has_no_password_is_told_from_what_is_locked_and_from_nobody() {
         let lacks = |field, user| lacks_password(&HostName::new("web1"), user, &Shadow(field));
-        assert_eq!([lacks("!", "ops"), lacks("!$y$a$b$c", "ops"), lacks("$y$a$b$c", "ops")], [Ok(true), Ok(false), Ok(false)]);
+        assert_eq!(
+            [lacks("!", "ops"), lacks("!$y$a$b$c", "ops"), lacks("$y$a$b$c", "ops")],
+            [Ok(true), Ok(false), Ok(false)]
+        );
         assert!(lacks("!", "eve").is_err());
     }
 

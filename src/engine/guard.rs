@@ -166,13 +166,13 @@ fn settle(links: &WriteLinks, host: &HostName, commit: bool) -> Result<Checkpoin
     let Some(way) = answer.strip_prefix("elsewhere\n").map(|way| way.trim_end().to_owned()) else {
         return Ok(settled(&asked, None));
     };
-    let anyhow = settling(commit, None);
-    match links.with_fresh_by(host, &way, |session| session.run(&anyhow, &mut |_| {})) {
+    let whichever = settling(commit, None);
+    match links.with_fresh_by(host, &way, |session| session.run(&whichever, &mut |_| {})) {
         Some(Ok(output)) => Ok(settled(&output, None)),
         Some(Err(error)) => Ok(Checkpoint::Apart { way, why: error.to_string() }),
         // Whoever took it from the inventory said that it is to be no way any more.
         None => {
-            let output = links.with_fresh(host, None, |session| session.run(&anyhow, &mut |_| {}))?;
+            let output = links.with_fresh(host, None, |session| session.run(&whichever, &mut |_| {}))?;
             Ok(settled(&output, Some(way)))
         }
     }
@@ -345,7 +345,9 @@ mod tests {
         assert_eq!(commit(&["ops@:2222", "ops@:22"], None), (confirmed(None), false, vec![2222, 22]));
         // What the run has closed is closed, though another one is open.
         let (end, waits, _) = commit(&["ops@:22", "ops@:2222"], Some(22));
-        assert!(matches!(&end, Checkpoint::Apart { way: apart, why } if apart == way && why.contains("nothing listens")));
+        assert!(
+            matches!(&end, Checkpoint::Apart { way: apart, why } if apart == way && why.contains("nothing listens"))
+        );
         assert!(waits, "it was confirmed: {end:?}");
         // Who took it from the inventory wants it closed; that it was another one is told.
         assert_eq!(commit(&["ops@:2222"], Some(22)), (confirmed(Some(way)), false, vec![2222, 2222]));

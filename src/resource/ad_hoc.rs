@@ -136,7 +136,10 @@ mod tests {
 
     // Whether an account may have a user namespace here.
     fn has_namespaces() -> bool {
-        Command::new("unshare").args(["--user", "--map-root-user", "true"]).status().is_ok_and(|status| status.success())
+        Command::new("unshare")
+            .args(["--user", "--map-root-user", "true"])
+            .status()
+            .is_ok_and(|status| status.success())
     }
 
     // Where that is root there is no sandbox without systemd: it is taken for anybody else.

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Target, TransportError};
 use super::host_keys::{HostKey, Standing};
 use super::known_hosts::{Replacement, own_place, remember, replacement};
 use super::route::Route;
 use super::ways::routes;
+use super::{Target, TransportError};
 
 /// Who answers at a host.
 #[derive(Clone, Debug)]

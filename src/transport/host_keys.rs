@@ -146,7 +146,13 @@ impl Known {
         let is_known = |kind: &str| self.believed().any(|entry| entry.key.kind == kind);
         let (first, rest): (Vec<_>, Vec<_>) = KEY_TYPES.iter().partition(|(kind, _)| is_known(kind));
         let wanted = |kind: &str| !without.iter().any(|presented| presented == kind);
-        first.iter().chain(&rest).filter(|(kind, _)| wanted(kind)).map(|(_, names)| *names).collect::<Vec<_>>().join(",")
+        first
+            .iter()
+            .chain(&rest)
+            .filter(|(kind, _)| wanted(kind))
+            .map(|(_, names)| *names)
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     /// Whether `presented` is the host's key; else why not, in words.

@@ -201,7 +201,9 @@ fn revoked_wins_over_known_and_pinned_and_is_never_passed_over() {
 #[test]
 fn another_type_is_preferred_when_known_and_not_called_changed() {
     let text = format!("web ssh-rsa {}\n", rsa().base64());
-    assert!(known(&text, "web", 22, &[]).unwrap().preference(&[]).starts_with("rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed"));
+    assert!(
+        known(&text, "web", 22, &[]).unwrap().preference(&[]).starts_with("rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed")
+    );
     assert!(known("", "web", 22, &[]).unwrap().preference(&[]).starts_with("ssh-ed25519,ecdsa"));
     assert!(!known("", "web", 22, &[]).unwrap().preference(&[]).contains("cert"));
     assert!(judge(&text, "web", 22).unwrap_err().contains("is of a type not known for it"));

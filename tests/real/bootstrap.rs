@@ -103,7 +103,10 @@ fn from_a_first_account_to_the_declared_user_and_no_further() {
     lab.on("deb1", "passwd -l ops >/dev/null");
     let locked = lab.on("deb1", "getent shadow ops");
     let ran = bootstrap(&lab, &args).ends(1);
-    assert!(ran.err.contains("cannot be worked with, though all of it stands") && ran.err.contains("passwd -S ops"), "{ran}");
+    assert!(
+        ran.err.contains("cannot be worked with, though all of it stands") && ran.err.contains("passwd -S ops"),
+        "{ran}"
+    );
     assert_eq!(lab.on("deb1", "getent shadow ops"), locked);
     lab.on("deb1", "passwd -u ops >/dev/null");
     lab.playbook("- file: { path: /etc/rp-boot, content: \"1\\n\" }\n");

@@ -90,7 +90,11 @@ fn exec(lab: &Lab) {
     let told = ran.json()["hosts"][0].clone();
     let said = told["stdout"].as_str().unwrap();
     assert!(told["read_only"] == true && said.starts_with("0\n") && said != "0\n0\n", "{told}");
-    assert_eq!(lab.try_on("web1", "ls /etc/rp-exec /tmp/rp-root /root/rp /run/rp /run/systemd/system/rp.service 2>/dev/null").out, "");
+    assert_eq!(
+        lab.try_on("web1", "ls /etc/rp-exec /tmp/rp-root /root/rp /run/rp /run/systemd/system/rp.service 2>/dev/null")
+            .out,
+        ""
+    );
     // The same sandbox holds what a playbook asks.
     let asks = "touch /etc/rp-plan /tmp/rp-plan /run/rp-plan; false";
     lab.playbook(&format!("- command: {{ name: peek, run: \"true\", unless: \"{asks}\" }}\n"));
