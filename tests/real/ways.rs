@@ -95,6 +95,9 @@ fn exec(lab: &Lab) {
             .out,
         ""
     );
+    // A tool that takes its lock before it looks gets it.
+    lab.on("web1", "touch /run/ufw.lock");
+    lab.rempart(&["exec", "web1", "--become", "--", "sh", "-c", ": >/run/ufw.lock"]).ends(0);
     // The same sandbox holds what a playbook asks.
     let asks = "touch /etc/rp-plan /tmp/rp-plan /run/rp-plan; false";
     lab.playbook(&format!("- command: {{ name: peek, run: \"true\", unless: \"{asks}\" }}\n"));
