@@ -7,6 +7,7 @@ mod bootstrap;
 mod change;
 mod commit;
 mod completions;
+mod declared;
 mod defaults;
 mod doctor;
 mod drift;

@@ -156,6 +156,7 @@ pub fn target(
         port,
         user,
         candidates,
+        also_at: Vec::new(),
         identity_files,
         password: password.filter(|_| args.no_password != Some(true)),
         identities_only: args.identities_only == Some(true),

@@ -9,6 +9,7 @@ mod desk;
 mod explained;
 mod inventories;
 mod others;
+mod patterns;
 mod project;
 mod shells;
 #[path = "../skipped/mod.rs"]
