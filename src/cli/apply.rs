@@ -141,6 +141,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         record.begin(event)?;
     }
     let progress = report::progress(screen, &hosts_of(&looked.graph));
+    progress.knows_lost(looked.unreachable.keys());
     listener.set(Some(progress.observer()));
     let unreachable = looked.unreachable_words();
     let acts: HashMap<usize, Act> = looked

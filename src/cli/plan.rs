@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         if changes {
             exit = exit.and(Exit::Differs);
         }
-        if totals.unknown > 0 {
+        if looked.outlook.not_judged() > 0 {
             exit = exit.and(Exit::Failed);
         }
     }

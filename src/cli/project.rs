@@ -386,7 +386,8 @@ fn check_tags(selection: &Selection, graph: &Graph) -> Result<(), Stopped> {
 // Why a resource cannot be known: whose facts are missing.
 fn lacks(hosts: &BTreeSet<HostName>, silent: &BTreeMap<HostName, TransportError>) -> String {
     let one = |host: &HostName| match silent.get(host) {
-        Some(error) => format!("it reads facts of {host}, which could not be had: {error}"),
+        // Why not, the host says once for all.
+        Some(_) => format!("it reads facts of {host}, which could not be had"),
         None => format!("it reads facts of {host}, which was not asked"),
     };
     hosts.iter().map(one).collect::<Vec<_>>().join("\n")
@@ -440,6 +441,17 @@ mod tests {
         assert_eq!(b.address, "10.0.0.6");
         let Become::Sudo { password: Some(password) } = &b.escalate else { panic!("{:?}", b.escalate) };
         assert_eq!(password.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn whose_facts_are_missing_is_said_and_why_is_left_to_that_host() {
+        let (lost, other) = (HostName::new("lost"), HostName::new("other"));
+        let error = TransportError::Broken { host: lost.clone(), reason: "no route to it".into() };
+        let silent = BTreeMap::from([(lost.clone(), error)]);
+        assert_eq!(
+            lacks(&[lost, other].into(), &silent),
+            "it reads facts of lost, which could not be had\nit reads facts of other, which was not asked"
+        );
     }
 
     #[test]
