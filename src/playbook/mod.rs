@@ -8,9 +8,12 @@
 //! Secrets stay marked from the variable to the field; nothing here can read one.
 
 mod aggregate;
+mod amend;
+mod ansible;
 mod convert;
 mod defined;
 mod expand;
+mod facts;
 mod fault;
 mod fields;
 mod filters;
@@ -35,6 +38,7 @@ use crate::resource::Resource;
 use crate::yaml::Node;
 
 pub use defined::{Defined, Given, builtin};
+pub use facts::FACTS;
 pub use filters::FILTERS;
 pub use load::load;
 pub use outside::{Outside, holds_template};

@@ -43,7 +43,27 @@ const CASES: &[(&str, &str)] = &[
         "    - part: { name: a }\n    - note: { to: /x }\n    - note: { to: /x }\n      needs: [\"part:a\"]",
     ),
     ("a key from facts", "    - note: { to: \"/{{ facts.arch }}\" }"),
-    ("each from facts", "    - note: { to: /x }\n      each: { d: facts.disks }"),
+    ("each from facts", "    - note: { to: /x }\n      each: { d: facts.interfaces }"),
+    ("a fact with a typo", "    - note: { to: /x, content: \"{{ facts.os_verison }}\" }"),
+    ("a fact of Ansible's", "    - note: { to: /x, content: \"{{ facts['distribution'] | default('x') }}\" }"),
+    ("a fact of another host with a typo", "    - note: { to: /x, content: \"{{ hostvars.s2.facts.kernal }}\" }"),
+    ("a fact that no host tells", "    - note: { to: /x }\n      when: facts.virtualization_type == 'kvm'"),
+    ("a wrong fact in a template file", "    - note: { to: /x, from: fact.j2 }"),
+    ("a wrong fact in a variable", "    - note: { to: /x, content: \"{{ of_fact }}\" }"),
+    ("a filter behind a fact", "    - note: { to: /x, content: \"{{ facts.arch | uper }}\" }"),
+    ("ansible_facts", "    - note: { to: \"/{{ ansible_facts.distribution }}\" }"),
+    ("a fact under its name in Ansible", "    - note: { to: \"/{{ ansible_distribution_release }}\" }"),
+    ("ansible_default_ipv4", "    - note: { to: \"/{{ ansible_default_ipv4.address }}\" }"),
+    ("a fact of Ansible's that is none here", "    - note: { to: \"/{{ ansible_mounts }}\" }"),
+    ("inventory_hostname_short", "    - note: { to: \"/{{ inventory_hostname_short }}\" }"),
+    ("a variable of a vault", "    - note: { to: \"/{{ vault_db_password }}\" }"),
+    ("item", "    - note: { to: \"/{{ item }}\" }"),
+    ("a lookup", "    - note: { to: \"/{{ lookup('env', 'HOME') }}\" }"),
+    ("a function with a typo", "    - note: { to: \"/{{ rnge(3) }}\" }"),
+    ("a filter of Ansible's", "    - note: { to: \"/{{ port | regex_replace('a', 'b') }}\" }"),
+    ("a test with a typo", "    - note: { to: /x }\n      when: port is nmber"),
+    ("a test of Ansible's", "    - note: { to: /x }\n      when: \"'a' is match('b')\""),
+    ("a method of Python's", "    - note: { to: \"/{{ 'a,b'.split(',') }}\" }"),
     ("a need from facts", "    - note: { to: /x }\n      needs: [\"note:{{ facts.arch }}\"]"),
     ("a missing template", "    - note: { to: /x, from: nothing.j2 }"),
     ("content twice", "    - note: { to: /x, from: a.j2, content: b }"),
@@ -83,12 +103,14 @@ fn mistakes_are_told_with_place_and_fix() {
         let files = [
             ("p.yaml", book.as_str()),
             ("a.j2", "a"),
+            ("fact.j2", "{% if port == 80 %}{{ facts.arch }}\n{{ facts.hostnam }}{% endif %}\n"),
             ("bad.j2", "first\nsecond {{ port + prt }}\n"),
             ("outer.j2", "{% include 'bad.j2' %}\n"),
             ("loop.yaml", "- include: loop2.yaml\n"),
             ("loop2.yaml", "- include: loop.yaml\n"),
         ];
-        let fleet = TestFleet::new().var("s1", "a: \"{{ b }}\"\nb: \"{{ c }}\"\nc: \"{{ a }}\"");
+        let fleet =
+            TestFleet::new().var("s1", "a: \"{{ b }}\"\nb: \"{{ c }}\"\nc: \"{{ a }}\"\nof_fact: \"{{ facts.cpu }}\"");
         let facts = if name.contains("key from facts") { Some("arch: x86_64") } else { None };
         let told = expand_files(&files, &fleet, facts).expect_err(name);
         all.push_str(&format!("# {name}\n{told}\n"));
