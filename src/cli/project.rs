@@ -245,6 +245,11 @@ pub(super) fn load_site(paths: &[PathBuf]) -> Result<Site, Stopped> {
     playbook::load(paths).map_err(Stopped::from)
 }
 
+/// Reads playbooks for a fleet: where their files have faults, those of their values are told in the same run.
+pub(super) fn load_site_on(fleet: &Fleet, paths: &[PathBuf]) -> Result<Site, Stopped> {
+    playbook::load_on(paths, fleet).map_err(Stopped::from)
+}
+
 /// A site on its fleet, before anything of it is selected.
 pub(super) struct Whole {
     pub graph: Graph,

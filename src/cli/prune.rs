@@ -57,7 +57,7 @@ struct Plan {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
-    let site = project::load_site(&args.playbooks)?;
+    let site = project::load_site_on(&fleet, &args.playbooks)?;
     let limit = fleet.limits(args.limit.as_deref())?;
     let listener = Listener::new();
     let stop = Arc::new(engine::Stop::default());

@@ -26,7 +26,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
-    let site = project::load_site(&args.playbooks)?;
+    let site = project::load_site_on(&fleet, &args.playbooks)?;
     let everything = Selection { limit: None, tags: Vec::new(), skip_tags: Vec::new(), phase: Vec::new() };
     let runtime = project::runtime()?;
     let assembled = runtime.block_on(project::assemble(&fleet, &site, &everything, None, Judge::Now, screen))?;

@@ -13,6 +13,9 @@ use super::inspect::{Missing, Misuse, Taken, Wrong};
 use super::taint::Refusal;
 use crate::model::{Diagnostic, Place, Source, did_you_mean};
 
+/// What is said of a name that nobody defines.
+pub(super) const UNDEFINED: &str = "an undefined variable";
+
 /// The name under which a string of a playbook is rendered.
 pub(super) const INLINE: &str = "<inline>";
 
@@ -120,7 +123,7 @@ pub(super) fn undefined(missing: &Missing, place: &Place, variables: &[String]) 
     let known = if missing.parent.is_some() { &missing.known } else { variables };
     let mut sorted: Vec<&str> = known.iter().map(String::as_str).collect();
     sorted.sort_unstable();
-    let mut told = Diagnostic::error("an undefined variable").at(place, format!("`{}` is not defined", missing.name));
+    let mut told = Diagnostic::error(UNDEFINED).at(place, format!("`{}` is not defined", missing.name));
     if let Some(parent) = &missing.parent {
         told = told.because(match parent.as_str() {
             "map" => format!("the map has {}", brief(&sorted)),
@@ -198,7 +201,7 @@ pub(super) fn other(error: &Error, place: &Place, snippet: &str) -> Diagnostic {
     let unknown = detail.split_whitespace().nth(1).unwrap_or_default().trim_matches(['`', '\'']).to_owned();
     match error.kind() {
         ErrorKind::SyntaxError => Diagnostic::error("a template with a fault in its syntax").at(place, detail),
-        ErrorKind::UndefinedError => Diagnostic::error("an undefined variable")
+        ErrorKind::UndefinedError => Diagnostic::error(UNDEFINED)
             .at(place, if detail.is_empty() { "this is not defined".into() } else { detail })
             .fix("define it, or write `| default(...)` behind it"),
         ErrorKind::UnknownFilter => unknown_filter(&unknown, place),

@@ -140,6 +140,7 @@ fn bare(loader: &mut Loader, node: &Node, word: &str) -> bool {
     } else {
         format!("write `{inner}`")
     };
+    loader.lost_names = true;
     let told = Diagnostic::error("braces around an expression")
         .at(&node.place, format!("`{word}` takes a bare expression"))
         .fix(fix);
@@ -155,6 +156,7 @@ fn name(loader: &mut Loader, entry: &Entry) -> bool {
     if fine && !super::BUILTINS.iter().any(|(name, _)| name == key) {
         return true;
     }
+    loader.lost_names = true;
     let told = Diagnostic::error("not a name for a variable").at(&entry.place, "it is bound to each value in turn");
     loader.faults.push(told.fix("use letters, digits and _, and no name that is built in"));
     false

@@ -40,7 +40,7 @@ use crate::yaml::Node;
 pub use defined::{Defined, Given, builtin};
 pub use facts::FACTS;
 pub use filters::FILTERS;
-pub use load::load;
+pub use load::{load, load_on};
 pub use outside::{Outside, holds_template};
 pub use schema::schema;
 pub use scope::BUILTINS;

@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Message, Origin, Renderer,
 use super::Paint;
 use super::escape::{cut, visible};
 use super::excerpt::excerpt;
-use super::words::count;
+use super::words::{count, some_of};
 use crate::model::{Diagnostic, Place, Severity};
 
 /// All of them, sorted, each once, with their count at the end; nothing for none.
@@ -44,10 +44,16 @@ fn order(diagnostic: &Diagnostic) -> Order<'_> {
 
 fn subject(diagnostic: &Diagnostic) -> Option<String> {
     let (host, resource) = diagnostic.subject.as_ref()?;
-    Some(match resource {
+    let first = match resource {
         Some(id) => visible(&format!("{host} / {id}")),
         None => visible(host.as_str()),
-    })
+    };
+    let others: Vec<String> = diagnostic.others.iter().map(|host| visible(host.as_str())).collect();
+    if others.is_empty() {
+        return Some(first);
+    }
+    // Three of them have names; the number says how many are meant.
+    Some(format!("{first}; the same on {}: {} in all", some_of(&others, 2), count(others.len() + 1, "host", "hosts")))
 }
 
 fn one(diagnostic: &Diagnostic, paint: &Paint) -> String {

@@ -1,6 +1,8 @@
 //! Typical mistakes, and what people are told.
 
-use super::{TestFleet, expand_files};
+use super::{Files, TestFleet, expand_files, kinds};
+use crate::model::Diagnostic;
+use crate::playbook::load::load_on_with;
 
 const HEAD: &str = "playbook: p\nhosts: s1\nvars: { port: 80, models: [{ name: a }], token: x }\nsecret_vars: [token]\nphases:\n  installation:\n";
 
@@ -119,8 +121,72 @@ fn mistakes_are_told_with_place_and_fix() {
 }
 
 #[test]
-fn faults_of_all_items_and_hosts_are_collected_once() {
+fn faults_of_all_items_and_hosts_are_collected_once_with_the_hosts_that_have_them() {
     let text = "playbook: p\nhosts: all\nphases:\n  installation:\n    - note: { to: \"{{ x }}\" }\n    - note: { to: \"{{ y }}\" }\n";
-    let told = expand_files(&[("p.yaml", text)], &TestFleet::new(), None).unwrap_err();
-    assert_eq!(told.matches("an undefined variable").count(), 2, "{told}");
+    let files = Files::new(&[("p.yaml", text)]);
+    let fleet = TestFleet::new().var("p1", "y: /y");
+    let told = load_on_with(&files.paths(), kinds::all(), &fleet).unwrap().expand(&fleet, &|_| None).unwrap_err();
+    let hosts = |told: &Diagnostic| {
+        let first = told.subject.iter().map(|(host, _)| host.to_string());
+        first.chain(told.others.iter().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(told.iter().map(hosts).collect::<Vec<_>>(), ["s1 s2 p1 p2", "s1 s2 p2"]);
+}
+
+#[test]
+fn all_that_is_wrong_with_an_item_is_told_at_once() {
+    let all = |item: &str| {
+        let files = Files::new(&[("p.yaml", &format!("{HEAD}{item}\n"))]);
+        let fleet = TestFleet::new();
+        let told = match load_on_with(&files.paths(), kinds::all(), &fleet) {
+            Ok(site) => site.expand(&fleet, &|_| None).map(|_| ()).unwrap_err(),
+            Err(told) => told,
+        };
+        let mut labels: Vec<String> = told.into_iter().map(|told| told.place.unwrap().1).collect();
+        labels.sort();
+        labels
+    };
+    // An unknown keyword beside the kind, and two wrong fields and an unknown one in it.
+    assert_eq!(
+        all("    - note: { to: /x, count: many, active: 1, cont: y }\n      whn: x"),
+        [
+            "`cont` is not known here",
+            "`whn` is neither a kind nor a keyword",
+            "expected a whole number, found the text \"many\"",
+            "expected true or false, found the number 1",
+        ]
+    );
+    // A wrong value of the field that must be there hides nothing, and is not missing as well.
+    assert_eq!(
+        all("    - file: { path: x, mode: [1], ower: root, content: y }"),
+        ["`ower` is not known here", "expected text, found a list", "path"]
+    );
+    // A name that is meant by a wrong one is not missing.
+    assert_eq!(all("    - file: { pth: /x, content: y }"), ["`pth` is not known here"]);
+    assert_eq!(all("    - file: { content: y, bogus: 1 }"), ["`bogus` is not known here", "`path` must be given"]);
+    // Beside a value that cannot be rendered, and one that waits for facts.
+    assert_eq!(
+        all("    - file: { path: /x, content: \"{{ nobody }}\", ower: root }"),
+        ["`nobody` is not defined", "`ower` is not known here"]
+    );
+    assert_eq!(
+        all("    - file: { path: /x, content: \"{{ facts.arch }}\", ower: root }"),
+        ["`ower` is not known here"]
+    );
+    // Where all values stand at one place, nobody can tell which of them is wrong.
+    assert_eq!(all("    - note: \"{{ {'to': '/x', 'cont': 'y', 'whn': 'z'} }}\""), ["`cont` is not known here"]);
+    // Beside a condition or a loop that is wrong.
+    assert_eq!(
+        all("    - note: { to: /x, cont: y }\n      when: prt == 80"),
+        ["`cont` is not known here", "`prt` is not defined"]
+    );
+    assert_eq!(
+        all("    - note: { to: \"/{{ m }}\", cont: y }\n      each: { m: prt }"),
+        ["`cont` is not known here", "`prt` is not defined"]
+    );
+    // What follows from a name that could not be bound is not told again.
+    assert_eq!(
+        all("    - note: { to: \"/{{ m }}\", count: many }\n      each: { \"m-n\": [1] }"),
+        ["expected a whole number, found the text \"many\"", "it is bound to each value in turn"]
+    );
 }
