@@ -381,7 +381,15 @@ fn check_tags(selection: &Selection, graph: &Graph) -> Result<(), Stopped> {
     for tag in selection.tags.iter().chain(&selection.skip_tags) {
         if !known.contains(tag.as_str()) {
             let mut told = Diagnostic::error("an unknown tag").because(format!("no resource has the tag `{tag}`"));
-            told.fix = did_you_mean(tag, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let names: Vec<&str> = known.iter().copied().collect();
+            told.fix = Some(match did_you_mean(tag, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if names.is_empty() => "nothing here has a tag: leave the flag out".to_owned(),
+                None if names.len() > 12 => {
+                    format!("known are {} and {} more", names[..12].join(", "), names.len() - 12)
+                }
+                None => format!("known are {}", names.join(", ")),
+            });
             return Err(Stopped::usage(told));
         }
     }

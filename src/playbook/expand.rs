@@ -12,7 +12,7 @@ use super::scope::{Stage, World, holds_secret};
 use super::site::{Item, Playbook, Site, What};
 use super::words::{list, needs_facts};
 use super::{Body, Expansion, Fleet, Play};
-use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity};
+use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity, did_you_mean};
 use crate::resource::{self, Context, Resource};
 use crate::yaml::Node;
 
@@ -139,10 +139,13 @@ fn secret_in_items(playbook: &Playbook) -> bool {
 fn unused_secrets(playbook: &Playbook, hosts: &[HostName], world: &World) -> Vec<Diagnostic> {
     let unused =
         |(name, _): &&(String, Place)| !playbook.defines(name) && !hosts.iter().any(|host| world.has_var(host, name));
+    let names =
+        || hosts.iter().flat_map(|host| world.var_names(host)).chain(playbook.vars.iter().map(|var| var.key.as_str()));
     let told = |(name, place): &(String, Place)| {
+        let near = did_you_mean(name, names()).map(|near| format!("did you mean `{near}`? "));
         Diagnostic::warning("a secret variable that nobody defines")
             .at(place, format!("no host of this playbook has `{name}`"))
-            .fix("correct the name: the variable that was meant is not treated as a secret")
+            .fix(near.unwrap_or_default() + "the variable that was meant is not treated as a secret")
     };
     playbook.secret_vars.iter().filter(unused).map(told).collect()
 }
