@@ -36,6 +36,7 @@ mod rollback;
 mod schema;
 mod show;
 mod trust;
+mod usage;
 mod validate;
 
 use std::ffi::OsString;
@@ -46,7 +47,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::{Diagnostic, Exit};
-use crate::report::{Colour, Screen};
+use crate::report::{self, Colour, Screen};
 
 /// Agentless provisioning and compliance for fleets that run AI on their own machines.
 #[derive(Debug, Parser)]
@@ -143,6 +144,13 @@ impl From<Diagnostic> for Stopped {
 /// How a verb ended.
 type Ended = Result<Exit, Stopped>;
 
+/// Says on stdout for machines why a verb stopped, unless a result stands there already.
+fn tell_machines(screen: &Screen, stopped: &Stopped) {
+    if !screen.has_printed() {
+        show::json(screen, &report::error_json(stopped.exit, &stopped.diagnostics));
+    }
+}
+
 /// Runs the program with this process's arguments.
 pub fn main() -> Exit {
     run(std::env::args_os())
@@ -156,7 +164,9 @@ pub fn main() -> Exit {
 #[doc(hidden)]
 pub fn parses(arguments: impl IntoIterator<Item = String>, project: &str) -> Result<(), String> {
     let project = defaults::Defaults::of_text(project)?;
-    parsed(arguments.into_iter().map(OsString::from).collect(), &project).map(|_| ()).map_err(|error| error.to_string())
+    parsed(&arguments.into_iter().map(OsString::from).collect::<Vec<_>>(), &project)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 /// The command line as it is without a project's defaults.
@@ -164,10 +174,13 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
-fn parsed(arguments: Vec<OsString>, project: &defaults::Defaults) -> Result<Cli, clap::Error> {
-    let mut command = project.onto(command());
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+// With whether machines read the answer.
+fn parsed(arguments: &[OsString], project: &defaults::Defaults) -> Result<(Cli, bool), clap::Error> {
+    let mut command = usage::truthful(project.onto(command()));
+    let hinted = |error, command: &clap::Command| usage::with_hints(error, command, arguments);
+    let matches = command.try_get_matches_from_mut(arguments).map_err(|error| hinted(error, &command))?;
+    let json = usage::is_json(&matches);
+    Ok((Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?, json))
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -175,19 +188,29 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(project) => (project, Vec::new()),
         Err(faults) => (defaults::Defaults::default(), faults),
     };
-    let cli = match parsed(arguments.into_iter().collect(), &project) {
-        Ok(cli) => cli,
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let (cli, json) = match parsed(&arguments, &project) {
+        Ok(parsed) => parsed,
         // What is missing may stand in the file that cannot be read.
         Err(error) if !faults.is_empty() && error.kind() == ErrorKind::MissingRequiredArgument => {
             let screen = Screen::new(Colour::Auto, false);
             show::diagnostics(&screen, &faults);
+            if usage::wants_json(&arguments) {
+                tell_machines(&screen, &Stopped::bad_input(faults));
+            }
             return Exit::BadInput;
         }
         Err(error) => {
             // clap's own exit code for a wrong command line is 2, which here means "differences".
             let asked_for = !error.use_stderr();
             let _ = error.print();
-            return if asked_for { Exit::Done } else { Exit::Usage };
+            if asked_for {
+                return Exit::Done;
+            }
+            if usage::wants_json(&arguments) {
+                tell_machines(&Screen::new(Colour::Auto, false), &Stopped::usage(usage::told(&error)));
+            }
+            return Exit::Usage;
         }
     };
     let screen = Arc::new(Screen::new(cli.output.color.into(), cli.output.quiet));
@@ -221,6 +244,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(exit) => exit,
         Err(stopped) => {
             show::diagnostics(&screen, &stopped.diagnostics);
+            if json {
+                tell_machines(&screen, &stopped);
+            }
             stopped.exit
         }
     };

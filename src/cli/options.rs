@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Stopped;
 use crate::inventory::Overrides;
-use crate::model::{Diagnostic, Phase, Place};
+use crate::model::{Diagnostic, Phase, Place, did_you_mean};
 use crate::report::Colour;
 use crate::secret::Secret;
 
@@ -210,8 +210,11 @@ fn forks(text: &str) -> Result<usize, String> {
 
 fn phase(text: &str) -> Result<Phase, String> {
     Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
-        let names: Vec<&str> = Phase::ALL.iter().map(|phase| phase.name()).collect();
-        format!("the phases are {}", names.join(", "))
+        let names = Phase::ALL.map(Phase::name);
+        match did_you_mean(text, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the phases are {}", names.join(", ")),
+        }
     })
 }
 

@@ -65,14 +65,14 @@ struct Filler<'a> {
 /// Renders the fields of a resource.
 ///
 /// # Errors
-/// Every value that cannot be rendered, and every file that cannot be read.
+/// Every value that cannot be rendered, and every file that cannot be read; with the fields that could be.
 pub(super) fn fill(
     root: &Root,
     kind: &resource::Entry,
     shape: Shape,
     fields: &Node,
     folder: &Path,
-) -> Result<Filled, Vec<Diagnostic>> {
+) -> Result<Filled, (Vec<Diagnostic>, Option<Node>)> {
     let mut filler = Filler { root, faults: Vec::new(), facts: Vec::new(), pending: false };
     root.renderer().look_in(folders(folder, "templates"));
     let node = match &fields.value {
@@ -86,7 +86,7 @@ pub(super) fn fill(
             let node = Node::new(fields.place.clone(), Value::Map(Vec::new()));
             Ok(Filled { node, pending: true, facts: filler.facts })
         }
-        _ => Err(filler.faults),
+        node => Err((filler.faults, node)),
     }
 }
 

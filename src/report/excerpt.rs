@@ -14,6 +14,15 @@ use crate::model::Place;
 const HIDDEN: &str = "(hidden)";
 /// Of a longer line, this many bytes around the caret are looked at for display.
 const WINDOW: usize = 4096;
+/// Names that only sound like a secret: settings of sshd and a kind.
+const PUBLIC: [&str; 6] = [
+    "authorized_key",
+    "hostkey",
+    "kerberosorlocalpasswd",
+    "password_authentication",
+    "passwordauthentication",
+    "permitemptypasswords",
+];
 /// This many lines are searched upwards for the key that a line stands under.
 const ABOVE: usize = 10_000;
 
@@ -145,6 +154,10 @@ fn secret_start(line: &str) -> Option<usize> {
 /// Whether a key names something that must not be shown.
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
+    // Of these the value is public: yes or no, or where something stands.
+    if PUBLIC.contains(&name.as_str()) {
+        return false;
+    }
     let (_, last) = name.rsplit_once(['_', '-', '.']).unwrap_or(("", &name));
     // A path, or a playbook's list of names.
     if last == "file" || name == "secret_vars" {
@@ -255,6 +268,8 @@ mod tests {
             "- token: x\n  user: hunter2",
             "a:\n  token: x\nb:\n  c: hunter2",
             "passenger: hunter2",
+            "- sshd: { settings: { PasswordAuthentication: \"no\", HostKey: /x, AllowUsers: [hunter2] } }",
+            "- authorized_key: { user: hunter2, key: x }",
         ] {
             assert!(!hidden(line), "{line}");
         }

@@ -53,7 +53,7 @@ pub use history::{
     target_run_json, target_runs, target_runs_json,
 };
 pub use inventory::{host_names, inventory};
-pub use json::json_text;
+pub use json::{error_json, json_text};
 pub use kinds::{kind, kinds, kinds_json, kinds_markdown};
 pub use notes::Notes;
 pub use paint::{Paint, Tone};
