@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn each_use_and_each_key_gives_another_fingerprint() {
         let text = Rendered::secret(Secret::new("pin", "12"));
-        let print = |byte: u8, purpose: &str| ProjectKey::new(&[byte; 32]).fingerprint_key().fingerprint(purpose, &text);
+        let print =
+            |byte: u8, purpose: &str| ProjectKey::new(&[byte; 32]).fingerprint_key().fingerprint(purpose, &text);
         assert_ne!(print(1, "a"), print(1, "b"));
         assert_ne!(print(1, "a"), print(2, "a"));
         assert_eq!(print(1, "a").to_string().len(), 32);

@@ -36,8 +36,9 @@ impl Unlocked {
         }
         let mut text = self.text.clone();
         text.replace_range(range, &written);
-        self.plains.insert(steps.to_vec(), plain);
-        self.take(text)
+        let mut plains = self.plains.clone();
+        plains.insert(steps.to_vec(), plain);
+        self.take(text, plains)
     }
 
     /// A value as the file holds it.
@@ -70,7 +71,8 @@ impl Unlocked {
             None | Some(Shape::Map) => false,
             Some(Shape::List) => true,
             Some(Shape::Scalar { text, .. }) => {
-                if !text.is_empty() {
+                let nothing = text.is_empty() && self.plains.get(&steps).is_some_and(|plain| plain.kind == Kind::Null);
+                if !nothing {
                     let detail = format!("`{}` is a secret itself", KeyPath::of(&steps));
                     let fix = "choose a path that leads through no secret";
                     return Err(Fault::new(FaultKind::Format, "a secret inside of a secret", detail, fix));
@@ -100,16 +102,19 @@ impl Unlocked {
         }
         lines.push_str(&format!(" {written}"));
         let mut text = self.text.clone();
-        match fresh {
-            // In the place of `{}`, `[]` or nothing.
-            Some(range) => text.replace_range(range, &format!("\n{lines}")),
-            None if at > 0 && !text[..at].ends_with('\n') => text.insert_str(at, &format!("\n{lines}")),
-            None => text.insert_str(at, &format!("{lines}\n")),
+        if at > 0 && !text[..at].ends_with('\n') {
+            text.insert_str(at, &format!("\n{lines}"));
+        } else {
+            text.insert_str(at, &format!("{lines}\n"));
         }
+        if let Some(empty) = fresh {
+            text.replace_range(empty, "");
+        }
+        let mut plains = self.plains.clone();
         // What stood for an empty map is a map now.
-        self.plains.remove(&steps);
-        self.plains.insert(full, plain);
-        self.take(text)
+        plains.remove(&steps);
+        plains.insert(full, plain);
+        self.take(text, plains)
     }
 
     // Where a new part of a map or list goes: the byte, its column, and the bytes that stand for the empty one.
@@ -121,15 +126,14 @@ impl Unlocked {
             return (at, 0, None);
         }
         let Some(part) = self.outline.part(steps) else { return (self.text.len(), 0, None) };
-        let Some(child) = self.outline.children(steps).last() else {
-            let column = self.column(part.start) + INDENT;
-            let before = self.text[..part.value.start].trim_end_matches(' ').len();
-            return (part.value.end, column, Some(before..part.value.end));
-        };
-        let last = self.outline.whole(&child.path).and_then(|inside| self.outline.parts.get(inside.end - 1));
+        let last = self.outline.whole(steps).and_then(|inside| self.outline.parts.get(inside.end - 1));
         let end = last.map_or(part.value.end, |last| last.value.end.max(part.value.end));
         let line_end = self.text[end..].find('\n').map_or(self.text.len(), |newline| end + newline + 1);
-        (line_end, self.column(child.start), None)
+        match self.outline.children(steps).last() {
+            Some(child) => (line_end, self.column(child.start), None),
+            // `{}`, `[]` or nothing at all.
+            None => (line_end, self.column(part.start) + INDENT, Some(part.behind..part.value.end)),
+        }
     }
 
     pub(super) fn column(&self, at: usize) -> usize {
@@ -145,27 +149,28 @@ impl Unlocked {
         let Some(part) = self.outline.part(&steps) else { return Err(self.missing(path)) };
         let (holder, own) = (&steps[..steps.len() - 1], &steps[steps.len() - 1]);
         let mut text = self.text.clone();
-        let alone = self.outline.children(holder).count() == 1 && !holder.is_empty();
-        if alone {
-            let Some(range) = self.outline.part(holder).map(|holder| holder.value.clone()) else {
-                return Err(self.missing(path));
-            };
-            let before = text[..range.start].trim_end().len();
-            text.replace_range(before..range.end, if matches!(own, Step::Item(_)) { " []" } else { " {}" });
-        } else {
-            let next = self.text[part.value.end.max(part.start)..].find('\n');
-            let end = next.map_or(self.text.len(), |newline| part.value.end + newline + 1);
-            let column = self.column(part.start);
-            let line = part.start - column;
-            if self.text[line..part.start].trim().is_empty() {
+        let column = self.column(part.start);
+        let line = part.start - column;
+        let first_on_line = self.text[line..part.start].trim().is_empty();
+        let next = self.text[part.value.end..].find('\n');
+        let end = next.map_or(self.text.len(), |newline| part.value.end + newline + 1);
+        let alone = self.outline.children(holder).count() == 1;
+        let empty = if matches!(own, Step::Item(_)) { "[]" } else { "{}" };
+        match self.outline.part(holder).filter(|_| alone) {
+            // The last one of a map or list leaves an empty one behind.
+            Some(holder) if first_on_line => {
                 text.replace_range(line..end, "");
-            } else {
-                // The first key of an item stands behind the dash, which stays for the next one.
+                text.insert_str(holder.behind, &format!(" {empty}"));
+            }
+            Some(_) => text.replace_range(part.start..part.value.end, empty),
+            None if first_on_line => text.replace_range(line..end, ""),
+            // The first key of an item stands behind the dash, which stays for the next one.
+            None => {
                 let next = end + self.text[end..].find(|c| c != ' ').unwrap_or(0);
                 text.replace_range(part.start..next, "");
             }
         }
-        let mut plains = std::mem::take(&mut self.plains);
+        let mut plains = self.plains.clone();
         plains.retain(|path, _| !path.starts_with(&steps));
         // Items behind one that is gone move up.
         if let Step::Item(gone) = own {
@@ -183,7 +188,6 @@ impl Unlocked {
                 })
                 .collect();
         }
-        self.plains = plains;
-        self.take(text)
+        self.take(text, plains)
     }
 }

@@ -45,7 +45,10 @@ impl Unlocked {
                 let name = KeyPath::of(&part.path).to_string();
                 return Err(Fault::new(FaultKind::Unsupported, "a secret that is no text", name, fix));
             }
-            edits.push((part.value.clone(), spell::value(plain, Some(self.column(part.start) + INDENT))));
+            // Where a comment follows on the same line, a block would take it for its own.
+            let rest = self.text[part.value.end..].lines().next().unwrap_or("");
+            let indent = rest.trim().is_empty().then(|| self.column(part.start) + INDENT);
+            edits.push((part.value.clone(), spell::value(plain, indent)));
         }
         for remark in &self.outline.remarks {
             let raw = &self.text[remark.range.clone()];
@@ -60,10 +63,6 @@ impl Unlocked {
                 edits.push((self.lines(part.start, part.value.end), Zeroizing::new(String::new())));
             }
         }
-        edits.retain({
-            let hidden = self.outline.part(&metadata::path(&[])).map(|part| part.start..part.value.end);
-            move |(range, new)| new.is_empty() || hidden.as_ref().is_none_or(|hidden| !hidden.contains(&range.start))
-        });
         edits.sort_by_key(|(range, _)| range.start);
         let most: usize = edits.iter().map(|(_, new)| new.len()).sum();
         let mut text = Zeroizing::new(String::with_capacity(self.text.len() + most));
@@ -105,7 +104,10 @@ impl Unlocked {
                 plains.insert(part.path.clone(), scalar(text, *style));
             }
         }
-        edits.extend(self.edited_remarks(plain_text, &fresh)?);
+        let mut remarks = self.edited_remarks(plain_text, &fresh)?;
+        // A comment behind the `|` of a block goes with the block.
+        remarks.retain(|(range, _)| !edits.iter().any(|(value, _)| value.contains(&range.start)));
+        edits.extend(remarks);
         edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
         let mut text = plain_text.to_owned();
         for (range, new) in edits {
@@ -124,11 +126,9 @@ impl Unlocked {
         if let Some(plain) = self.plains.get(&seal_path) {
             plains.insert(seal_path, plain.clone());
         }
-        let before = std::mem::replace(&mut self.plains, plains);
-        let was_changed = self.changed;
-        let same = text == self.text;
-        self.take(text).inspect_err(|_| self.plains = before)?;
-        self.changed = was_changed || !same;
+        if text != self.text {
+            self.take(text, plains)?;
+        }
         Ok(edited)
     }
 
@@ -171,7 +171,10 @@ impl Unlocked {
             let text = &plain_text[remark.range.clone()][1..];
             let new = match old.get(text.as_bytes()) {
                 Some(raw) => (*raw).to_owned(),
-                None => format!("#{}", encrypt(&Plain::new(Kind::Comment, text.as_bytes()), &self.key, &bound_to(&remark.path))?),
+                None => format!(
+                    "#{}",
+                    encrypt(&Plain::new(Kind::Comment, text.as_bytes()), &self.key, &bound_to(&remark.path))?
+                ),
             };
             edits.push((remark.range.clone(), new));
         }
@@ -188,7 +191,11 @@ fn compare(before: &HashMap<Vec<Step>, Plain>, after: &HashMap<Vec<Step>, Plain>
     Edited {
         added: names(after.keys().filter(|path| !before.contains_key(*path)).collect()),
         changed: names(
-            after.iter().filter(|(path, plain)| before.get(*path).is_some_and(|old| !old.same_as(plain))).map(|(path, _)| path).collect(),
+            after
+                .iter()
+                .filter(|(path, plain)| before.get(*path).is_some_and(|old| !old.same_as(plain)))
+                .map(|(path, _)| path)
+                .collect(),
         ),
         removed: names(before.keys().filter(|path| !after.contains_key(*path) && !is_seal(path)).collect()),
     }

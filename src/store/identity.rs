@@ -22,11 +22,21 @@ pub(super) struct Identity {
 
 enum Held {
     X25519(age::x25519::Identity),
-    Ssh { key: age::ssh::Identity, public: Option<String> },
-    SshProtected { key: age::ssh::EncryptedKey, public: Option<String>, open: Mutex<Option<age::ssh::Identity>> },
+    Ssh {
+        key: age::ssh::Identity,
+        public: Option<String>,
+    },
+    SshProtected {
+        key: age::ssh::EncryptedKey,
+        public: Option<String>,
+        open: Mutex<Option<age::ssh::Identity>>,
+    },
     Plugin(age::plugin::Identity),
     /// A whole file of keys, encrypted with a passphrase.
-    FileProtected { bytes: Vec<u8>, open: Mutex<Option<Arc<Vec<Identity>>>> },
+    FileProtected {
+        bytes: Vec<u8>,
+        open: Mutex<Option<Arc<Vec<Identity>>>>,
+    },
 }
 
 /// How an attempt to open something ended.
@@ -212,11 +222,7 @@ impl Identity {
 }
 
 /// The first of several keys that opens it; if none does, the first failure, if there was one.
-pub(super) fn first<'a>(
-    keys: impl Iterator<Item = &'a Identity>,
-    encrypted: &[u8],
-    ask: &Arc<dyn Ask>,
-) -> Opened {
+pub(super) fn first<'a>(keys: impl Iterator<Item = &'a Identity>, encrypted: &[u8], ask: &Arc<dyn Ask>) -> Opened {
     let mut failed = None;
     for key in keys {
         match key.open(encrypted, ask) {

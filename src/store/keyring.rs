@@ -43,7 +43,10 @@ impl Sources {
         let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
         Self {
-            key: env::var("SOPS_AGE_KEY").ok().filter(|key| !key.is_empty()).map(|key| Secret::new("SOPS_AGE_KEY", key)),
+            key: env::var("SOPS_AGE_KEY")
+                .ok()
+                .filter(|key| !key.is_empty())
+                .map(|key| Secret::new("SOPS_AGE_KEY", key)),
             key_file: path("SOPS_AGE_KEY_FILE"),
             key_command: env::var("SOPS_AGE_KEY_CMD").ok().filter(|command| !command.is_empty()),
             ssh_key_file: path("SOPS_AGE_SSH_PRIVATE_KEY_FILE"),
@@ -173,7 +176,9 @@ impl Keyring {
                 for entry in entries.iter().filter(|entry| key.may_be(&entry.recipient) || !costly) {
                     match key.open(entry.encrypted.as_bytes(), &self.ask) {
                         Opened::Yes(bytes) => return data_key(key, entry, &bytes),
-                        Opened::No if !costly && key.public().is_some_and(|public| public == bare(&entry.recipient)) => {
+                        Opened::No
+                            if !costly && key.public().is_some_and(|public| public == bare(&entry.recipient)) =>
+                        {
                             return Err(closed(entry));
                         }
                         Opened::No => {}
@@ -272,7 +277,12 @@ fn data_key(key: &Identity, entry: &Entry, bytes: &[u8]) -> Result<DataKey, Faul
     }
     DataKey::from_bytes(bytes).ok_or_else(|| {
         let detail = format!("the entry of {} holds {} bytes in the place of 32", short(&entry.recipient), bytes.len());
-        Fault::new(FaultKind::RecipientChanged, "a recipient was changed", detail, "take the file from where it was written")
+        Fault::new(
+            FaultKind::RecipientChanged,
+            "a recipient was changed",
+            detail,
+            "take the file from where it was written",
+        )
     })
 }
 

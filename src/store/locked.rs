@@ -165,7 +165,8 @@ impl Locked {
     fn prove_mac(&self, key: &DataKey, plains: &[(Vec<Step>, Plain)]) -> Result<(), Fault> {
         let part = self.outline.part(&metadata::path(&["mac"]));
         let wrong = |detail: &str| {
-            let fix = "compare it with its last version (`git diff`); what is not yours was not written by SOPS or rempart";
+            let fix =
+                "compare it with its last version (`git diff`); what is not yours was not written by SOPS or rempart";
             let fault = Fault::new(FaultKind::MacWrong, "the file's MAC does not fit", detail, fix);
             part.map_or(fault.clone(), |part| fault.at(&self.place(part), "not made for these values"))
         };

@@ -26,7 +26,8 @@ enum Key {
 }
 
 impl Recipient {
-    /// Reads `age1…`, `ssh-ed25519 …`, `ssh-rsa …`, or the recipient of a plugin (`age1yubikey1…`).
+    /// Reads `age1…`, `ssh-ed25519 …`, `ssh-rsa …`, or the recipient of a plugin (`age1yubikey1…`). The comment behind an
+    /// SSH key is no part of it.
     ///
     /// # Errors
     /// It is none of these; the message never repeats a private key that was put here by mistake.
@@ -53,7 +54,7 @@ impl Recipient {
         } else {
             return fail(format!("`{}` is no public key of age, and none of SSH", short(text)));
         };
-        Ok(Self { text: text.to_owned(), key })
+        Ok(Self { text: bare(text), key })
     }
 
     /// The name of the plugin that is needed to encrypt for it, if one is.
@@ -64,9 +65,9 @@ impl Recipient {
         }
     }
 
-    /// Whether both name the same key; the comment behind an SSH key is no part of it.
+    /// Whether both name the same key.
     pub fn same_as(&self, other: &Recipient) -> bool {
-        bare(&self.text) == bare(&other.text)
+        self.text == other.text
     }
 
     fn boxed(&self, ask: &Arc<dyn Ask>) -> Result<Box<dyn age::Recipient>, Fault> {

@@ -16,17 +16,8 @@ const FILE: &str = ".sops.yaml";
 /// How many folders are looked through, upwards; as SOPS has it.
 const MAX_FOLDERS: usize = 100;
 /// Recipients of other kinds than age.
-const OTHERS: [&str; 9] = [
-    "pgp",
-    "kms",
-    "gcp_kms",
-    "hckms",
-    "azure_keyvault",
-    "azure_kv",
-    "hc_vault",
-    "hc_vault_transit_uri",
-    "merge",
-];
+const OTHERS: [&str; 9] =
+    ["pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "azure_kv", "hc_vault", "hc_vault_transit_uri", "merge"];
 
 /// What a creation rule says about one file.
 #[derive(Clone, Debug)]
@@ -148,7 +139,8 @@ fn read(rule: &Node) -> Result<Rule, Fault> {
     let named = |name: &&&str| holder.get(name).is_some_and(|node| !matches!(node.value, Value::Null));
     let others: Vec<String> = OTHERS.iter().filter(named).map(|name| (*name).to_owned()).collect();
     if recipients.is_empty() {
-        let detail = if others.is_empty() { "it names nobody".to_owned() } else { format!("it names {}", others.join(", ")) };
+        let detail =
+            if others.is_empty() { "it names nobody".to_owned() } else { format!("it names {}", others.join(", ")) };
         let fix = "add `age:` with public keys";
         return Err(Fault::new(FaultKind::Recipient, "a rule without a recipient of age", detail, fix)
             .at(&rule.place, "this rule"));

@@ -15,7 +15,8 @@ pub fn save(path: &Path, text: &str) -> Result<(), Fault> {
     write(path, text).map_err(|error| {
         let fix = "check the folder, its permissions and the disk; the old file is as it was";
         let detail = error.to_string();
-        Fault::new(FaultKind::Write, "a file of the store cannot be written", detail, fix).within(&path.display().to_string())
+        Fault::new(FaultKind::Write, "a file of the store cannot be written", detail, fix)
+            .within(&path.display().to_string())
     })
 }
 

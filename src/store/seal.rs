@@ -76,7 +76,12 @@ pub(super) fn generation(seal: &str) -> Option<u64> {
 /// Which part of the file is not the one that was sealed.
 pub(super) fn prove(seal: &str, content: &Content, key: &ProjectKey) -> Result<u64, Fault> {
     let broken = |detail: &str| {
-        Fault::new(FaultKind::SealBroken, "the project's seal was changed", detail, "take the file from where it was sealed")
+        Fault::new(
+            FaultKind::SealBroken,
+            "the project's seal was changed",
+            detail,
+            "take the file from where it was sealed",
+        )
     };
     let parts: Vec<&str> = seal.split('.').collect();
     let [version, number, id, macs_text] = parts[..] else { return Err(broken("it does not have four parts")) };
@@ -106,8 +111,14 @@ pub(super) fn prove(seal: &str, content: &Content, key: &ProjectKey) -> Result<u
     let rewritten = "look at what changed (`git diff`); if it is right, seal it anew";
     Err(match [fits(0), fits(1), fits(2), fits(3)] {
         [false, true, true, true] => {
-            let detail = "its seal was made for a file of another name: it was renamed, or another file was put in its place";
-            Fault::new(FaultKind::SealName, "the file stands under a wrong name", detail, "put each file back to its name")
+            let detail =
+                "its seal was made for a file of another name: it was renamed, or another file was put in its place";
+            Fault::new(
+                FaultKind::SealName,
+                "the file stands under a wrong name",
+                detail,
+                "put each file back to its name",
+            )
         }
         [true, false, _, true] => {
             let detail = "somebody was added, removed or exchanged since it was sealed";
@@ -118,7 +129,8 @@ pub(super) fn prove(seal: &str, content: &Content, key: &ProjectKey) -> Result<u
             Fault::new(FaultKind::SealRules, "the rules are not those that were sealed", detail, rewritten)
         }
         [true, _, _, false] => {
-            let detail = "somebody wrote it without the project key: with `sops`, or to put a secret of theirs in its place";
+            let detail =
+                "somebody wrote it without the project key: with `sops`, or to put a secret of theirs in its place";
             Fault::new(FaultKind::SealValues, "the values are not those that were sealed", detail, rewritten)
         }
         // Nothing but the number or the whole differs, or all does.

@@ -39,7 +39,12 @@ impl Selection {
             [(rule, pattern)] => (*rule, pattern.clone()),
             [(first, _), (second, _), ..] => {
                 let detail = format!("{first} and {second}");
-                return Err(Fault::new(FaultKind::Format, "two rules on what is encrypted", detail, "keep one of them"));
+                return Err(Fault::new(
+                    FaultKind::Format,
+                    "two rules on what is encrypted",
+                    detail,
+                    "keep one of them",
+                ));
             }
         };
         let regex = match rule.ends_with("_regex").then(|| Regex::new(&pattern)) {
@@ -89,7 +94,10 @@ mod tests {
     fn two_rules_and_broken_patterns_are_refused() {
         let two = [("encrypted_suffix", "a".to_owned()), ("encrypted_regex", "b".to_owned())];
         assert_eq!(Selection::from_rules(&two, false).unwrap_err().kind, FaultKind::Format);
-        assert_eq!(Selection::from_rules(&[("encrypted_regex", "(".into())], false).unwrap_err().kind, FaultKind::Format);
+        assert_eq!(
+            Selection::from_rules(&[("encrypted_regex", "(".into())], false).unwrap_err().kind,
+            FaultKind::Format
+        );
         assert!(Selection::from_rules(&[("encrypted_suffix", String::new())], false).is_ok());
     }
 }

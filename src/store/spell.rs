@@ -64,7 +64,8 @@ fn block(text: &str, indent: usize) -> Zeroizing<String> {
         Some(body) => ("|", body),
         None => ("|-", text),
     };
-    let mut out = Zeroizing::new(String::with_capacity(4 + text.len() + (indent + 1) * body.matches('\n').count() + indent));
+    let mut out =
+        Zeroizing::new(String::with_capacity(4 + text.len() + (indent + 1) * body.matches('\n').count() + indent));
     out.push_str(mark);
     for line in body.split('\n') {
         out.push('\n');
@@ -118,10 +119,64 @@ mod tests {
     #[test]
     fn hostile_texts_come_back() {
         for text in [
-            "", " ", "\n", "a\n", "a\n\n", "\na", "a\nb", "a\nb\n", "a\nb\n\n", " a\nb", "a\n b\n", "a\n\nb", "a\n \nb", "a\n\tb",
-            "12", "0x1", "1e3", "yes", "null", "~", "- a", "a: b", "a #b", "#a", "'", "\"", "\\", "%", "@a", "`", "{", "[", "!t",
-            "&a", "*a", "|", ">", "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]", "\0", "\u{1}", "\u{7f}", "\u{85}", "\u{feff}x",
-            "\u{2028}", "\u{1f600}", "a\r\nb", "---", "...", "a\n---\nb", "true", "<<", "=", "?", "-", "a:", ": a", "é", "\t",
+            "",
+            " ",
+            "\n",
+            "a\n",
+            "a\n\n",
+            "\na",
+            "a\nb",
+            "a\nb\n",
+            "a\nb\n\n",
+            " a\nb",
+            "a\n b\n",
+            "a\n\nb",
+            "a\n \nb",
+            "a\n\tb",
+            "12",
+            "0x1",
+            "1e3",
+            "yes",
+            "null",
+            "~",
+            "- a",
+            "a: b",
+            "a #b",
+            "#a",
+            "'",
+            "\"",
+            "\\",
+            "%",
+            "@a",
+            "`",
+            "{",
+            "[",
+            "!t",
+            "&a",
+            "*a",
+            "|",
+            ">",
+            "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]",
+            "\0",
+            "\u{1}",
+            "\u{7f}",
+            "\u{85}",
+            "\u{feff}x",
+            "\u{2028}",
+            "\u{1f600}",
+            "a\r\nb",
+            "---",
+            "...",
+            "a\n---\nb",
+            "true",
+            "<<",
+            "=",
+            "?",
+            "-",
+            "a:",
+            ": a",
+            "é",
+            "\t",
         ] {
             for indent in [None, Some(4)] {
                 let plain = Plain::new(Kind::Str, text.as_bytes());

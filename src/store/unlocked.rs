@@ -67,7 +67,8 @@ impl Unlocked {
         let key = DataKey::random()?;
         let pad = " ".repeat(INDENT);
         let (rule, pattern) = selection.rule();
-        let only = if selection.mac_only_encrypted { format!("{pad}mac_only_encrypted: true\n") } else { String::new() };
+        let only =
+            if selection.mac_only_encrypted { format!("{pad}mac_only_encrypted: true\n") } else { String::new() };
         let text = format!(
             "sops:\n{pad}age:\n{pad}{pad}{}\n{pad}lastmodified: \"1970-01-01T00:00:00Z\"\n{pad}mac: ENC[]\n{pad}{rule}: {}\n{only}{pad}version: {VERSION}\n",
             entries(&key, recipients, 2 * INDENT, ask)?,
@@ -124,24 +125,31 @@ impl Unlocked {
         })?;
         if path.parts().first().is_some_and(|first| first == metadata::SECTION || first == seal::KEY) {
             let fix = "choose another name";
-            return Err(Fault::new(FaultKind::Format, "a name that is kept for the file itself", path.to_string(), fix));
+            return Err(Fault::new(
+                FaultKind::Format,
+                "a name that is kept for the file itself",
+                path.to_string(),
+                fix,
+            ));
         }
         self.put(path, plain)
     }
 
-    // The text after a change. It must hold what is expected, or the change was none of those known here.
-    pub(super) fn take(&mut self, text: String) -> Result<(), Fault> {
+    // The text after a change. It must hold what is expected, or everything stays as it was: the layout of the file is then
+    // one in which this change cannot be made.
+    pub(super) fn take(&mut self, text: String, plains: HashMap<Vec<Step>, Plain>) -> Result<(), Fault> {
         let outline = outline(&text).map_err(|fault| unwritable(fault.what))?;
         let metadata = Metadata::read(&outline)?;
         let there = values(&outline, &metadata).count();
-        let kept = |value: Value<'_>| match (&value.part.shape, self.plains.get(&value.part.path)) {
+        let kept = |value: Value<'_>| match (&value.part.shape, plains.get(&value.part.path)) {
             (Shape::Scalar { text, style }, Some(plain)) => value.encrypted || scalar(text, *style).same_as(plain),
             _ => false,
         };
-        if there != self.plains.len() || !values(&outline, &metadata).all(kept) {
+        if there != plains.len() || !values(&outline, &metadata).all(kept) {
             return Err(unwritable("the file would not hold what it should"));
         }
-        (self.text, self.outline, self.metadata, self.changed) = (text, outline, metadata, true);
+        (self.text, self.outline, self.metadata) = (text, outline, metadata);
+        (self.plains, self.changed) = (plains, true);
         Ok(())
     }
 
@@ -170,7 +178,7 @@ impl Unlocked {
                 edits.push((remark.range.clone(), format!("#{sealed}")));
             }
         }
-        self.key = key;
+        let old = std::mem::replace(&mut self.key, key);
         for value in values(&self.outline, &self.metadata).filter(|value| value.encrypted) {
             if let Some(plain) = self.plains.get(&value.part.path).filter(|plain| !plain.bytes.is_empty()) {
                 edits.push((value.part.value.clone(), self.written(&value.part.path, plain)?));
@@ -181,7 +189,7 @@ impl Unlocked {
         for (range, new) in edits {
             text.replace_range(range, &new);
         }
-        self.take(text)
+        self.take(text, self.plains.clone()).inspect_err(|_| self.key = old)
     }
 
     /// An encrypted comment, opened. SOPS binds it to the map it belongs to, and which one that is can be told in more
@@ -293,10 +301,12 @@ impl Unlocked {
     }
 
     fn put_metadata(&mut self, key: &str, written: &str) -> Result<(), Fault> {
-        let Some(part) = self.outline.part(&metadata::path(&[key])) else { return Err(unwritable("a part is missing")) };
+        let Some(part) = self.outline.part(&metadata::path(&[key])) else {
+            return Err(unwritable("a part is missing"));
+        };
         let mut text = self.text.clone();
         text.replace_range(part.value.clone(), written);
-        self.take(text)
+        self.take(text, self.plains.clone())
     }
 
     /// The steps of a path, where it leads to something.

@@ -58,7 +58,11 @@ fn readable(fault: &Fault, wanted: FaultKind, says: &str) {
 fn ssh_key(folder: &Path, kind: &str, phrase: &str) -> (PathBuf, Recipient) {
     let path = folder.join(format!("id_{kind}_{}", phrase.len()));
     let bits: &[&str] = if kind == "rsa" { &["-b", "2048"] } else { &[] };
-    let done = Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", phrase, "-C", "a comment", "-f"]).arg(&path).args(bits).status();
+    let done = Command::new("ssh-keygen")
+        .args(["-q", "-a", "1", "-t", kind, "-N", phrase, "-C", "a comment", "-f"])
+        .arg(&path)
+        .args(bits)
+        .status();
     assert!(done.unwrap().success());
     let public = fs::read_to_string(path.with_extension("pub")).unwrap();
     (path, Recipient::parse(&public).unwrap())
@@ -113,7 +117,10 @@ fn what_was_named_and_cannot_be_used_is_told() {
         (Sources { key_file: Some(bad.clone()), ..Sources::default() }, "line 2 is a public key"),
         (Sources { key_file: Some(gone.clone()), ..Sources::default() }, "none.txt"),
         (Sources { key_command: Some("false".into()), ..Sources::default() }, "`false`"),
-        (Sources { key_command: Some("rempart-no-such-program x".into()), ..Sources::default() }, "rempart-no-such-program"),
+        (
+            Sources { key_command: Some("rempart-no-such-program x".into()), ..Sources::default() },
+            "rempart-no-such-program",
+        ),
         (Sources { ssh_key_file: Some(bad.clone()), ..Sources::default() }, "line 2"),
     ] {
         let ring = Keyring::gather(&sources, nobody());
@@ -173,7 +180,8 @@ fn a_file_of_keys_with_a_passphrase_opens() {
     let mut phrase = age::scrypt::Recipient::new(SecretString::from("correct horse".to_owned()));
     phrase.set_work_factor(4);
     fs::write(&file, age::encrypt_and_armor(&phrase, format!("{}\n", alice.identity).as_bytes()).unwrap()).unwrap();
-    let ring = |ask: Arc<dyn Ask>| Keyring::gather(&Sources { key_file: Some(file.clone()), ..Sources::default() }, ask);
+    let ring =
+        |ask: Arc<dyn Ask>| Keyring::gather(&Sources { key_file: Some(file.clone()), ..Sources::default() }, ask);
     assert_eq!(token(&text, &ring(answers(Some("correct horse")))).unwrap(), "hunter2");
     readable(&token(&text, &ring(answers(Some("x")))).unwrap_err(), FaultKind::WrongPassphrase, "keys.age");
     readable(&token(&text, &ring(nobody())).unwrap_err(), FaultKind::NoPassphrase, "keys.age");
@@ -249,14 +257,13 @@ fn a_plugin_opens_a_file_and_its_failures_are_told() {
     again("keys::inside::plugin_works", &[("PATH", &path), ("FAKE_FILE", folder.path().join("f").to_str().unwrap())]);
     for (how, says) in [("yes", "please insert the key"), ("dies", "age-plugin-fake")] {
         let set = [("PATH", path.as_str()), ("FAKE_FAILS", how), ("FAKE_SAYS", says)];
-        again("keys::inside::plugin_fails", &[set.as_slice(), &[("FAKE_FILE", folder.path().join("f").to_str().unwrap())]].concat());
+        again(
+            "keys::inside::plugin_fails",
+            &[set.as_slice(), &[("FAKE_FILE", folder.path().join("f").to_str().unwrap())]].concat(),
+        );
     }
-    let fault = Unlocked::create(
-        "k.yaml",
-        &[Recipient::parse(PLUGIN_RECIPIENT).unwrap()],
-        &Selection::default(),
-        &nobody(),
-    );
+    let fault =
+        Unlocked::create("k.yaml", &[Recipient::parse(PLUGIN_RECIPIENT).unwrap()], &Selection::default(), &nobody());
     readable(&fault.unwrap_err(), FaultKind::Plugin, "age-plugin-fake is not in PATH");
 }
 

@@ -76,7 +76,8 @@ fn create(name: &str, recipients: &[&Person]) -> Unlocked {
 }
 
 fn lock(name: &str, text: &str) -> Locked {
-    Locked::parse(Source::new(format!("secrets/{name}"), text), name).unwrap_or_else(|fault| panic!("{fault:?}\n{text}"))
+    Locked::parse(Source::new(format!("secrets/{name}"), text), name)
+        .unwrap_or_else(|fault| panic!("{fault:?}\n{text}"))
 }
 
 /// Opens and proves a text that rempart wrote.

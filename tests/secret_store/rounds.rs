@@ -79,8 +79,7 @@ fn the_other_implementation_reads_a_hundred_hostile_values() {
     let alice = Person::new();
     let mut file = create("h.yaml", &[&alice]);
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let values: Vec<String> =
-        (0..100).map(|_| text().new_tree(&mut runner).unwrap().current()).collect();
+    let values: Vec<String> = (0..100).map(|_| text().new_tree(&mut runner).unwrap().current()).collect();
     for (at, value) in values.iter().enumerate() {
         file.set(&path(&format!("v/{at}x")), &secret(value)).unwrap();
     }

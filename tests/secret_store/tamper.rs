@@ -70,7 +70,11 @@ fn each_way_of_tampering_has_its_own_message() {
     let end = text.find("    lastmodified").unwrap();
     refused(&format!("{}{}", &text[..start], &text[end..]), &alice, FaultKind::SealRecipients);
     // The rule.
-    refused(&swap(&text, "unencrypted_suffix: _unencrypted", "unencrypted_suffix: _clear"), &alice, FaultKind::SealRules);
+    refused(
+        &swap(&text, "unencrypted_suffix: _unencrypted", "unencrypted_suffix: _clear"),
+        &alice,
+        FaultKind::SealRules,
+    );
     // A whole file in the place of another.
     refused(&other, &alice, FaultKind::SealName);
     // Made by somebody who knows the recipients and nothing else.
@@ -101,7 +105,8 @@ fn named_seal(forged: &str, alice: &Person) -> Option<String> {
     let seal = answer["values"].as_array().unwrap().iter().find(|value| value[0] == json!(["rempart_seal"])).unwrap();
     let parts: Vec<&str> = seal[2].as_str().unwrap().split('.').collect();
     let named = format!("{}.{}.{}.{}", parts[0], parts[1], project().id(), parts[3]);
-    let job = json!({ "op": "set", "text": forged, "identity": alice.identity, "path": ["rempart_seal"], "value": named });
+    let job =
+        json!({ "op": "set", "text": forged, "identity": alice.identity, "path": ["rempart_seal"], "value": named });
     Some(python.answer(job)["text"].as_str().unwrap().to_owned())
 }
 
@@ -133,7 +138,8 @@ fn what_sops_changed_is_seen_and_can_be_trusted() {
     let Some(python) = python::at_hand("what sops changed") else { return };
     let alice = Person::new();
     let text = sample("gw.yaml", &[&alice]);
-    let job = json!({ "op": "set", "text": text, "identity": alice.identity, "path": ["gw", "token"], "value": "by sops" });
+    let job =
+        json!({ "op": "set", "text": text, "identity": alice.identity, "path": ["gw", "token"], "value": "by sops" });
     let changed = python.answer(job)["text"].as_str().unwrap().to_owned();
     let mut file = lock("gw.yaml", &changed).open(&alice.ring()).unwrap();
     assert_eq!(kind(file.prove(&project())), FaultKind::SealValues);
@@ -166,7 +172,11 @@ fn what_is_not_supported_is_said() {
     for (text, wanted, says) in [
         ("a: 1\n".to_owned(), FaultKind::Format, "no `sops` section"),
         (groups.to_owned(), FaultKind::Unsupported, "2 groups"),
-        (text.replace("unencrypted_suffix: _", "encrypted_comment_regex: _"), FaultKind::Unsupported, "encrypted_comment_regex"),
+        (
+            text.replace("unencrypted_suffix: _", "encrypted_comment_regex: _"),
+            FaultKind::Unsupported,
+            "encrypted_comment_regex",
+        ),
         (swap(section, "    mac: ", "    mic: "), FaultKind::Format, "mac"),
         (swap(section, "    age:\n", "    pgp:\n"), FaultKind::Unsupported, "pgp"),
         (format!("a: &x 1\n{section}"), FaultKind::Format, "an anchor"),

@@ -44,7 +44,8 @@ fn debians_age_opens_what_we_made() {
     let key = folder.path().join("key");
     fs::write(&key, &alice.identity).unwrap();
     for armored in [false, true] {
-        let bytes = encrypt_whole(&secret(TEXT), &[Person::new().recipient, alice.recipient.clone()], armored, &nobody());
+        let bytes =
+            encrypt_whole(&secret(TEXT), &[Person::new().recipient, alice.recipient.clone()], armored, &nobody());
         let bytes = bytes.unwrap();
         assert_eq!(bytes.starts_with(b"-----BEGIN AGE"), armored);
         let file = folder.path().join("file.age");
