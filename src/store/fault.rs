@@ -7,7 +7,7 @@ use crate::model::{Diagnostic, Place};
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Nobody on this machine has a key. Planning goes on: what depends on a secret is unknown.
+    /// There is no key on this machine.
     NoKey,
     /// There are keys, and none of them is a recipient.
     WrongKey,
@@ -55,6 +55,14 @@ pub enum FaultKind {
     Format,
     /// It cannot be written.
     Write,
+}
+
+impl FaultKind {
+    /// Whether it only says that this machine cannot open the file: planning goes on, and what depends on a secret is
+    /// unknown.
+    pub fn is_without_key(self) -> bool {
+        matches!(self, FaultKind::NoKey | FaultKind::WrongKey | FaultKind::NoPassphrase)
+    }
 }
 
 /// Something that went wrong with the store.

@@ -120,20 +120,16 @@ impl Keyring {
         }
     }
 
+    // Nobody named it, so what is wrong with it is no fault, only a place where no key was found.
     fn default_file(&mut self, path: Option<PathBuf>) {
         let Some(path) = path else { return };
         let origin = path.display().to_string();
-        if !path.exists() {
-            self.empty_places.push(origin);
-            return;
-        }
-        match read_file(&path) {
-            Ok(bytes) => self.take(&origin, &bytes),
-            Err(why) => {
-                let detail = format!("{origin}: {why}");
-                let fix = "make it readable, or name another key";
-                self.faults.push(Fault::new(FaultKind::Identity, "a key cannot be used", detail, fix));
-            }
+        let found = if path.exists() { read_file(&path).map(Some) } else { Ok(None) };
+        let unusable = |_| "it cannot be used".to_owned();
+        match found.and_then(|bytes| bytes.map_or(Ok(Vec::new()), |bytes| read(&bytes, &origin).map_err(unusable))) {
+            Ok(keys) if keys.is_empty() => self.empty_places.push(origin),
+            Ok(keys) => self.identities.extend(keys),
+            Err(why) => self.empty_places.push(format!("{origin} ({why})")),
         }
     }
 

@@ -178,10 +178,9 @@ impl Unlocked {
                 edits.push((remark.range.clone(), format!("#{sealed}")));
             }
         }
-        let old = std::mem::replace(&mut self.key, key);
         for value in values(&self.outline, &self.metadata).filter(|value| value.encrypted) {
             if let Some(plain) = self.plains.get(&value.part.path).filter(|plain| !plain.bytes.is_empty()) {
-                edits.push((value.part.value.clone(), self.written(&value.part.path, plain)?));
+                edits.push((value.part.value.clone(), encrypt(plain, &key, &bound_to(&value.part.path))?));
             }
         }
         edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
@@ -189,7 +188,9 @@ impl Unlocked {
         for (range, new) in edits {
             text.replace_range(range, &new);
         }
-        self.take(text, self.plains.clone()).inspect_err(|_| self.key = old)
+        self.take(text, self.plains.clone())?;
+        self.key = key;
+        Ok(())
     }
 
     /// An encrypted comment, opened. SOPS binds it to the map it belongs to, and which one that is can be told in more

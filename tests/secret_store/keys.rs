@@ -167,8 +167,18 @@ fn default_ssh_keys_are_looked_for_at_home() {
     fs::create_dir(home.path().join(".ssh")).unwrap();
     let (key, recipient) = ssh_key(home.path(), "ed25519", "");
     fs::rename(key, home.path().join(".ssh/id_ed25519")).unwrap();
+    // One that cannot be used and that nobody named is passed over.
+    fs::write(home.path().join(".ssh/id_rsa"), "-----BEGIN RSA PRIVATE KEY-----\nno\n").unwrap();
     let ring = Keyring::gather(&Sources { home: Some(home.path().to_owned()), ..Sources::default() }, nobody());
     assert_eq!(token(&sealed_for(&[recipient]), &ring).unwrap(), "hunter2");
+    fs::remove_file(home.path().join(".ssh/id_ed25519")).unwrap();
+    let ring = Keyring::gather(&Sources { home: Some(home.path().to_owned()), ..Sources::default() }, nobody());
+    assert!(ring.is_empty());
+    readable(
+        &token(&sealed_for(&[Person::new().recipient]), &ring).unwrap_err(),
+        FaultKind::NoKey,
+        "id_rsa (it cannot",
+    );
 }
 
 #[test]
