@@ -239,3 +239,9 @@ pub(super) fn placed(source: &Arc<Source>, fault: &OutlineFault) -> Fault {
     Fault::new(FaultKind::Format, "not a file of the store", fault.what, fault.fix)
         .at(&Place::new(source, fault.at, fault.at + 1), "here")
 }
+
+impl std::fmt::Debug for Locked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Locked({})", self.name)
+    }
+}
