@@ -322,15 +322,29 @@ impl<'t> Walk<'t> {
             }
             Event::SequenceStart(style, anchor, tag) => {
                 bare(*anchor, tag.is_some(), range)?;
-                self.claim(seen, range, &path);
+                let range = self.first_dash(behind, range.start)..range.end;
+                self.claim(seen, &range, &path);
                 push(self, Shape::List, range.clone());
-                self.list(*style, range, path.clone())?;
+                self.list(*style, &range, path.clone())?;
                 self.close(index, *style);
             }
             Event::Alias(..) => return Err(fault(range, "an alias", "write the value itself in each place")),
             _ => return Err(fault(range, "a value is missing here", "write one")),
         }
         Ok(())
+    }
+
+    // The parser gives a list that is not indented the place of its first item, behind the dash.
+    fn first_dash(&self, behind: usize, start: usize) -> usize {
+        let mut at = behind;
+        for line in self.text.get(behind..start).unwrap_or("").split_inclusive('\n') {
+            let blanks = line.len() - line.trim_start().len();
+            if at > behind && line[blanks..].starts_with('-') {
+                return at + blanks;
+            }
+            at += line.len();
+        }
+        start
     }
 
     // Comments between a key and the first part of its map belong to the map, if they stand as far right as it does.
@@ -362,7 +376,9 @@ impl<'t> Walk<'t> {
         let header = self.text.get(behind..range.start).unwrap_or("");
         let start = header.find(['|', '>']).map_or(range.start, |at| behind + at);
         let body = self.text.get(start..range.end.max(start)).unwrap_or("");
-        start..start + body.trim_end_matches([' ', '\t', '\r', '\n']).len()
+        let last = body.trim_end_matches([' ', '\t', '\r', '\n']).len();
+        // Blanks at the end of its last line belong to it.
+        start..start + body[last..].find('\n').map_or(body.len(), |newline| last + newline)
     }
 
     // The end of a key is known as the end of what came last; a dash is where it is.

@@ -92,7 +92,7 @@ fn what_rempart_writes_the_other_implementation_opens_seal_included() {
         file.set_typed(&path(at), kind, &secret(value)).unwrap();
     }
     let text = file.write(&project()).unwrap();
-    assert!(text.contains("y: readable"));
+    assert!(text.contains(": readable"));
     for person in [&alice, &bob] {
         let mine = open("all.yaml", &text, person);
         let answer = python.answer(json!({ "op": "decrypt", "text": text, "identity": person.identity }));
