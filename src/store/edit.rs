@@ -163,7 +163,7 @@ impl Unlocked {
             match self.remark(raw, &remark.path) {
                 Some(plain) => old.insert(plain.bytes.to_vec(), raw),
                 // One that never was encrypted stays as it is.
-                None => old.insert(raw[1..].as_bytes().to_vec(), raw),
+                None => old.insert(raw.as_bytes()[1..].to_vec(), raw),
             };
         }
         let mut edits = Vec::new();

@@ -322,9 +322,9 @@ impl Unlocked {
 
     pub(super) fn step(&self, steps: &[Step], part: &str) -> Option<Step> {
         let key = Step::Key(part.to_owned());
-        let here = self.outline.children(steps).map(|child| &child.path[steps.len()]);
+        let mut here = self.outline.children(steps).map(|child| &child.path[steps.len()]);
         let item = part.parse().ok().map(Step::Item);
-        here.filter(|step| **step == key || Some(*step) == item.as_ref()).next().cloned()
+        here.find(|step| **step == key || Some(*step) == item.as_ref()).cloned()
     }
 
     pub(super) fn missing(&self, path: &KeyPath) -> Fault {

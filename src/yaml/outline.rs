@@ -281,7 +281,7 @@ impl<'t> Walk<'t> {
         let mut line = item - self.column(item);
         loop {
             let dash = line + column;
-            if dash <= item && self.text[line..].as_bytes().get(column) == Some(&b'-') && dash >= first {
+            if dash <= item && self.text.as_bytes().get(dash) == Some(&b'-') && dash >= first {
                 return dash;
             }
             if line <= first {
