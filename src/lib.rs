@@ -14,5 +14,6 @@ pub mod quote;
 pub mod report;
 pub mod resource;
 pub mod secret;
+pub mod store;
 pub mod transport;
 pub mod yaml;

@@ -22,7 +22,7 @@ impl Secret {
         &self.name
     }
 
-    /// The content. Only `transport` may call this from outside `secret`, to send it.
+    /// The content. From outside `secret` only `transport` may call this, to send it, and `store`, to encrypt it.
     pub fn reveal(&self) -> &str {
         &self.value
     }
