@@ -77,42 +77,42 @@ rp_file() {
   printf 'F %s %s\n' "$rp_about" "$1"
   timeout -k 1 10 head -c "$rp_each" -- "$1" | base64 -w 0
   echo
-}
-rp_homes=$(getent passwd | while IFS=: read -r _ _ _ _ _ rp_home _; do
-  case $rp_home in /|/bin|/sbin|/dev|/dev/*|/proc|/proc/*|/sys/*|/usr/*|/run|/run/*|/var|/nonexistent|/home/*|/root|'') continue ;; esac
-  [ -d "$rp_home" ] && printf '%s\n' "$rp_home"
-done | sort -u)"#;
+}"#;
 
 /// The commands that read them; they change nothing.
 pub fn look_on_host() -> Sh {
+    commands(&ROOTS.map(str::to_owned), HOMES)
+}
+
+// Homes that lie in none of the folders above.
+const HOMES: &str = r#"getent passwd | while IFS=: read -r _ _ _ _ _ rp_home _; do
+  case $rp_home in /|/bin|/sbin|/dev|/dev/*|/proc|/proc/*|/sys/*|/usr/*|/run|/run/*|/var|/nonexistent|/home/*|/root|'') continue ;; esac
+  [ ! -d "$rp_home" ] || printf '%s\n' "$rp_home"
+done | sort -u"#;
+
+fn commands(roots: &[String], homes: &'static str) -> Sh {
     let mut script = sh!("rp_each={}\nrp_most={}", OF_FILE, OF_HOST);
     script.line(Sh::program_of_the_user(READ));
-    // As function arguments, so that the list of names stands here once.
     script.line(sh!(
-        "rp_find() {\n  timeout -k 1 {} find \"$@\" -xdev \\( -type d \\( {} \\) -prune \\) -o -type f \\( {} \\) -print\n}",
+        "rp_find() {\n  timeout -k 1 {} find \"$@\" \\( -type d \\( {} \\) -prune \\) -o -type f \\( {} -o {} \\) -print\n}",
         SEARCH,
         tests_of("-path", PRUNED.iter().copied()),
-        Sh::lines([wanted()])
+        tests_of("-name", NAMES.iter().flat_map(|(_, names)| names.iter().copied())),
+        tests_of("-path", PATHS.iter().flat_map(|(_, paths)| paths.iter().copied()))
     ));
     script.line(sh!(
-        "{ set --; for rp_root in {}; do [ ! -d \"$rp_root\" ] || set -- \"$@\" \"$rp_root\"; done
-  rp_find \"$@\" || echo 'rp-unfinished'
-  printf '%s\\n' \"$rp_homes\" | while IFS= read -r rp_home; do
-    [ -z \"$rp_home\" ] || rp_find \"$rp_home\" -maxdepth 3 || echo 'rp-unfinished'
-  done
+        "{ set --
+  for rp_root in {}; do [ ! -d \"$rp_root\" ] || set -- \"$@\" \"$rp_root\"; done
+  [ $# = 0 ] || rp_find \"$@\" -xdev || echo rp-unfinished
+  {} | while IFS= read -r rp_home; do rp_find \"$rp_home\" -xdev -maxdepth 3 || echo rp-unfinished; done
 } | sort -u | while IFS= read -r rp_path; do
   case $rp_path in rp-unfinished) echo 'U unfinished (folders)' ;; *) rp_file \"$rp_path\" ;; esac
 done
 echo D",
-        ROOTS.map(str::to_owned).to_vec()
+        roots.to_vec(),
+        Sh::program_of_the_user(homes)
     ));
     script
-}
-
-fn wanted() -> Sh {
-    let mut all = tests_of("-name", NAMES.iter().flat_map(|(_, names)| names.iter().copied()));
-    all = sh!("{} -o {}", all, tests_of("-path", PATHS.iter().flat_map(|(_, paths)| paths.iter().copied())));
-    all
 }
 
 fn tests_of<'a>(test: &'static str, patterns: impl Iterator<Item = &'a str>) -> Sh {
@@ -214,5 +214,65 @@ fn why_not_read(word: &str) -> String {
         "full" => format!("{} MiB of other files were read before it", OF_HOST / 1024 / 1024),
         "unfinished" => format!("the search for files met a fault, or took longer than {SEARCH} s"),
         other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    use super::*;
+
+    fn asked(root: &std::path::Path) -> Result<HostFiles, ProbeError> {
+        let script = commands(&[root.display().to_string(), "/no/such/folder".to_owned()], "true");
+        let done = Command::new("sh").arg("-c").arg(script.text()).env("LC_ALL", "C").output().unwrap();
+        read_host(&SectionOutput { status: done.status.code().unwrap(), stdout: done.stdout, stderr: done.stderr })
+    }
+
+    #[test]
+    fn files_come_whole_and_what_was_not_read_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        write("app one/.env", b"A=1\n\nF 600 root 3 x\n\0\xff");
+        write("home/x/.ssh/id_ed25519", b"key");
+        write("home/x/.claude.json", b"{}");
+        write("node_modules/p/.env", b"NO=1");
+        write("home/x/notes.txt", b"no candidate");
+        write("big.env", &vec![b'x'; 1024 * 1024 + 1]);
+        write("new\nline.env", b"A=1");
+        std::fs::set_permissions(folder.path().join("app one/.env"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        let files = asked(folder.path()).unwrap();
+        let names: Vec<&str> = files.read.iter().map(|file| file.path.strip_prefix(&format!("{}/", folder.path().display())).unwrap()).collect();
+        assert_eq!(names, ["app one/.env", "big.env", "home/x/.claude.json", "home/x/.ssh/id_ed25519"]);
+        assert_eq!(files.read[0].content(), b"A=1\n\nF 600 root 3 x\n\0\xff");
+        assert_eq!(files.read[0].mode, "640");
+        assert!(!format!("{files:?}").contains("F 600"), "a content is shown by Debug");
+        let why: Vec<&str> = files.not_read.iter().map(|(_, why)| why.as_str()).collect();
+        assert_eq!(why.iter().filter(|why| why.starts_with("only its first 1024 KiB")).count(), 1, "{why:?}");
+        assert_eq!(why.iter().filter(|why| why.contains("newline")).count(), 2, "{why:?}");
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_or_garbled_is_none() {
+        let of = |text: &str| {
+            read_host(&SectionOutput { status: 0, stdout: text.as_bytes().to_vec(), stderr: Vec::new() }).map(|files| files.read.len())
+        };
+        assert_eq!(of("F 600 root 3 /a\nYWJj\nD\n"), Ok(1));
+        for bad in ["", "F 600 root 3 /a\nYWJj\n", "F 600 root 3 /a\n!\nD\n", "F 600\nYWJj\nD\n", "X\nD\n", "F 600 root x /a\nYWJj\nD\n"] {
+            assert!(of(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_find_may_not_enter_is_said() {
+        let stderr = b"find: '/root': Permission denied\nfind: '/gone': No such file or directory\n".to_vec();
+        let files = read_host(&SectionOutput { status: 0, stdout: b"D\n".to_vec(), stderr }).unwrap();
+        assert_eq!(files.not_read, [("/root".to_owned(), "permission denied".to_owned())]);
     }
 }

@@ -26,11 +26,37 @@ pub use finding::{Finding, Length};
 pub use host::{HostFile, HostFiles, look_on_host, read_host};
 pub use rules::{Rule, rules};
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use format::Format;
 use hit::Hits;
+
+/// What was not looked at. Nothing is known of it, so it is never clean.
+#[derive(Clone, Debug)]
+pub struct NotLooked {
+    /// The file or folder: `path`, or `host:path`.
+    pub place: String,
+    /// Why not.
+    pub why: String,
+    /// Whether it should have been: a program is no text, but a file that could not be read may hold anything.
+    pub is_fault: bool,
+}
+
+/// The text of a file; `None` if it is none. UTF-16 is known by its mark, as other editors write it.
+pub fn text_of(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let wide = |read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
+        Cow::Owned(String::from_utf16_lossy(&units))
+    };
+    match bytes {
+        [0xff, 0xfe, ..] => Some(wide(u16::from_le_bytes)),
+        [0xfe, 0xff, ..] => Some(wide(u16::from_be_bytes)),
+        _ if bytes.iter().take(8192).any(|byte| *byte == 0) => None,
+        _ => Some(String::from_utf8_lossy(bytes)),
+    }
+}
 
 /// The secrets in a text, in its order. `place` is what the file is called: `path`, or `host:path`.
 pub fn scan(place: &str, text: &str) -> Vec<Finding> {

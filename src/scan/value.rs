@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::format::{Format, Syntax};
 
 /// How far is looked ahead, in bytes.
-const AHEAD: usize = 4096;
+const AHEAD: usize = 512;
 
 /// Where a value stands.
 #[derive(Debug)]
