@@ -124,7 +124,9 @@ fn ending(view: &ScanView<'_>, paint: &Paint) -> String {
         text.push_str(&format!("{many} not looked at; nothing is known of what is there.\n"));
     }
     if !open.is_empty() {
-        text.push_str("A secret that was ever committed or readable must be changed, not only taken out: history keeps it.\n");
+        text.push_str(
+            "A secret that was ever committed or readable must be changed, not only taken out: history keeps it.\n",
+        );
         text.push_str(&format!("One that may stay gets a line in {ACCEPTED_FILE}: ID RULE PLACE -- REASON\n"));
         if view.staged {
             text.push_str(&format!("{ACCEPTED_FILE} is read as it is staged: git add it, too.\n"));
@@ -218,10 +220,7 @@ mod tests {
         let sorted = Sorted { open, ..Sorted::default() };
         let about = AboutFile { host: HostName::new("web1"), mode: "644".into(), owner: "root".into() };
         let not = |place: &str, why: &str, is_fault| NotLooked { place: place.into(), why: why.into(), is_fault };
-        let not_looked = [
-            not("logo.png", "not a text", false),
-            not("web1:/home/x\u{1b}", "permission denied", true),
-        ];
+        let not_looked = [not("logo.png", "not a text", false), not("web1:/home/x\u{1b}", "permission denied", true)];
         let unreachable = [(HostName::new("db1"), "no route to host".to_owned())];
         let view = ScanView {
             root: Some("/srv/fleet"),
@@ -234,7 +233,10 @@ mod tests {
         };
         insta::assert_snapshot!(scan(&view, &Paint::PLAIN), @"");
         let printed = json_text(&scan_json(&view), true);
-        assert!(!printed.contains("hunter2") && !printed.contains("kvJ93hd") && printed.contains("\"mode\""), "{printed}");
+        assert!(
+            !printed.contains("hunter2") && !printed.contains("kvJ93hd") && printed.contains("\"mode\""),
+            "{printed}"
+        );
         let clean = ScanView {
             root: None,
             sorted: &Sorted::default(),

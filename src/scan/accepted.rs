@@ -68,7 +68,8 @@ fn entry(text: &str, place: Place) -> Result<Accepted, Diagnostic> {
         return Err(fault("an accepted finding without a reason", "why may this stay?"));
     };
     let mut words = finding.splitn(3, char::is_whitespace).map(str::trim);
-    let (Some(id), Some(rule), Some(file)) = (words.next(), words.next(), words.next().filter(|file| !file.is_empty())) else {
+    let (Some(id), Some(rule), Some(file)) = (words.next(), words.next(), words.next().filter(|file| !file.is_empty()))
+    else {
         return Err(fault("an accepted finding that is not named", "it has fewer than three words"));
     };
     if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
@@ -100,9 +101,10 @@ pub fn sort(findings: Vec<Finding>, entries: Vec<Accepted>, was_seen: impl Fn(&s
     let mut unused: Vec<bool> = vec![true; entries.len()];
     let by_id: HashMap<&str, usize> = entries.iter().enumerate().map(|(at, entry)| (entry.id.as_str(), at)).collect();
     for finding in findings {
-        let entry = by_id.get(finding.id.as_str()).copied().filter(|at| {
-            entries[*at].rule == finding.rule.id && entries[*at].file == finding.place
-        });
+        let entry = by_id
+            .get(finding.id.as_str())
+            .copied()
+            .filter(|at| entries[*at].rule == finding.rule.id && entries[*at].file == finding.place);
         match entry {
             Some(at) => {
                 unused[at] = false;
@@ -157,7 +159,10 @@ mod tests {
         assert_ne!(findings[0].id, findings[1].id);
         let line = |finding: &Finding| format!("{} {} {} -- of a test\n", finding.id, finding.rule.id, finding.place);
         let entries = read(&(line(&findings[0]) + "0123456789abcdef jwt gone.txt -- x\n")).unwrap();
-        assert_eq!((entries.len(), entries[0].file.as_str(), entries[0].reason.as_str()), (2, "my app/.env", "of a test"));
+        assert_eq!(
+            (entries.len(), entries[0].file.as_str(), entries[0].reason.as_str()),
+            (2, "my app/.env", "of a test")
+        );
         let moved = scan("my app/.env", &format!("# moved\nA=1\n{text}"));
         let sorted = sort(moved.clone(), entries.clone(), |_| true);
         assert_eq!((sorted.open.len(), sorted.accepted.len(), sorted.unused.len()), (1, 1, 1));

@@ -75,7 +75,9 @@ fn of_line(line: &str, start: usize, hits: &mut Hits) {
         let next = words.get(at + 1).cloned();
         for (programs, flag, place) in FLAGS.iter().filter(|(programs, ..)| programs.contains(&program)) {
             let value = match place {
-                At::Glued => text.strip_prefix(flag).filter(|rest| !rest.is_empty()).map(|rest| word.end - rest.len()..word.end),
+                At::Glued => {
+                    text.strip_prefix(flag).filter(|rest| !rest.is_empty()).map(|rest| word.end - rest.len()..word.end)
+                }
                 At::Next if text == *flag => next.clone(),
                 At::Behind(sign) if text == *flag => next.clone().and_then(|next| behind(line, next, *sign)),
                 At::Next | At::Behind(_) => None,
@@ -87,11 +89,20 @@ fn of_line(line: &str, start: usize, hits: &mut Hits) {
             let _ = programs;
         }
         // htpasswd -b FILE USER PASSWORD
-        if text.starts_with('-') && text.contains('b') && !text.starts_with("--") && at > 0 && &line[words[at - 1].clone()] == "htpasswd" {
+        if text.starts_with('-')
+            && text.contains('b')
+            && !text.starts_with("--")
+            && at > 0
+            && &line[words[at - 1].clone()] == "htpasswd"
+        {
             let last = words[at..].iter().find(|word| line[word.end..].trim_start().starts_with(['|', ';', '&']));
             let last = last.or(words.last()).filter(|_| words.len() > at + 2).cloned();
             if let Some(value) = last.filter(|value| is_password("htpasswd", &line[value.clone()])) {
-                hits.add(&COMMAND_PASSWORD, start + value.start..start + value.end, Some(start + word.start..start + word.end));
+                hits.add(
+                    &COMMAND_PASSWORD,
+                    start + value.start..start + value.end,
+                    Some(start + word.start..start + word.end),
+                );
             }
         }
         // echo user:password | chpasswd
@@ -99,7 +110,11 @@ fn of_line(line: &str, start: usize, hits: &mut Hits) {
             let login = words[..at].iter().rev().find(|word| line[(*word).clone()].contains(':')).cloned();
             let value = login.and_then(|login| behind(line, login, ':'));
             if let Some(value) = value.filter(|value| is_password("chpasswd", &line[value.clone()])) {
-                hits.add(&COMMAND_PASSWORD, start + value.start..start + value.end, Some(start + word.start..start + word.end));
+                hits.add(
+                    &COMMAND_PASSWORD,
+                    start + value.start..start + value.end,
+                    Some(start + word.start..start + word.end),
+                );
             }
         }
     }
@@ -113,7 +128,8 @@ fn behind(line: &str, word: Range<usize>, sign: char) -> Option<Range<usize>> {
 }
 
 fn is_password(program: &str, text: &str) -> bool {
-    let is_port = matches!(program, "docker" | "podman" | "influx") && text.bytes().all(|byte| byte.is_ascii_digit() || b":./".contains(&byte));
+    let is_port = matches!(program, "docker" | "podman" | "influx")
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b":./".contains(&byte));
     // `docker run -p 8080:80`, `podman -p 127.0.0.1:80:80`
     let maps = matches!(program, "docker" | "podman") && text.contains(':');
     why_not(text).is_none() && !text.starts_with('-') && !text.contains(['$', '{']) && !is_port && !maps
@@ -136,14 +152,18 @@ fn words(line: &str) -> Vec<Range<usize>> {
             at = end + 1;
             continue;
         }
-        let length = bytes[at..].iter().take_while(|byte| !byte.is_ascii_whitespace() && !b"|;".contains(byte)).count().max(1);
+        let length =
+            bytes[at..].iter().take_while(|byte| !byte.is_ascii_whitespace() && !b"|;".contains(byte)).count().max(1);
         let word = line[at..at + length].trim_end_matches(['"', '\'', ')', '`']);
         // -p'value'
         let inner = word.split_once(['\'', '"']).filter(|_| word.starts_with('-')).map(|(flag, _)| flag.len());
         match inner {
             Some(flag) => {
                 let quote = bytes[at + flag];
-                let end = bytes[at + flag + 1..].iter().position(|byte| *byte == quote).map_or(bytes.len(), |end| at + flag + 1 + end);
+                let end = bytes[at + flag + 1..]
+                    .iter()
+                    .position(|byte| *byte == quote)
+                    .map_or(bytes.len(), |end| at + flag + 1 + end);
                 words.push(at..at + flag);
                 words.push(at + flag + 1..end);
                 at = end + 1;

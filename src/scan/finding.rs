@@ -86,6 +86,7 @@ pub(super) fn shown_key(key: &str, value: &str) -> Option<String> {
     let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || "_-. ".contains(c));
     let (name, inside) = (key.to_ascii_lowercase(), value.to_ascii_lowercase());
     // A short value is in many names by chance, and nobody learns it from there.
-    let tells = inside.len() >= 4 && name.contains(&inside) || name.len() >= 4 && inside.contains(&name) && inside.len() < name.len() + 2;
+    let tells = inside.len() >= 4 && name.contains(&inside)
+        || name.len() >= 4 && inside.contains(&name) && inside.len() < name.len() + 2;
     (plain && !key.is_empty() && key.len() <= 64 && !tells).then(|| key.to_owned())
 }

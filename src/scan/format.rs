@@ -84,14 +84,18 @@ const ENDS: &[(&[&str], Syntax, bool)] = &[
     ),
     (&["yaml", "yml", "sls", "eyaml"], Syntax::Yaml, false),
     (&["json", "jsonc", "json5", "tfstate", "ipynb", "webmanifest"], Syntax::Json, false),
-    (&["ini", "cfg", "conf", "cnf", "properties", "toml", "tfvars", "desktop", "inventory", "hosts"], Syntax::Ini, false),
+    (
+        &["ini", "cfg", "conf", "cnf", "properties", "toml", "tfvars", "desktop", "inventory", "hosts"],
+        Syntax::Ini,
+        false,
+    ),
     (&["sh", "bash", "zsh", "fish", "ksh", "bat", "ps1", "cron", "mk"], Syntax::Shell, false),
     (
         &[
-            "rs", "py", "js", "mjs", "cjs", "ts", "tsx", "jsx", "go", "java", "kt", "kts", "c", "h", "cc", "cpp", "hpp", "cs",
-            "rb", "php", "pl", "pm", "lua", "swift", "scala", "groovy", "gradle", "tf", "hcl", "sql", "vue", "svelte", "html",
-            "xml", "erb", "ex", "exs", "dart", "r", "jl", "nix", "proto", "graphql", "css", "scss", "cmake", "lock", "snap",
-            "tex", "svg", "csv",
+            "rs", "py", "js", "mjs", "cjs", "ts", "tsx", "jsx", "go", "java", "kt", "kts", "c", "h", "cc", "cpp",
+            "hpp", "cs", "rb", "php", "pl", "pm", "lua", "swift", "scala", "groovy", "gradle", "tf", "hcl", "sql",
+            "vue", "svelte", "html", "xml", "erb", "ex", "exs", "dart", "r", "jl", "nix", "proto", "graphql", "css",
+            "scss", "cmake", "lock", "snap", "tex", "svg", "csv",
         ],
         Syntax::Code,
         false,
@@ -124,7 +128,8 @@ impl Format {
         }
         let end = bare.rsplit_once('.').map_or("", |(_, end)| end).to_ascii_lowercase();
         // The settings of clients that start MCP servers have many names.
-        let is_mcp = || text.contains("\"mcpServers\"") || text.contains("[mcp_servers") || text.contains("mcpServers:");
+        let is_mcp =
+            || text.contains("\"mcpServers\"") || text.contains("[mcp_servers") || text.contains("mcpServers:");
         if let Some((_, syntax, settings)) = ENDS.iter().find(|(ends, ..)| ends.contains(&end.as_str())) {
             let settings = *settings || !matches!(syntax, Syntax::Code) && is_mcp();
             return format((*syntax, settings));

@@ -21,14 +21,24 @@ const OF_HOST: u64 = 24 * 1024 * 1024;
 const SEARCH: u64 = 60;
 
 /// Folders that are searched to the ground.
-const ROOTS: [&str; 9] = [
-    "/etc", "/root", "/home", "/opt", "/srv", "/usr/local", "/var/www", "/var/spool/cron", "/var/lib/cloud/instances",
-];
+const ROOTS: [&str; 9] =
+    ["/etc", "/root", "/home", "/opt", "/srv", "/usr/local", "/var/www", "/var/spool/cron", "/var/lib/cloud/instances"];
 
 /// Folders that hold what others made, or what changes every minute; and places where a service's own key has to stand.
 const PRUNED: [&str; 14] = [
-    "*/.git", "*/node_modules", "*/.cache", "*/site-packages", "*/dist-packages", "*/.cargo/registry", "*/.rustup",
-    "*/go/pkg", "/etc/ssl", "/etc/letsencrypt", "/etc/ca-certificates", "/etc/alternatives", "/etc/apparmor.d",
+    "*/.git",
+    "*/node_modules",
+    "*/.cache",
+    "*/site-packages",
+    "*/dist-packages",
+    "*/.cargo/registry",
+    "*/.rustup",
+    "*/go/pkg",
+    "/etc/ssl",
+    "/etc/letsencrypt",
+    "/etc/ca-certificates",
+    "/etc/alternatives",
+    "/etc/apparmor.d",
     "/etc/pki",
 ];
 
@@ -38,12 +48,32 @@ const NAMES: &[(&str, &[&str])] = &[
     ("units of systemd and their drop-ins", &["*.service", "*.socket", "*.timer", "*.container"]),
     (
         "settings of MCP clients",
-        &["claude_desktop_config.json", ".mcp.json", "mcp.json", "mcp_config.json", "*mcp_settings.json", ".claude.json"],
+        &[
+            "claude_desktop_config.json",
+            ".mcp.json",
+            "mcp.json",
+            "mcp_config.json",
+            "*mcp_settings.json",
+            ".claude.json",
+        ],
     ),
     ("compositions of containers", &["*compose*.yml", "*compose*.yaml", ".dockerconfigjson"]),
     (
         "logins to other machines",
-        &[".netrc", "_netrc", ".pgpass", ".my.cnf", ".git-credentials", ".npmrc", ".pypirc", ".s3cfg", ".vault-token", ".htpasswd", "rclone.conf", ".boto"],
+        &[
+            ".netrc",
+            "_netrc",
+            ".pgpass",
+            ".my.cnf",
+            ".git-credentials",
+            ".npmrc",
+            ".pypirc",
+            ".s3cfg",
+            ".vault-token",
+            ".htpasswd",
+            "rclone.conf",
+            ".boto",
+        ],
     ),
     ("histories of shells and databases", &[".*_history", "fish_history", ".histfile"]),
     ("what shells read first", &[".bashrc", ".bash_profile", ".bash_aliases", ".profile", ".zshrc", ".zshenv"]),
@@ -56,8 +86,20 @@ const NAMES: &[(&str, &[&str])] = &[
 const PATHS: &[(&str, &[&str])] = &[
     ("files of environment variables", &["/etc/default/*", "/etc/profile.d/*"]),
     ("units of systemd and their drop-ins", &["*/systemd/*.d/*.conf", "*/environment.d/*.conf"]),
-    ("settings of MCP clients", &["*/.codex/config.toml", "*/.gemini/settings.json", "*/.continue/config.*", "*/.claude/settings*.json"]),
-    ("logins to other machines", &["*/.aws/credentials", "*/.kube/config", "*/.docker/config.json", "*/.config/gh/hosts.yml", "/etc/apt/auth.conf*"]),
+    (
+        "settings of MCP clients",
+        &["*/.codex/config.toml", "*/.gemini/settings.json", "*/.continue/config.*", "*/.claude/settings*.json"],
+    ),
+    (
+        "logins to other machines",
+        &[
+            "*/.aws/credentials",
+            "*/.kube/config",
+            "*/.docker/config.json",
+            "*/.config/gh/hosts.yml",
+            "/etc/apt/auth.conf*",
+        ],
+    ),
     ("private keys", &["*/.ssh/*"]),
     ("commands at times", &["/etc/cron.*/*", "/etc/crontab", "/var/spool/cron/*"]),
     ("variables of Ansible", &["*/group_vars/*", "*/host_vars/*", "*/vars/*.yml", "*/vars/*.yaml", "*/ansible/hosts"]),
@@ -177,10 +219,13 @@ pub fn read_host(section: &SectionOutput) -> Result<HostFiles, ProbeError> {
             (Some("F"), Some(rest)) => {
                 let body = lines.next().ok_or_else(|| garbled("a file without its content"))?;
                 let mut about = rest.splitn(4, ' ');
-                let (Some(mode), Some(owner), Some(size), Some(path)) = (about.next(), about.next(), about.next(), about.next()) else {
+                let (Some(mode), Some(owner), Some(size), Some(path)) =
+                    (about.next(), about.next(), about.next(), about.next())
+                else {
                     return Err(garbled("a file without its name"));
                 };
-                let content = Zeroizing::new(STANDARD.decode(body).map_err(|_| garbled("a content that is no base64"))?);
+                let content =
+                    Zeroizing::new(STANDARD.decode(body).map_err(|_| garbled("a content that is no base64"))?);
                 let size: u64 = size.parse().map_err(|_| garbled("a file without its size"))?;
                 let came = content.len() as u64;
                 if size > OF_FILE {
@@ -248,7 +293,11 @@ mod tests {
         write("new\nline.env", b"A=1");
         std::fs::set_permissions(folder.path().join("app one/.env"), std::fs::Permissions::from_mode(0o640)).unwrap();
         let files = asked(folder.path()).unwrap();
-        let names: Vec<&str> = files.read.iter().map(|file| file.path.strip_prefix(&format!("{}/", folder.path().display())).unwrap()).collect();
+        let names: Vec<&str> = files
+            .read
+            .iter()
+            .map(|file| file.path.strip_prefix(&format!("{}/", folder.path().display())).unwrap())
+            .collect();
         assert_eq!(names, ["app one/.env", "big.env", "home/x/.claude.json", "home/x/.ssh/id_ed25519"]);
         assert_eq!(files.read[0].content(), b"A=1\n\nF 600 root 3 x\n\0\xff");
         assert_eq!(files.read[0].mode, "640");
@@ -261,10 +310,18 @@ mod tests {
     #[test]
     fn an_answer_that_is_cut_or_garbled_is_none() {
         let of = |text: &str| {
-            read_host(&SectionOutput { status: 0, stdout: text.as_bytes().to_vec(), stderr: Vec::new() }).map(|files| files.read.len())
+            read_host(&SectionOutput { status: 0, stdout: text.as_bytes().to_vec(), stderr: Vec::new() })
+                .map(|files| files.read.len())
         };
         assert_eq!(of("F 600 root 3 /a\nYWJj\nD\n"), Ok(1));
-        for bad in ["", "F 600 root 3 /a\nYWJj\n", "F 600 root 3 /a\n!\nD\n", "F 600\nYWJj\nD\n", "X\nD\n", "F 600 root x /a\nYWJj\nD\n"] {
+        for bad in [
+            "",
+            "F 600 root 3 /a\nYWJj\n",
+            "F 600 root 3 /a\n!\nD\n",
+            "F 600\nYWJj\nD\n",
+            "X\nD\n",
+            "F 600 root x /a\nYWJj\nD\n",
+        ] {
             assert!(of(bad).is_err(), "{bad:?}");
         }
     }

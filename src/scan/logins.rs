@@ -9,9 +9,7 @@ use super::hit::Hits;
 use super::lookalike::why_not;
 use super::named::is_basic;
 use super::names::{self, Says};
-use super::rules::{
-    CONNECTION_STRING, DOCKER_LOGIN, NETRC_LOGIN, PGPASS_LOGIN, SECRET_FILE, SQL_PASSWORD, URL_LOGIN,
-};
+use super::rules::{CONNECTION_STRING, DOCKER_LOGIN, NETRC_LOGIN, PGPASS_LOGIN, SECRET_FILE, SQL_PASSWORD, URL_LOGIN};
 
 pub(super) fn find(format: Format, path: &str, text: &str, hits: &mut Hits) {
     match format.syntax {
@@ -42,7 +40,12 @@ fn urls(text: &str, hits: &mut Hits) {
     let mut from = 0;
     while let Some(at) = text[from..].find("://").map(|at| at + from) {
         from = at + 3;
-        let scheme = bytes[..at].iter().rev().take(24).take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
+        let scheme = bytes[..at]
+            .iter()
+            .rev()
+            .take(24)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+            .count();
         let ends = |byte: u8| byte.is_ascii_whitespace() || b"/\"'`<>?#\\|,;".contains(&byte);
         // A password in it may hold a slash that nobody has quoted, but not before a colon.
         let length = bytes[from..].iter().take(512).take_while(|byte| !ends(**byte)).count();
@@ -62,7 +65,9 @@ fn is_shown(login: &str, password: &str, host: &str) -> bool {
     let user = login.split(':').next().unwrap_or("");
     matches!(password, "pw" | "p" | "x" | "pass" | "secret" | "passw0rd") && user.len() <= 8
         || password == "x-oauth-basic"
-        || host.starts_with("example.") || host.contains(".example") || host.starts_with("host") && password.len() <= 8
+        || host.starts_with("example.")
+        || host.contains(".example")
+        || host.starts_with("host") && password.len() <= 8
 }
 
 // `Password=…;`, `AccountKey=…;`
@@ -72,13 +77,18 @@ fn connection_strings(text: &str, hits: &mut Hits) {
         let mut from = 0;
         while let Some(at) = text[from..].find(name).map(|at| at + from) {
             from = at + name.len();
-            let length = text.as_bytes()[from..].iter().take(512).take_while(|byte| !b";\"'\n\r<".contains(byte)).count();
+            let length =
+                text.as_bytes()[from..].iter().take(512).take_while(|byte| !b";\"'\n\r<".contains(byte)).count();
             let value = &text[from..floor(text, from + length)];
             // One setting of several: a semicolon before it, and a `Server=` or the like.
             let before = &text[floor(text, at.saturating_sub(300))..at];
             let before = before.rsplit(['\n', '"', '\'']).next().unwrap_or("");
             let several = before.contains(';') && before.contains('=');
-            if several && !value.contains(char::is_whitespace) && why_not(value).is_none() && !value.contains(['{', '$']) {
+            if several
+                && !value.contains(char::is_whitespace)
+                && why_not(value).is_none()
+                && !value.contains(['{', '$'])
+            {
                 hits.add(&CONNECTION_STRING, from..from + value.len(), Some(at..at + name.len() - 1));
             }
         }
@@ -147,10 +157,12 @@ fn docker(text: &str, hits: &mut Hits) {
     let mut from = 0;
     while let Some(at) = text[from..].find("\"auth\"").map(|at| at + from) {
         from = at + 6;
-        let rest = text[from..].trim_start().strip_prefix(':').map(str::trim_start).and_then(|rest| rest.strip_prefix('"'));
+        let rest =
+            text[from..].trim_start().strip_prefix(':').map(str::trim_start).and_then(|rest| rest.strip_prefix('"'));
         let Some(rest) = rest else { continue };
         let start = text.len() - rest.len();
-        let length = rest.bytes().take(2048).take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte)).count();
+        let length =
+            rest.bytes().take(2048).take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte)).count();
         if is_basic(&rest[..length]) {
             hits.add(&DOCKER_LOGIN, start..start + length, Some(at + 1..at + 5));
         }

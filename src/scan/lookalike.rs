@@ -40,20 +40,124 @@ pub(super) fn why_not(value: &str) -> Option<&'static str> {
 
 /// Words that stand for a kind of value, for a state, or for the thing itself.
 const WORDS: [&str; 86] = [
-    "true", "false", "yes", "no", "on", "off", "null", "none", "nil", "undefined", "unset", "empty", "n/a", "na", "void",
-    "string", "str", "text", "bool", "boolean", "int", "integer", "number", "object", "bytes", "any", "type", "value",
-    "required", "optional", "invalid", "valid", "missing", "incorrect", "wrong", "forgot", "reset", "confirm", "hidden",
-    "masked", "input", "default", "disabled", "enabled", "prompt", "auto", "generate", "generated", "random", "unknown",
-    "password", "passwd", "pass", "passphrase", "pwd", "secret", "secrets", "token", "key", "apikey", "api_key",
-    "api-key", "credential", "credentials", "username", "user", "bearer", "basic", "digest", "test", "testing", "tests",
-    "foo", "bar", "baz", "foobar", "qux", "abc", "abcd", "xyz", "todo", "tbd", "fixme", "changed", "self", "ask",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "null",
+    "none",
+    "nil",
+    "undefined",
+    "unset",
+    "empty",
+    "n/a",
+    "na",
+    "void",
+    "string",
+    "str",
+    "text",
+    "bool",
+    "boolean",
+    "int",
+    "integer",
+    "number",
+    "object",
+    "bytes",
+    "any",
+    "type",
+    "value",
+    "required",
+    "optional",
+    "invalid",
+    "valid",
+    "missing",
+    "incorrect",
+    "wrong",
+    "forgot",
+    "reset",
+    "confirm",
+    "hidden",
+    "masked",
+    "input",
+    "default",
+    "disabled",
+    "enabled",
+    "prompt",
+    "auto",
+    "generate",
+    "generated",
+    "random",
+    "unknown",
+    "password",
+    "passwd",
+    "pass",
+    "passphrase",
+    "pwd",
+    "secret",
+    "secrets",
+    "token",
+    "key",
+    "apikey",
+    "api_key",
+    "api-key",
+    "credential",
+    "credentials",
+    "username",
+    "user",
+    "bearer",
+    "basic",
+    "digest",
+    "test",
+    "testing",
+    "tests",
+    "foo",
+    "bar",
+    "baz",
+    "foobar",
+    "qux",
+    "abc",
+    "abcd",
+    "xyz",
+    "todo",
+    "tbd",
+    "fixme",
+    "changed",
+    "self",
+    "ask",
 ];
 
 /// A value that stands elsewhere: a variable, a template, an entry of a vault.
 fn is_reference(value: &str) -> bool {
     const BEGINS: [&str; 27] = [
-        "{{", "{%", "<%", "${", "$(", "$[", "`", "%{", "%(", "#{", "!vault", "!Ref", "!Sub", "!GetAtt", "!ImportValue",
-        "!env", "!reference", "vault:", "op://", "ref+", "bws://", "env:", "file:", "arn:", "@Microsoft.", "sm://", "%d/",
+        "{{",
+        "{%",
+        "<%",
+        "${",
+        "$(",
+        "$[",
+        "`",
+        "%{",
+        "%(",
+        "#{",
+        "!vault",
+        "!Ref",
+        "!Sub",
+        "!GetAtt",
+        "!ImportValue",
+        "!env",
+        "!reference",
+        "vault:",
+        "op://",
+        "ref+",
+        "bws://",
+        "env:",
+        "file:",
+        "arn:",
+        "@Microsoft.",
+        "sm://",
+        "%d/",
     ];
     const HOLDS: [&str; 9] =
         ["{{", "os.environ", "process.env", "getenv", "secrets.", "lookup(", "env[", "ENV[", "credentials("];
@@ -83,8 +187,15 @@ fn is_variable(value: &str) -> bool {
 
 fn is_ciphertext(value: &str) -> bool {
     const BEGINS: [&str; 9] = [
-        "ENC[", "ENC(", "$ANSIBLE_VAULT", "-----BEGIN AGE ENCRYPTED", "-----BEGIN PGP MESSAGE", "AQICAH", "age-encryption.org",
-        "{cipher}", "sops:",
+        "ENC[",
+        "ENC(",
+        "$ANSIBLE_VAULT",
+        "-----BEGIN AGE ENCRYPTED",
+        "-----BEGIN PGP MESSAGE",
+        "AQICAH",
+        "age-encryption.org",
+        "{cipher}",
+        "sops:",
     ];
     BEGINS.iter().any(|begin| value.starts_with(begin))
 }
@@ -92,18 +203,53 @@ fn is_ciphertext(value: &str) -> bool {
 /// A hash that names itself: of a password (which is no plaintext), of a file, of a commit.
 fn is_hash(value: &str, lower: &str) -> bool {
     const BEGINS: [&str; 24] = [
-        "sha1:", "sha256:", "sha384:", "sha512:", "sha1-", "sha256-", "sha384-", "sha512-", "md5:", "h1:", "$1$", "$2a$",
-        "$2b$", "$2y$", "$5$", "$6$", "$7$", "$y$", "$argon2", "$pbkdf2", "{ssha", "{crypt}", "pbkdf2_", "scram-sha-",
+        "sha1:",
+        "sha256:",
+        "sha384:",
+        "sha512:",
+        "sha1-",
+        "sha256-",
+        "sha384-",
+        "sha512-",
+        "md5:",
+        "h1:",
+        "$1$",
+        "$2a$",
+        "$2b$",
+        "$2y$",
+        "$5$",
+        "$6$",
+        "$7$",
+        "$y$",
+        "$argon2",
+        "$pbkdf2",
+        "{ssha",
+        "{crypt}",
+        "pbkdf2_",
+        "scram-sha-",
     ];
     // Compose writes each dollar twice.
     let single = lower.replace("$$", "$");
-    BEGINS.iter().any(|begin| single.starts_with(begin)) || value.starts_with("SHA256:") || lower.starts_with("md5") && lower.len() == 35
+    BEGINS.iter().any(|begin| single.starts_with(begin))
+        || value.starts_with("SHA256:")
+        || lower.starts_with("md5") && lower.len() == 35
 }
 
 fn is_public(value: &str) -> bool {
     const BEGINS: [&str; 14] = [
-        "ssh-rsa ", "ssh-ed25519 ", "ssh-dss ", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "-----BEGIN PUBLIC KEY",
-        "-----BEGIN CERTIFICATE", "-----BEGIN RSA PUBLIC", "-----BEGIN PGP PUBLIC", "AAAAC3NzaC1", "AAAAB3NzaC1", "pk_live_",
+        "ssh-rsa ",
+        "ssh-ed25519 ",
+        "ssh-dss ",
+        "ecdsa-sha2-",
+        "sk-ssh-",
+        "sk-ecdsa-",
+        "-----BEGIN PUBLIC KEY",
+        "-----BEGIN CERTIFICATE",
+        "-----BEGIN RSA PUBLIC",
+        "-----BEGIN PGP PUBLIC",
+        "AAAAC3NzaC1",
+        "AAAAB3NzaC1",
+        "pk_live_",
         "pk_test_",
     ];
     BEGINS.iter().any(|begin| value.starts_with(begin)) || value.starts_with("age1") && value.len() >= 58
@@ -112,31 +258,67 @@ fn is_public(value: &str) -> bool {
 /// What somebody is told to put something else in the place of.
 pub(super) fn is_placeholder(lower: &str) -> bool {
     const HOLDS: [&str; 33] = [
-        "example", "placeholder", "changeme", "change-me", "change_me", "change me", "changeit", "change-it", "change_it",
-        "change_this", "change-this", "replaceme", "replace_", "replace-", "redacted", "insert_", "insert-", "dummy", "xxxx",
-        "****", "....", "…", "your-", "your_", "yourtoken", "yourpassword", "yoursecret", "your password", "my-secret",
-        "mysecret", "mypassword", "notasecret", "not-a-secret",
+        "example",
+        "placeholder",
+        "changeme",
+        "change-me",
+        "change_me",
+        "change me",
+        "changeit",
+        "change-it",
+        "change_it",
+        "change_this",
+        "change-this",
+        "replaceme",
+        "replace_",
+        "replace-",
+        "redacted",
+        "insert_",
+        "insert-",
+        "dummy",
+        "xxxx",
+        "****",
+        "....",
+        "…",
+        "your-",
+        "your_",
+        "yourtoken",
+        "yourpassword",
+        "yoursecret",
+        "your password",
+        "my-secret",
+        "mysecret",
+        "mypassword",
+        "notasecret",
+        "not-a-secret",
     ];
     const BEGINS: [&str; 9] = ["todo", "fixme", "your", "test-", "test_", "fake", "sample", "some-", "some_"];
     const ENDS: [&str; 6] = ["-here", "_here", "here>", "-goes-here", "_placeholder", "-sample"];
-    const TYPED: [&str; 3] = ["0123456789abcdefghijklmnopqrstuvwxyz", "1234567890", "abcdefghijklmnopqrstuvwxyz0123456789"];
+    const TYPED: [&str; 3] =
+        ["0123456789abcdefghijklmnopqrstuvwxyz", "1234567890", "abcdefghijklmnopqrstuvwxyz0123456789"];
     let rest = lower.trim_end_matches(|c: char| c.is_ascii_digit() || "!._-".contains(c));
     HOLDS.iter().any(|part| lower.contains(part))
         || BEGINS.iter().any(|begin| lower.starts_with(begin))
         || ENDS.iter().any(|end| lower.ends_with(end))
-        || lower.len() >= 6 && TYPED.iter().any(|typed| typed.contains(lower) || lower.contains(&typed[..typed.len().min(16)]))
+        || lower.len() >= 6
+            && TYPED.iter().any(|typed| typed.contains(lower) || lower.contains(&typed[..typed.len().min(16)]))
         || lower.len() >= 4 && distinct(lower) <= 2
         || lower.len() >= 16 && distinct(lower) <= 4
-        || rest.len() < lower.len() && lower.len() - rest.len() <= 4 && matches!(rest, "test" | "password" | "passwd" | "secret" | "token" | "foo" | "foobar")
+        || rest.len() < lower.len()
+            && lower.len() - rest.len() <= 4
+            && matches!(rest, "test" | "password" | "passwd" | "secret" | "token" | "foo" | "foobar")
         || is_named_after_itself(lower)
 }
 
 // `my-app-secret`, `db_password`, `the-token`: words alone, the last of which is the thing.
 fn is_named_after_itself(lower: &str) -> bool {
     let words: Vec<&str> = lower.split(['-', '_', '.', ' ']).collect();
-    let things = ["password", "passwd", "secret", "secrets", "token", "key", "credentials", "creds", "passphrase", "pass"];
+    let things =
+        ["password", "passwd", "secret", "secrets", "token", "key", "credentials", "creds", "passphrase", "pass"];
     words.len() > 1
-        && words.iter().all(|word| !word.is_empty() && word.len() <= 16 && word.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        && words
+            .iter()
+            .all(|word| !word.is_empty() && word.len() <= 16 && word.bytes().all(|byte| byte.is_ascii_alphabetic()))
         && words.iter().any(|word| things.contains(word))
 }
 
@@ -144,18 +326,22 @@ fn is_path(value: &str) -> bool {
     let rooted = ["/", "./", "../", "~/", "%d/", "%h/", "$HOME/"].iter().any(|begin| value.starts_with(begin));
     let drive = value.as_bytes().get(1..3) == Some(b":\\");
     // Base64 may begin with a slash, too, but none of its parts is a word.
-    (rooted || drive) && !value.split('/').any(|part| part.len() >= 16 && is_random(part) && !part.contains('.'))
+    (rooted || drive)
+        && !value.split('/').any(|part| part.len() >= 16 && is_random(part) && !part.contains('.'))
         && !value.ends_with('=')
 }
 
 /// Words for people. A passphrase has words, too, but not these.
 fn is_prose(value: &str) -> bool {
     const SMALL: [&str; 29] = [
-        "the", "a", "an", "of", "to", "for", "is", "are", "be", "your", "you", "must", "in", "and", "or", "not", "if", "with",
-        "from", "this", "that", "will", "should", "has", "new", "enter", "please", "no", "at",
+        "the", "a", "an", "of", "to", "for", "is", "are", "be", "your", "you", "must", "in", "and", "or", "not", "if",
+        "with", "from", "this", "that", "will", "should", "has", "new", "enter", "please", "no", "at",
     ];
     let words: Vec<&str> = value.split_whitespace().collect();
-    words.len() >= 2 && words.iter().any(|word| SMALL.contains(&word.to_ascii_lowercase().trim_matches(|c: char| !c.is_alphanumeric())))
+    words.len() >= 2
+        && words
+            .iter()
+            .any(|word| SMALL.contains(&word.to_ascii_lowercase().trim_matches(|c: char| !c.is_alphanumeric())))
         || words.len() >= 2 && value.ends_with([':', '?', '.', '!'])
         || words.len() > 12
 }

@@ -93,7 +93,9 @@ pub fn scan_name(place: &str) -> Option<Finding> {
 // Whole files of ansible-vault and age.
 fn is_encrypted(text: &str) -> bool {
     let start = text.trim_start();
-    ["$ANSIBLE_VAULT;", "-----BEGIN AGE ENCRYPTED FILE-----", "age-encryption.org/v1"].iter().any(|begin| start.starts_with(begin))
+    ["$ANSIBLE_VAULT;", "-----BEGIN AGE ENCRYPTED FILE-----", "age-encryption.org/v1"]
+        .iter()
+        .any(|begin| start.starts_with(begin))
 }
 
 fn told(place: &str, text: &str, hits: Hits) -> Vec<Finding> {

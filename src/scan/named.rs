@@ -107,7 +107,9 @@ fn is_login(text: &str) -> bool {
 
 const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 /// `user:password` in base64.
@@ -184,7 +186,8 @@ fn is_secret_of_program(text: &str) -> bool {
 
 /// Settings without a telling name: long, and of a machine's making.
 fn is_unnamed_key(text: &str) -> bool {
-    let mixed = text.bytes().any(|byte| byte.is_ascii_lowercase()) && text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let mixed =
+        text.bytes().any(|byte| byte.is_ascii_lowercase()) && text.bytes().any(|byte| byte.is_ascii_uppercase());
     let long = text.len() >= if mixed { 20 } else { 32 };
     long && is_random(text) && !is_uuid(text) && !is_hash_like(text) && !text.contains('.')
 }

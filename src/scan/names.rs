@@ -18,28 +18,117 @@ pub(super) enum Says {
 }
 
 const PASSWORDS: [&str; 13] = [
-    "password", "passwd", "passphrase", "passcode", "pwd", "pass", "pw", "psk", "pin", "passwort", "kennwort", "mdp",
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "pass",
+    "pw",
+    "psk",
+    "pin",
+    "passwort",
+    "kennwort",
+    "mdp",
     "requirepass",
 ];
 const SECRETS: [&str; 10] =
     ["secret", "secrets", "token", "apikey", "credential", "credentials", "creds", "pat", "jwt", "masterauth"];
 /// A `key` behind one of these is a secret.
 const OF_KEYS: [&str; 29] = [
-    "api", "secret", "access", "private", "encryption", "encrypt", "signing", "sign", "auth", "master", "session",
-    "account", "storage", "shared", "service", "deploy", "admin", "app", "license", "webhook", "hmac", "jwt", "cookie",
-    "client", "registration", "bot", "token", "preshared", "fernet",
+    "api",
+    "secret",
+    "access",
+    "private",
+    "encryption",
+    "encrypt",
+    "signing",
+    "sign",
+    "auth",
+    "master",
+    "session",
+    "account",
+    "storage",
+    "shared",
+    "service",
+    "deploy",
+    "admin",
+    "app",
+    "license",
+    "webhook",
+    "hmac",
+    "jwt",
+    "cookie",
+    "client",
+    "registration",
+    "bot",
+    "token",
+    "preshared",
+    "fernet",
 ];
 const PERHAPS: [&str; 8] = ["key", "auth", "sig", "signature", "session", "cookie", "bearer", "dsn"];
 const HARMLESS: [&str; 31] = [
-    "sha", "sha1", "sha256", "sha512", "md5", "hash", "hashes", "digest", "checksum", "integrity", "commit", "rev",
-    "revision", "etag", "fingerprint", "thumbprint", "public", "pub", "uuid", "guid", "id", "recipient", "recipients",
-    "version", "image", "url", "uri", "path", "file", "host", "tag",
+    "sha",
+    "sha1",
+    "sha256",
+    "sha512",
+    "md5",
+    "hash",
+    "hashes",
+    "digest",
+    "checksum",
+    "integrity",
+    "commit",
+    "rev",
+    "revision",
+    "etag",
+    "fingerprint",
+    "thumbprint",
+    "public",
+    "pub",
+    "uuid",
+    "guid",
+    "id",
+    "recipient",
+    "recipients",
+    "version",
+    "image",
+    "url",
+    "uri",
+    "path",
+    "file",
+    "host",
+    "tag",
 ];
 /// What may stand behind the word that counts.
 const TAILS: [&str; 27] = [
-    "value", "plain", "plaintext", "raw", "base64", "b64", "string", "str", "default", "prod", "production", "staging",
-    "stage", "dev", "test", "old", "new", "current", "previous", "primary", "secondary", "live", "data", "text", "env",
-    "local", "pem",
+    "value",
+    "plain",
+    "plaintext",
+    "raw",
+    "base64",
+    "b64",
+    "string",
+    "str",
+    "default",
+    "prod",
+    "production",
+    "staging",
+    "stage",
+    "dev",
+    "test",
+    "old",
+    "new",
+    "current",
+    "previous",
+    "primary",
+    "secondary",
+    "live",
+    "data",
+    "text",
+    "env",
+    "local",
+    "pem",
 ];
 /// Endings of words that are written together.
 const ENDINGS: [&str; 9] =
@@ -90,8 +179,8 @@ fn is_about_hashes(words: &[String]) -> bool {
 // Most words of a file are none, so this comes first.
 fn may_say(name: &str) -> bool {
     const PARTS: [&str; 20] = [
-        "pass", "pwd", "pw", "psk", "pin", "kennwort", "mdp", "secret", "token", "key", "cred", "auth", "pat", "jwt", "sig",
-        "session", "cookie", "bearer", "dsn", "salt",
+        "pass", "pwd", "pw", "psk", "pin", "kennwort", "mdp", "secret", "token", "key", "cred", "auth", "pat", "jwt",
+        "sig", "session", "cookie", "bearer", "dsn", "salt",
     ];
     let lower = name.to_ascii_lowercase();
     PARTS.iter().any(|part| lower.contains(part))
@@ -116,7 +205,9 @@ fn words(name: &str) -> Vec<String> {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
         let after = bytes.get(at + 1).copied().unwrap_or(b' ');
         let begins = byte.is_ascii_uppercase()
-            && (before.is_ascii_lowercase() || before.is_ascii_digit() || before.is_ascii_uppercase() && after.is_ascii_lowercase());
+            && (before.is_ascii_lowercase()
+                || before.is_ascii_digit()
+                || before.is_ascii_uppercase() && after.is_ascii_lowercase());
         if begins {
             all.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
         }

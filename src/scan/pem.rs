@@ -45,7 +45,12 @@ fn is_open(label: &str, body: &str) -> bool {
     }
     // Line ends, escaped ones, indentation, quotes and signs between the lines of a program.
     let plain = body.replace("\\r", "").replace("\\n", "").replace("\\t", "");
-    let plain: String = plain.lines().filter(|line| !line.contains(": ")).flat_map(|line| line.chars()).filter(|c| !is_between(*c)).collect();
+    let plain: String = plain
+        .lines()
+        .filter(|line| !line.contains(": "))
+        .flat_map(|line| line.chars())
+        .filter(|c| !is_between(*c))
+        .collect();
     let length = plain.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte)).count();
     if length < SHORTEST || super::random::distinct(&plain[..length]) < 12 {
         return false;

@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn what_was_drawn_is_told_from_words() {
-        for drawn in ["8fK2nQ0zLw4Xv7Bt", "a91f0c3be7d24468", "dGhpcyBpcyBub3QgYSB0ZXN0IQ0=", "Zk3-9xQ_w8Lr2Tn5Vb7Ym1Pd"] {
+        for drawn in
+            ["8fK2nQ0zLw4Xv7Bt", "a91f0c3be7d24468", "dGhpcyBpcyBub3QgYSB0ZXN0IQ0=", "Zk3-9xQ_w8Lr2Tn5Vb7Ym1Pd"]
+        {
             assert!(is_random(drawn), "{drawn}");
         }
         for words in [

@@ -176,7 +176,13 @@ pub static SHAPES: &[Rule] = &[
     shape("openai-key", "a key of OpenAI", &["sk-proj-", "sk-svcacct-", "sk-admin-"], (Body::Url, 32, 200), SPENDS),
     shape("openrouter-key", "a key of OpenRouter", &["sk-or-v1-"], (Body::Hex, 48, 80), SPENDS),
     shape("langfuse-key", "a secret key of Langfuse", &["sk-lf-"], (Body::Url, 32, 64), "it reads every prompt"),
-    shape("langsmith-key", "a key of LangSmith", &["lsv2_pt_", "lsv2_sk_"], (Body::Url, 32, 64), "it reads every prompt"),
+    shape(
+        "langsmith-key",
+        "a key of LangSmith",
+        &["lsv2_pt_", "lsv2_sk_"],
+        (Body::Url, 32, 64),
+        "it reads every prompt",
+    ),
     shape("model-key", "a key of a model's provider", &["sk-"], (Body::Alnum, 32, 64), SPENDS),
     shape("huggingface-token", "a token of Hugging Face", &["hf_", "api_org_"], (Body::Alnum, 30, 50), ALL_OF_IT),
     shape("groq-key", "a key of Groq", &["gsk_"], (Body::Alnum, 40, 70), SPENDS),
@@ -204,7 +210,13 @@ pub static SHAPES: &[Rule] = &[
         ALL_OF_IT,
     ),
     shape("npm-token", "a token of npm", &["npm_"], (Body::Alnum, 36, 36), "it publishes packages that others run"),
-    shape("pypi-token", "a token of PyPI", &["pypi-AgE"], (Body::Url, 50, ANY), "it publishes packages that others run"),
+    shape(
+        "pypi-token",
+        "a token of PyPI",
+        &["pypi-AgE"],
+        (Body::Url, 50, ANY),
+        "it publishes packages that others run",
+    ),
     shape("rubygems-key", "a key of RubyGems", &["rubygems_"], (Body::Hex, 48, 48), "it publishes what others run"),
     shape("crates-token", "a token of crates.io", &["cio"], (Body::Alnum, 32, 32), "it publishes what others run"),
     shape("docker-token", "a token of Docker", &["dckr_pat_", "dckr_oat_"], (Body::Url, 24, 60), "it replaces images"),
@@ -214,31 +226,91 @@ pub static SHAPES: &[Rule] = &[
     shape("figma-token", "a token of Figma", &["figd_"], (Body::Url, 36, 60), ALL_OF_IT),
     // Machines, networks and other secrets.
     shape("aws-key", "an access key of AWS", &["AKIA", "ASIA"], (Body::Upper, 16, 16), "its other half is never far"),
-    shape("digitalocean-token", "a token of DigitalOcean", &["dop_v1_", "doo_v1_", "dor_v1_"], (Body::Hex, 64, 64), ALL_OF_IT),
+    shape(
+        "digitalocean-token",
+        "a token of DigitalOcean",
+        &["dop_v1_", "doo_v1_", "dor_v1_"],
+        (Body::Hex, 64, 64),
+        ALL_OF_IT,
+    ),
     shape("vault-token", "a token of Vault", &["hvs.", "hvb.", "hvr."], (Body::Url, 24, 320), "it opens other secrets"),
-    shape("doppler-token", "a token of Doppler", &["dp.pt.", "dp.st.", "dp.ct.", "dp.sa."], (Body::Dotted, 40, 80), "it opens other secrets"),
+    shape(
+        "doppler-token",
+        "a token of Doppler",
+        &["dp.pt.", "dp.st.", "dp.ct.", "dp.sa."],
+        (Body::Dotted, 40, 80),
+        "it opens other secrets",
+    ),
     shape("1password-token", "a token of 1Password", &["ops_eyJ"], (Body::Base64, 100, ANY), "it opens other secrets"),
-    shape("age-key", "a private key of age", &["AGE-SECRET-KEY-1", "AGE-SECRET-KEY-PQ-1"], (Body::Upper, 58, ANY), "it opens every secret that was ever encrypted to it"),
-    shape("tailscale-key", "a key of Tailscale", &["tskey-"], (Body::Url, 24, 80), "it brings a machine into the network"),
+    shape(
+        "age-key",
+        "a private key of age",
+        &["AGE-SECRET-KEY-1", "AGE-SECRET-KEY-PQ-1"],
+        (Body::Upper, 58, ANY),
+        "it opens every secret that was ever encrypted to it",
+    ),
+    shape(
+        "tailscale-key",
+        "a key of Tailscale",
+        &["tskey-"],
+        (Body::Url, 24, 80),
+        "it brings a machine into the network",
+    ),
     shape("flyio-token", "a token of Fly.io", &["fm2_", "fo1_"], (Body::Base64, 40, ANY), ALL_OF_IT),
     shape("heroku-key", "a key of Heroku", &["HRKU-"], (Body::Url, 32, 70), ALL_OF_IT),
     shape("databricks-token", "a token of Databricks", &["dapi"], (Body::Hex, 32, 32), ALL_OF_IT),
     shape("pulumi-token", "a token of Pulumi", &["pul-"], (Body::Hex, 40, 40), ALL_OF_IT),
-    shape("planetscale-token", "a login of PlanetScale", &["pscale_tkn_", "pscale_pw_", "pscale_oauth_"], (Body::Dotted, 32, 64), ALL_OF_IT),
+    shape(
+        "planetscale-token",
+        "a login of PlanetScale",
+        &["pscale_tkn_", "pscale_pw_", "pscale_oauth_"],
+        (Body::Dotted, 32, 64),
+        ALL_OF_IT,
+    ),
     shape("supabase-token", "a token of Supabase", &["sbp_", "sb_secret_"], (Body::Url, 30, 64), ALL_OF_IT),
     // What watches and what writes to people.
     shape("grafana-token", "a token of Grafana", &["glsa_", "glc_"], (Body::Base64, 40, 400), ALL_OF_IT),
     shape("sentry-token", "a token of Sentry", &["sntrys_", "sntryu_"], (Body::Base64, 60, 400), ALL_OF_IT),
     shape("newrelic-key", "a key of New Relic", &["NRAK-"], (Body::Alnum, 27, 27), ALL_OF_IT),
-    shape("slack-token", "a token of Slack", &["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xapp-"], (Body::Url, 24, 255), SENDS),
+    shape(
+        "slack-token",
+        "a token of Slack",
+        &["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xapp-"],
+        (Body::Url, 24, 255),
+        SENDS,
+    ),
     shape("slack-webhook", "a webhook of Slack", &["hooks.slack.com/services/T"], (Body::Path, 30, 100), SENDS),
-    shape("discord-webhook", "a webhook of Discord", &["discord.com/api/webhooks/", "discordapp.com/api/webhooks/"], (Body::Path, 70, 120), SENDS),
+    shape(
+        "discord-webhook",
+        "a webhook of Discord",
+        &["discord.com/api/webhooks/", "discordapp.com/api/webhooks/"],
+        (Body::Path, 70, 120),
+        SENDS,
+    ),
     shape("sendgrid-key", "a key of SendGrid", &["SG."], (Body::Dotted, 60, 70), SENDS),
     shape("mailgun-key", "a key of Mailgun", &["key-"], (Body::Hex, 32, 32), SENDS),
-    shape("stripe-key", "a secret key of Stripe", &["sk_live_", "rk_live_", "sk_test_", "rk_test_"], (Body::Alnum, 20, 255), "it moves money"),
-    shape("stripe-webhook", "a webhook's secret of Stripe", &["whsec_"], (Body::Base64, 32, 100), "payments can be made up"),
+    shape(
+        "stripe-key",
+        "a secret key of Stripe",
+        &["sk_live_", "rk_live_", "sk_test_", "rk_test_"],
+        (Body::Alnum, 20, 255),
+        "it moves money",
+    ),
+    shape(
+        "stripe-webhook",
+        "a webhook's secret of Stripe",
+        &["whsec_"],
+        (Body::Base64, 32, 100),
+        "payments can be made up",
+    ),
     shape("square-key", "a key of Square", &["sq0atp-", "sq0csp-"], (Body::Url, 22, 60), "it moves money"),
-    shape("shopify-token", "a token of Shopify", &["shpat_", "shpca_", "shppa_", "shpss_"], (Body::Hex, 32, 32), ALL_OF_IT),
+    shape(
+        "shopify-token",
+        "a token of Shopify",
+        &["shpat_", "shpca_", "shppa_", "shpss_"],
+        (Body::Hex, 32, 32),
+        ALL_OF_IT,
+    ),
 ];
 
 /// Every rule.
@@ -260,7 +332,11 @@ mod tests {
         assert_eq!(ids.len(), known.len(), "one name, two meanings");
         for rule in rules() {
             assert!(rule.reason.len() > 10, "{}", rule.id);
-            assert!(rule.id.bytes().all(|byte| byte.is_ascii_lowercase() || b"-0123456789".contains(&byte)), "{}", rule.id);
+            assert!(
+                rule.id.bytes().all(|byte| byte.is_ascii_lowercase() || b"-0123456789".contains(&byte)),
+                "{}",
+                rule.id
+            );
         }
     }
 
@@ -268,15 +344,23 @@ mod tests {
     fn what_nobody_can_guess_is_long() {
         for rule in rules().filter(|rule| rule.unguessable) {
             // Sixteen characters of thirty-two are 80 bits.
-            assert!(rule.shape.as_ref().is_none_or(|shape| shape.least >= 16 && shape.least <= shape.most), "{}", rule.id);
+            assert!(
+                rule.shape.as_ref().is_none_or(|shape| shape.least >= 16 && shape.least <= shape.most),
+                "{}",
+                rule.id
+            );
         }
     }
 
     #[test]
     fn a_prefix_that_begins_another_one_comes_later() {
-        let all: Vec<&str> = SHAPES.iter().filter_map(|rule| rule.shape.as_ref()).flat_map(|shape| shape.prefixes).copied().collect();
+        let all: Vec<&str> =
+            SHAPES.iter().filter_map(|rule| rule.shape.as_ref()).flat_map(|shape| shape.prefixes).copied().collect();
         for (at, prefix) in all.iter().enumerate() {
-            assert!(!all[..at].iter().any(|before| prefix.starts_with(before)), "{prefix}: a shorter one stands before it");
+            assert!(
+                !all[..at].iter().any(|before| prefix.starts_with(before)),
+                "{prefix}: a shorter one stands before it"
+            );
         }
     }
 }

@@ -11,7 +11,9 @@ use super::rules::{JWT, Rule, SHAPES, Shape, TELEGRAM};
 static BY_FIRST: LazyLock<Vec<Vec<(&'static Rule, &'static Shape, &'static str)>>> = LazyLock::new(|| {
     let mut all = vec![Vec::new(); 256];
     for rule in SHAPES {
-        for (shape, prefix) in rule.shape.iter().flat_map(|shape| shape.prefixes.iter().map(move |prefix| (shape, *prefix))) {
+        for (shape, prefix) in
+            rule.shape.iter().flat_map(|shape| shape.prefixes.iter().map(move |prefix| (shape, *prefix)))
+        {
             if let Some(first) = prefix.bytes().next() {
                 all[usize::from(first)].push((rule, shape, prefix));
             }
@@ -36,7 +38,8 @@ pub(super) fn find(text: &str, hits: &mut Hits) {
             let fits = length >= shape.least && length <= shape.most && is_drawn(&body[..length]);
             fits.then_some((*rule, prefix.len() + length))
         });
-        let known = known.or_else(|| Some((&JWT, jwt(&bytes[at..])?))).or_else(|| Some((&TELEGRAM, telegram(&bytes[at..])?)));
+        let known =
+            known.or_else(|| Some((&JWT, jwt(&bytes[at..])?))).or_else(|| Some((&TELEGRAM, telegram(&bytes[at..])?)));
         match known {
             Some((rule, length)) => {
                 hits.add(rule, at..at + length, None);
@@ -81,7 +84,8 @@ fn jwt(bytes: &[u8]) -> Option<usize> {
         at += 1;
     }
     // Header, claims and a signature; one without a signature lets nobody in.
-    let signed = matches!(lengths.as_slice(), [head, claims, signature, ..] if *head >= 12 && *claims >= 8 && *signature >= 20);
+    let signed =
+        matches!(lengths.as_slice(), [head, claims, signature, ..] if *head >= 12 && *claims >= 8 && *signature >= 20);
     (signed && is_drawn(&bytes[..at])).then_some(at)
 }
 

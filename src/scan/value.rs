@@ -35,7 +35,8 @@ struct Around<'a> {
 pub(super) fn after(format: Format, text: &str, name: Range<usize>) -> Option<Value> {
     let bytes = text.as_bytes();
     let before = name.start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
-    let around = Around { text, bytes, syntax: format.syntax, name, open: before.filter(|byte| b"\"'`".contains(byte)) };
+    let around =
+        Around { text, bytes, syntax: format.syntax, name, open: before.filter(|byte| b"\"'`".contains(byte)) };
     let mut at = around.name.end;
     if before == Some(b'{') {
         if let Some(value) = around.default_of_variable() {
@@ -62,7 +63,10 @@ pub(super) fn after(format: Format, text: &str, name: Range<usize>) -> Option<Va
     if let Some(next) = around.separator(at) {
         return around.value(next, closed);
     }
-    around.of_flag(after_name, closed).or_else(|| around.named_beside(after_name)).or_else(|| around.called(after_name, closed))
+    around
+        .of_flag(after_name, closed)
+        .or_else(|| around.named_beside(after_name))
+        .or_else(|| around.called(after_name, closed))
 }
 
 impl Around<'_> {
@@ -91,7 +95,8 @@ impl Around<'_> {
     /// Where the line of the name begins, but for what stands before a name there: `export`, `- `, dashes, a quote.
     fn begins_line(&self) -> bool {
         let from = self.name.start.saturating_sub(AHEAD);
-        let before = self.bytes[from..self.name.start].iter().rposition(|byte| *byte == b'\n').map_or(from, |at| from + at + 1);
+        let before =
+            self.bytes[from..self.name.start].iter().rposition(|byte| *byte == b'\n').map_or(from, |at| from + at + 1);
         let lead = String::from_utf8_lossy(&self.bytes[before..self.name.start]);
         let lead = lead.trim().trim_start_matches(['-', '#', ';', '"', '\'']).trim();
         matches!(lead, "" | "export" | "set" | "declare -x" | "ENV" | "ARG" | "Environment=" | "Environment=\"")
@@ -107,7 +112,8 @@ impl Around<'_> {
             (b':', after) => {
                 // `PASSWORD:x` is no way of writing it where commands stand.
                 let spaced = b" \t\"'\r\n\\".contains(&after);
-                let dense = matches!(self.syntax, Syntax::Json | Syntax::Code | Syntax::Ini | Syntax::Yaml) && self.open.is_some();
+                let dense = matches!(self.syntax, Syntax::Json | Syntax::Code | Syntax::Ini | Syntax::Yaml)
+                    && self.open.is_some();
                 if !spaced && !dense && self.syntax != Syntax::Ini {
                     return None;
                 }
@@ -141,7 +147,11 @@ impl Around<'_> {
             at = typed;
         }
         // r"…", b'…', f"…", @"…", r#"…"#
-        let prefix = self.bytes[at.min(self.bytes.len())..].iter().take(3).take_while(|byte| byte.is_ascii_alphabetic() || b"@#$".contains(byte)).count();
+        let prefix = self.bytes[at.min(self.bytes.len())..]
+            .iter()
+            .take(3)
+            .take_while(|byte| byte.is_ascii_alphabetic() || b"@#$".contains(byte))
+            .count();
         if (1..=2).contains(&prefix) && b"\"'`".contains(&self.at(at + prefix)) && self.syntax == Syntax::Code {
             at += prefix;
         }
@@ -246,7 +256,8 @@ impl Around<'_> {
     /// The first line of a block scalar.
     fn block(&self, at: usize, is_tagged: bool) -> Option<Value> {
         let from = self.name.start.saturating_sub(AHEAD);
-        let line = self.bytes[from..self.name.start].iter().rposition(|byte| *byte == b'\n').map_or(from, |at| from + at + 1);
+        let line =
+            self.bytes[from..self.name.start].iter().rposition(|byte| *byte == b'\n').map_or(from, |at| from + at + 1);
         let indent = self.skip(line, b" ") - line;
         let mut start = self.line_end(at);
         loop {
@@ -272,7 +283,8 @@ impl Around<'_> {
         let stretch = self.bytes[at.min(self.bytes.len())..].iter().take(48).take_while(|byte| of_type(**byte)).count();
         let equals = at + stretch;
         let value = self.skip(equals + 1, b" ");
-        (stretch > 0 && self.at(equals) == b'=' && self.at(equals + 1) != b'=' && b"\"'".contains(&self.at(value))).then_some(value)
+        (stretch > 0 && self.at(equals) == b'=' && self.at(equals + 1) != b'=' && b"\"'".contains(&self.at(value)))
+            .then_some(value)
     }
 
     /// `${NAME:-value}`
@@ -310,7 +322,10 @@ impl Around<'_> {
             }
             next = self.skip(next + 1, b" ");
         }
-        let command = matches!(self.syntax, Syntax::Shell | Syntax::Unit | Syntax::Yaml | Syntax::Prose | Syntax::Ini | Syntax::Json);
+        let command = matches!(
+            self.syntax,
+            Syntax::Shell | Syntax::Unit | Syntax::Yaml | Syntax::Prose | Syntax::Ini | Syntax::Json
+        );
         if !command || next == at || self.at(next) == b'-' {
             return None;
         }

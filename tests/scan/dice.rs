@@ -6,7 +6,9 @@ pub struct Dice(u64);
 pub fn seed() -> u64 {
     match std::env::var("REMPART_SCAN_SEED") {
         Ok(seed) => seed.parse().expect("REMPART_SCAN_SEED is a number"),
-        Err(_) => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64 % 1_000_000,
+        Err(_) => {
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64 % 1_000_000
+        }
     }
 }
 
@@ -49,8 +51,10 @@ impl Dice {
 
     /// A password as people make them up: a word, a digit, a sign.
     pub fn password(&mut self) -> String {
-        const WORDS: [&str; 12] =
-            ["hunter", "Sommer", "dragon", "letmein", "Paris", "monkey", "qwertz", "shadow", "Winter", "trustno", "batman", "Lyon"];
+        const WORDS: [&str; 12] = [
+            "hunter", "Sommer", "dragon", "letmein", "Paris", "monkey", "qwertz", "shadow", "Winter", "trustno",
+            "batman", "Lyon",
+        ];
         const SIGNS: [&str; 6] = ["", "!", "#", "_", "%", "+"];
         format!("{}{}{}", self.pick(&WORDS), 11 + self.below(88), self.pick(&SIGNS))
     }

@@ -90,15 +90,22 @@ fn tokens(dice: &mut Dice) -> Vec<Sample> {
                 dice.text(alphabet, length)
             };
             // What a body ends with must not look like the end of a sentence.
-            let mut token = format!("{prefix}{}", body.trim_end_matches(['-', '_'])) + if body.ends_with(['-', '_']) { "a7" } else { "" };
+            let mut token = format!("{prefix}{}", body.trim_end_matches(['-', '_']))
+                + if body.ends_with(['-', '_']) { "a7" } else { "" };
             match rule {
-                "slack-token" => token += &format!("-{}-{}", 100_000_000_000 + dice.below(99_999), dice.text(ALNUM, 24)),
+                "slack-token" => {
+                    token += &format!("-{}-{}", 100_000_000_000 + dice.below(99_999), dice.text(ALNUM, 24))
+                }
                 "slack-webhook" => token += &format!("/B0{}/{}", dice.text(UPPER, 9), dice.text(ALNUM, 24)),
                 "discord-webhook" => token += &format!("/{}", dice.text(ALNUM, 68)),
                 "sendgrid-key" => token = format!("SG.{}.{}", dice.text(ALNUM, 22), dice.text(ALNUM, 43)),
                 "jwt" => token += &format!(".{}", dice.text(ALNUM, 43)),
-                "telegram-token" => token = format!("{}:AA{}", 1_234_567_891 + dice.below(99_999), dice.text(ALNUM, 33)),
-                "gitlab-token" | "planetscale-token" | "square-key" | "google-secret" if token.len() < 27 => token += "a7",
+                "telegram-token" => {
+                    token = format!("{}:AA{}", 1_234_567_891 + dice.below(99_999), dice.text(ALNUM, 33))
+                }
+                "gitlab-token" | "planetscale-token" | "square-key" | "google-secret" if token.len() < 27 => {
+                    token += "a7"
+                }
                 "google-key" if token.len() != 39 => continue,
                 _ => {}
             }
@@ -112,7 +119,12 @@ fn surrounded(dice: &mut Dice, token: &str, rule: &'static str) -> Sample {
     match dice.below(9) {
         0 => sample("app/.env", format!("# of the app\nPORT=80\nVALUE={token}\n"), rule, 3),
         1 => sample("vars.yml", format!("---\na:\n  value: \"{token}\"\n"), rule, 3),
-        2 => sample(".mcp.json", format!("{{\"mcpServers\": {{\"x\": {{\"env\": {{\"V\": \"{token}\"}}}}}}}}\n"), rule, 1),
+        2 => sample(
+            ".mcp.json",
+            format!("{{\"mcpServers\": {{\"x\": {{\"env\": {{\"V\": \"{token}\"}}}}}}}}\n"),
+            rule,
+            1,
+        ),
         3 => sample("src/client.py", format!("import x\n\nclient = x.Client('{token}')\n"), rule, 3),
         4 => sample("home/.bash_history", format!("ls\ncurl -H 'X: {token}' https://a.internal/\n"), rule, 2),
         5 => sample("README.md", format!("# How\n\n    tool {token}\n"), rule, 3),
@@ -125,9 +137,22 @@ fn surrounded(dice: &mut Dice, token: &str, rule: &'static str) -> Sample {
 /// Names of secrets with drawn values, in every format.
 fn named(dice: &mut Dice) -> Vec<Sample> {
     const NAMES: [&str; 16] = [
-        "DB_PASSWORD", "POSTGRES_PASSWORD", "SESSION_SECRET", "API_KEY", "GATEWAY_TOKEN", "JWT_SECRET", "SMTP_PASSWD",
-        "ADMIN_PASSWORD", "ENCRYPTION_KEY", "aws_secret_access_key", "clientSecret", "apiToken", "root_password",
-        "signing-key", "REDIS_PASSWORD", "ansible_become_password",
+        "DB_PASSWORD",
+        "POSTGRES_PASSWORD",
+        "SESSION_SECRET",
+        "API_KEY",
+        "GATEWAY_TOKEN",
+        "JWT_SECRET",
+        "SMTP_PASSWD",
+        "ADMIN_PASSWORD",
+        "ENCRYPTION_KEY",
+        "aws_secret_access_key",
+        "clientSecret",
+        "apiToken",
+        "root_password",
+        "signing-key",
+        "REDIS_PASSWORD",
+        "ansible_become_password",
     ];
     let mut all = Vec::new();
     for round in 0..72 {
@@ -144,8 +169,18 @@ fn named(dice: &mut Dice) -> Vec<Sample> {
             1 => sample("app.env", format!("export {name}='{value}'\n"), "named-value", 1),
             2 => sample("group_vars/all.yml", format!("---\n{lower}: {value}\n"), "named-value", 2),
             3 => sample("host_vars/a.yaml", format!("db: {{user: app, {lower}: \"{value}\"}}\n"), "named-value", 1),
-            4 => sample("docker-compose.yml", format!("services:\n  a:\n    environment:\n      - {name}={value}\n"), "named-value", 4),
-            5 => sample("compose.yaml", format!("services:\n  a:\n    environment:\n      {name}: ${{{name}:-{value}}}\n"), "named-value", 4),
+            4 => sample(
+                "docker-compose.yml",
+                format!("services:\n  a:\n    environment:\n      - {name}={value}\n"),
+                "named-value",
+                4,
+            ),
+            5 => sample(
+                "compose.yaml",
+                format!("services:\n  a:\n    environment:\n      {name}: ${{{name}:-{value}}}\n"),
+                "named-value",
+                4,
+            ),
             6 => sample("a.service", format!("[Service]\nEnvironment=\"{name}={value}\" B=1\n"), "named-value", 2),
             7 => sample("settings.json", format!("{{\"{lower}\": \"{value}\"}}\n"), "named-value", 1),
             8 => sample("app.ini", format!("[db]\n{lower} = {value}\n"), "named-value", 2),
@@ -169,7 +204,12 @@ fn written(dice: &mut Dice) -> Vec<Sample> {
         (".env", "DB_PASSWORD = \"two words9\"\n".to_owned(), "named-value", 1),
         (".env", "PGPASSWORD=geheim # of the old one\n".to_owned(), "named-value", 1),
         (".env", "SESSION_SECRET=keyboardcat\n".to_owned(), "named-value", 1),
-        ("hosts", "web1 ansible_host=192.0.2.1 ansible_password=hunter2 ansible_port=22\n".to_owned(), "named-value", 1),
+        (
+            "hosts",
+            "web1 ansible_host=192.0.2.1 ansible_password=hunter2 ansible_port=22\n".to_owned(),
+            "named-value",
+            1,
+        ),
         ("group_vars/all.yml", "password: 'it''s9'\n".to_owned(), "named-value", 1),
         ("group_vars/all.yml", "db:\n  password: correct horse battery staple\n".to_owned(), "named-value", 2),
         ("group_vars/all.yml", format!("db:\n  api_key: |\n    {random}\n  port: 1\n"), "named-value", 3),
@@ -178,10 +218,25 @@ fn written(dice: &mut Dice) -> Vec<Sample> {
         ("values.yaml", "env:\n  - name: DB_PASSWORD\n    value: hunter2\n".to_owned(), "named-value", 3),
         ("task.json", "{\"name\": \"DB_PASSWORD\", \"value\": \"hunter22\"}\n".to_owned(), "named-value", 1),
         ("deploy.yaml", "args:\n  - --api-key\n  - kJ83hdq1mQz\n".to_owned(), "named-value", 3),
-        (".mcp.json", "{\"mcpServers\": {\"a\": {\"args\": [\"--api-key\", \"kJ83hdq1mQz\"]}}}\n".to_owned(), "named-value", 1),
-        ("claude_desktop_config.json", format!("{{\"mcpServers\":{{\"a\":{{\"env\":{{\"NOTION\":\"{random}\"}}}}}}}}\n"), "random-value", 1),
+        (
+            ".mcp.json",
+            "{\"mcpServers\": {\"a\": {\"args\": [\"--api-key\", \"kJ83hdq1mQz\"]}}}\n".to_owned(),
+            "named-value",
+            1,
+        ),
+        (
+            "claude_desktop_config.json",
+            format!("{{\"mcpServers\":{{\"a\":{{\"env\":{{\"NOTION\":\"{random}\"}}}}}}}}\n"),
+            "random-value",
+            1,
+        ),
         (".env", format!("SOMETHING={random}\n"), "random-value", 1),
-        (".cursor/mcp.json", format!("{{\"headers\": {{\"Authorization\": \"Bearer {random}\"}}}}\n"), "authorization", 1),
+        (
+            ".cursor/mcp.json",
+            format!("{{\"headers\": {{\"Authorization\": \"Bearer {random}\"}}}}\n"),
+            "authorization",
+            1,
+        ),
         ("run.sh", format!("curl -H 'Authorization: token {random}' https://a.internal\n"), "authorization", 1),
         ("run.sh", format!("curl -H \"Authorization: Basic {basic}\" https://a.internal\n"), "authorization", 1),
         ("x.conf", "requirepass hunter2\n".to_owned(), "named-value", 1),
@@ -215,15 +270,30 @@ fn logins(dice: &mut Dice) -> Vec<Sample> {
         (".env", format!("DATABASE_URL=postgres://app:{password}@db.internal:5432/app\n"), "url-login", 1),
         ("a.yml", format!("url: redis://:{password}@cache:6379/0\n"), "url-login", 1),
         (".git-credentials", format!("https://me:{password}@git.internal\n"), "url-login", 1),
-        ("repo/.git/config", format!("[remote \"origin\"]\n\turl = https://me:{password}@git.internal/x\n"), "url-login", 2),
+        (
+            "repo/.git/config",
+            format!("[remote \"origin\"]\n\turl = https://me:{password}@git.internal/x\n"),
+            "url-login",
+            2,
+        ),
         ("a.py", format!("engine = create('mysql+pymysql://root:{password}@127.0.0.1/x')\n"), "url-login", 1),
-        ("a.cs", format!("var c = \"Server=db;User Id=sa;Password={password};Encrypt=true\";\n"), "connection-string", 1),
+        (
+            "a.cs",
+            format!("var c = \"Server=db;User Id=sa;Password={password};Encrypt=true\";\n"),
+            "connection-string",
+            1,
+        ),
         ("appsettings.json", format!("{{\"Db\": \"Server=db;Database=x;Pwd={password};\"}}\n"), "connection-string", 1),
         ("home/.netrc", format!("machine a.internal\n  login me\n  password {password}\n"), "netrc-login", 3),
         ("home/.netrc", format!("machine a.internal login me password {password}\n"), "netrc-login", 1),
         ("home/.pgpass", format!("# of the app\ndb.internal:5432:*:app:{password}\n"), "pgpass-login", 2),
         ("home/.pgpass", "db:5432:a\\:b:app:it\\:s\n".to_owned(), "pgpass-login", 1),
-        ("home/.docker/config.json", format!("{{\n \"auths\": {{\"r.internal\": {{\n  \"auth\": \"{auth}\"}}}}\n}}\n"), "docker-login", 3),
+        (
+            "home/.docker/config.json",
+            format!("{{\n \"auths\": {{\"r.internal\": {{\n  \"auth\": \"{auth}\"}}}}\n}}\n"),
+            "docker-login",
+            3,
+        ),
         ("home/.psql_history", format!("ALTER USER app PASSWORD '{password}';\n"), "sql-password", 1),
         ("init.sql", format!("CREATE USER 'a'@'%' IDENTIFIED BY '{password}';\n"), "sql-password", 1),
     ]
@@ -283,7 +353,12 @@ fn keys(dice: &mut Dice) -> Vec<Sample> {
         let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
         all.push(sample("tls/a.key", format!("{begin}\n{}{end}\n", lines(dice, 300, "\n")), "private-key", 1));
         let inner = lines(dice, 300, "\\n");
-        all.push(sample("account.json", format!("{{\n\"private_key\": \"{begin}\\n{inner}{end}\\n\"}}\n"), "private-key", 2));
+        all.push(sample(
+            "account.json",
+            format!("{{\n\"private_key\": \"{begin}\\n{inner}{end}\\n\"}}\n"),
+            "private-key",
+            2,
+        ));
     }
     let short = format!("-----BEGIN {0}-----\n{1}\n-----END {0}-----\n", "PRIVATE KEY", dice.base64(48));
     all.push(sample("a.pem", short, "private-key", 1));
@@ -293,8 +368,16 @@ fn keys(dice: &mut Dice) -> Vec<Sample> {
     let body = base64::engine::general_purpose::STANDARD.encode(open);
     let begin = format!("-----BEGIN {} PRIVATE KEY-----", "OPENSSH");
     all.push(sample("home/.ssh/id_ed25519", format!("{begin}\n{}\n{}\n", &body[..70], &body[70..]), "private-key", 1));
-    all.push(sample("vars.yml", format!("---\nkey: |\n  {begin}\n  {}\n  {}\n", &body[..70], &body[70..]), "private-key", 3));
-    let putty = format!("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPrivate-Lines: 1\n{}\nPrivate-MAC: 00\n", dice.base64(40));
+    all.push(sample(
+        "vars.yml",
+        format!("---\nkey: |\n  {begin}\n  {}\n  {}\n", &body[..70], &body[70..]),
+        "private-key",
+        3,
+    ));
+    let putty = format!(
+        "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPrivate-Lines: 1\n{}\nPrivate-MAC: 00\n",
+        dice.base64(40)
+    );
     all.push(sample("a.ppk", putty, "private-key", 3));
     all
 }

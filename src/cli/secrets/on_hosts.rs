@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::scan::Looked;
+use crate::cli::Stopped;
 use crate::cli::options::{Connection, Inventories};
 use crate::cli::project::{self, Fleet};
-use crate::cli::Stopped;
 use crate::engine::{self, Links, ReadLinks, each_host};
 use crate::model::HostName;
 use crate::report::{AboutFile, Screen};

@@ -45,7 +45,9 @@ pub(super) fn look(root: &Path, here: &Path, paths: &[PathBuf], ignored: bool) -
         if !start.starts_with(root) {
             let place = Place::outside(&path.display().to_string());
             let why = format!("one repository is looked at in one go, and this one is {}", root.display());
-            return Err(Stopped::usage(Diagnostic::error("a path outside of the repository").at(&place, "").because(why)));
+            return Err(Stopped::usage(
+                Diagnostic::error("a path outside of the repository").at(&place, "").because(why),
+            ));
         }
         starts.push(start);
     }
@@ -125,7 +127,8 @@ fn look_at(root: &Path, path: &Path, looked: &mut Looked) {
         return;
     }
     let not = |why: String, is_fault: bool| NotLooked { place: place.clone(), why, is_fault };
-    let read = path.symlink_metadata().and_then(|about| if is_readable(&about) { read(path).map(Some) } else { Ok(None) });
+    let read =
+        path.symlink_metadata().and_then(|about| if is_readable(&about) { read(path).map(Some) } else { Ok(None) });
     match read {
         Ok(Some(bytes)) => judge(&place, &bytes, looked),
         Ok(None) => {
