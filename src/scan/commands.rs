@@ -9,6 +9,9 @@ use super::hit::Hits;
 use super::lookalike::why_not;
 use super::rules::COMMAND_PASSWORD;
 
+/// Programs that log in to a registry.
+const REGISTRIES: [&str; 6] = ["docker", "podman", "helm", "skopeo", "buildah", "oras"];
+
 /// Where a flag has its value.
 #[derive(Clone, Copy)]
 enum At {
@@ -31,7 +34,7 @@ const FLAGS: &[(&[&str], &str, At)] = &[
     (&["http", "https", "xh"], "-a", At::Behind(':')),
     (&["redis-cli", "valkey-cli"], "-a", At::Next),
     (&["mongo", "mongosh", "mongodump", "mongorestore"], "-p", At::Next),
-    (&["docker", "podman", "helm", "skopeo", "buildah", "oras"], "-p", At::Next),
+    (&REGISTRIES, "-p", At::Next),
     (&["ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"], "-w", At::Next),
     (&["smbclient", "rpcclient"], "-U", At::Behind('%')),
     (&["zip", "unzip"], "-P", At::Next),
@@ -69,55 +72,65 @@ fn of_line(line: &str, start: usize, hits: &mut Hits) {
             program = name;
             continue;
         }
-        if matches!(text, "|" | "||" | "&&" | ";") {
+        if matches!(text, "|" | ";" | "&&") {
             program = "";
         }
-        let next = words.get(at + 1).cloned();
-        for (programs, flag, place) in FLAGS.iter().filter(|(programs, ..)| programs.contains(&program)) {
-            let value = match place {
-                At::Glued => {
-                    text.strip_prefix(flag).filter(|rest| !rest.is_empty()).map(|rest| word.end - rest.len()..word.end)
-                }
-                At::Next if text == *flag => next.clone(),
-                At::Behind(sign) if text == *flag => next.clone().and_then(|next| behind(line, next, *sign)),
-                At::Next | At::Behind(_) => None,
-            };
-            let flag = start + word.start..start + word.start + flag.len().min(text.len());
-            if let Some(value) = value.filter(|value| is_password(program, &line[value.clone()])) {
-                hits.add(&COMMAND_PASSWORD, start + value.start..start + value.end, Some(flag));
-            }
-            let _ = programs;
-        }
-        // htpasswd -b FILE USER PASSWORD
-        if text.starts_with('-')
-            && text.contains('b')
-            && !text.starts_with("--")
-            && at > 0
-            && &line[words[at - 1].clone()] == "htpasswd"
-        {
-            let last = words[at..].iter().find(|word| line[word.end..].trim_start().starts_with(['|', ';', '&']));
-            let last = last.or(words.last()).filter(|_| words.len() > at + 2).cloned();
-            if let Some(value) = last.filter(|value| is_password("htpasswd", &line[value.clone()])) {
-                hits.add(
-                    &COMMAND_PASSWORD,
-                    start + value.start..start + value.end,
-                    Some(start + word.start..start + word.end),
-                );
-            }
-        }
-        // echo user:password | chpasswd
-        if text == "chpasswd" && at >= 2 && &line[words[at - 1].clone()] != "sudo" || text == "chpasswd" && at >= 3 {
-            let login = words[..at].iter().rev().find(|word| line[(*word).clone()].contains(':')).cloned();
-            let value = login.and_then(|login| behind(line, login, ':'));
-            if let Some(value) = value.filter(|value| is_password("chpasswd", &line[value.clone()])) {
-                hits.add(
-                    &COMMAND_PASSWORD,
-                    start + value.start..start + value.end,
-                    Some(start + word.start..start + word.end),
-                );
-            }
+        let of_flags = FLAGS.iter().filter(|(programs, ..)| programs.contains(&program));
+        let flagged = of_flags.filter_map(|(_, flag, place)| of_flag(line, &words, at, program, flag, *place));
+        let found = flagged.chain(of_htpasswd(line, &words, at)).chain(of_chpasswd(line, &words, at));
+        for value in found.filter(|value| is_password(program, &line[value.clone()])) {
+            let key = start + word.start..start + word.end.min(word.start + 16);
+            // `-pVALUE` is no name.
+            let key = if value.start < word.end { start + word.start..start + value.start } else { key };
+            hits.add(&COMMAND_PASSWORD, start + value.start..start + value.end, Some(key));
         }
     }
+}
+
+fn of_flag(
+    line: &str,
+    words: &[Range<usize>],
+    at: usize,
+    program: &str,
+    flag: &str,
+    place: At,
+) -> Option<Range<usize>> {
+    let word = &words[at];
+    let rest = line[word.clone()].strip_prefix(flag)?;
+    let next = words.get(at + 1).cloned();
+    match place {
+        // -p'value'
+        At::Glued if rest.is_empty() => {
+            next.filter(|next| next.start == word.end + 1 && !line[word.end..].starts_with(' '))
+        }
+        At::Glued => Some(word.end - rest.len()..word.end),
+        _ if !rest.is_empty() => None,
+        At::Next => next.filter(|_| may_log_in(program, line)),
+        At::Behind(sign) => next.and_then(|next| behind(line, next, sign)),
+    }
+}
+
+// What starts containers has `-p` for ports, too, but not where it logs in.
+fn may_log_in(program: &str, line: &str) -> bool {
+    !REGISTRIES.contains(&program) || line.contains(" login ")
+}
+
+// htpasswd -b FILE USER PASSWORD
+fn of_htpasswd(line: &str, words: &[Range<usize>], at: usize) -> Option<Range<usize>> {
+    let text = &line[words[at].clone()];
+    let flag = text.starts_with('-') && !text.starts_with("--") && text.contains('b');
+    let program = at.checked_sub(1).map(|before| &line[words[before].clone()]);
+    let last = words.get(at + 3).cloned();
+    last.filter(|_| flag && program == Some("htpasswd"))
+}
+
+// echo USER:PASSWORD | chpasswd
+fn of_chpasswd(line: &str, words: &[Range<usize>], at: usize) -> Option<Range<usize>> {
+    if at < 2 || &line[words[at].clone()] != "chpasswd" {
+        return None;
+    }
+    let login = words[..at].iter().rev().take(8).find(|word| line[(*word).clone()].contains(':')).cloned();
+    login.and_then(|login| behind(line, login, ':'))
 }
 
 fn behind(line: &str, word: Range<usize>, sign: char) -> Option<Range<usize>> {
@@ -128,11 +141,10 @@ fn behind(line: &str, word: Range<usize>, sign: char) -> Option<Range<usize>> {
 }
 
 fn is_password(program: &str, text: &str) -> bool {
-    let is_port = matches!(program, "docker" | "podman" | "influx")
-        && text.bytes().all(|byte| byte.is_ascii_digit() || b":./".contains(&byte));
-    // `docker run -p 8080:80`, `podman -p 127.0.0.1:80:80`
-    let maps = matches!(program, "docker" | "podman") && text.contains(':');
-    why_not(text).is_none() && !text.starts_with('-') && !text.contains(['$', '{']) && !is_port && !maps
+    // `docker run -p 127.0.0.1:80:80`
+    let is_port =
+        REGISTRIES.contains(&program) && (text.contains(':') || text.bytes().all(|byte| byte.is_ascii_digit()));
+    why_not(text).is_none() && !text.starts_with('-') && !text.contains(['$', '{']) && !is_port
 }
 
 /// The words of a line as a shell cuts them, without their quotes.

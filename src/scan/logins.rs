@@ -31,6 +31,9 @@ pub(super) fn find(format: Format, path: &str, text: &str, hits: &mut Hits) {
 /// Whether the name of a file says that all of it is a secret: `vault_pass.txt`, `db.password`.
 pub(super) fn is_named_as_secret(name: &str) -> bool {
     let bare = name.strip_suffix(".txt").unwrap_or(name);
+    if bare.contains("htpasswd") {
+        return false;
+    }
     matches!(names::says(bare), Says::Password | Says::Secret)
 }
 

@@ -139,7 +139,7 @@ fn is_password_of_program(format: Format, name: &str, value: &Value, text: &str)
         return false;
     }
     if format.syntax == Syntax::Prose {
-        return length >= 6 && has_both(text) && !is_worded(text);
+        return length >= 6 && has_both(text) && !(text.contains(['-', '_', '.', '/']) && is_worded(text));
     }
     let word = is_identifier(text);
     let lower = text.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -188,6 +188,10 @@ fn is_secret_of_program(text: &str) -> bool {
 fn is_unnamed_key(text: &str) -> bool {
     let mixed =
         text.bytes().any(|byte| byte.is_ascii_lowercase()) && text.bytes().any(|byte| byte.is_ascii_uppercase());
+    // `NAME=value` is judged by itself.
+    if text.trim_end_matches('=').contains('=') {
+        return false;
+    }
     let long = text.len() >= if mixed { 20 } else { 32 };
     long && is_random(text) && !is_uuid(text) && !is_hash_like(text) && !text.contains('.')
 }

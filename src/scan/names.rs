@@ -100,6 +100,13 @@ const HARMLESS: [&str; 31] = [
     "host",
     "tag",
 ];
+/// A `pin` behind one of these is a secret.
+const OF_PINS: [&str; 9] = ["user", "sim", "card", "door", "lock", "admin", "access", "security", "unlock"];
+/// What a name begins with that says something about a secret: `update_password: on_create`.
+const ABOUT: [&str; 16] = [
+    "update", "require", "requires", "required", "allow", "ask", "show", "hide", "enable", "disable", "forgot", "has",
+    "is", "no", "needs", "generate",
+];
 /// What may stand behind the word that counts.
 const TAILS: [&str; 27] = [
     "value",
@@ -141,7 +148,7 @@ pub(super) fn says(name: &str) -> Says {
     }
     let words = words(name);
     let mut words: &[String] = &words;
-    if words.last().is_some_and(|word| HARMLESS.contains(&word.as_str())) || is_about_hashes(words) {
+    if words.last().is_some_and(|word| HARMLESS.contains(&word.as_str())) || is_about_secrets(words) {
         return Says::Harmless;
     }
     while let [before @ .., last] = words
@@ -155,8 +162,8 @@ pub(super) fn says(name: &str) -> Says {
     match last {
         "authorization" => Says::Authorization,
         "pass" | "pw" | "pin" | "psk" | "pat" | "jwt" if name.len() <= 2 => Says::Nothing,
-        // `pass` counts tests and `pin` versions, where nothing stands before it.
-        "pin" if before.is_some_and(|before| before != "user" && before != "sim") => Says::Nothing,
+        // Versions, contacts of a board and notes on a wall are pinned, too.
+        "pin" if before.is_some_and(|before| !OF_PINS.contains(&before)) => Says::Nothing,
         _ if PASSWORDS.contains(&last) => Says::Password,
         _ if SECRETS.contains(&last) => Says::Secret,
         "key" if before.is_some_and(|before| OF_KEYS.contains(&before)) => Says::Secret,
@@ -172,7 +179,10 @@ pub(super) fn says(name: &str) -> Says {
     }
 }
 
-fn is_about_hashes(words: &[String]) -> bool {
+fn is_about_secrets(words: &[String]) -> bool {
+    if words.len() > 1 && words.first().is_some_and(|first| ABOUT.contains(&first.as_str())) {
+        return true;
+    }
     words.iter().any(|word| matches!(word.as_str(), "hash" | "hashed" | "encrypted" | "crypted" | "public" | "sha256"))
 }
 

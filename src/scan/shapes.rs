@@ -39,7 +39,7 @@ pub(super) fn find(text: &str, hits: &mut Hits) {
             fits.then_some((*rule, prefix.len() + length))
         });
         let known =
-            known.or_else(|| Some((&JWT, jwt(&bytes[at..])?))).or_else(|| Some((&TELEGRAM, telegram(&bytes[at..])?)));
+            known.or_else(|| Some((&JWT, jwt(bytes, at)?))).or_else(|| Some((&TELEGRAM, telegram(&bytes[at..])?)));
         match known {
             Some((rule, length)) => {
                 hits.add(rule, at..at + length, None);
@@ -67,10 +67,9 @@ fn is_drawn(body: &[u8]) -> bool {
     distinct(body) >= 8 && !is_placeholder(&body.to_ascii_lowercase())
 }
 
-fn jwt(bytes: &[u8]) -> Option<usize> {
-    if !bytes.starts_with(b"eyJ") {
-        return None;
-    }
+fn jwt(bytes: &[u8], at: usize) -> Option<usize> {
+    // A dash may be inside of one, so none begins behind it.
+    let bytes = bytes[at..].strip_prefix(b"eyJ").filter(|_| at == 0 || bytes[at - 1] != b'-').map(|_| &bytes[at..])?;
     let url = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let mut at = 0;
     let mut lengths = Vec::new();

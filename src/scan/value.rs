@@ -38,10 +38,8 @@ pub(super) fn after(format: Format, text: &str, name: Range<usize>) -> Option<Va
     let around =
         Around { text, bytes, syntax: format.syntax, name, open: before.filter(|byte| b"\"'`".contains(byte)) };
     let mut at = around.name.end;
-    if before == Some(b'{') {
-        if let Some(value) = around.default_of_variable() {
-            return Some(value);
-        }
+    if before == Some(b'{') && around.name.start >= 2 && bytes[around.name.start - 2] == b'$' {
+        return around.default_of_variable();
     }
     if before == Some(b'<') && around.at(at) == b'>' {
         let end = around.until(at + 1, |byte| byte == b'<' || byte == b'\n');
@@ -110,7 +108,11 @@ impl Around<'_> {
             (b'=', b'>') | (b':' | b'?', b'=') => at + 2,
             (b'=', _) => at + 1,
             (b':', after) => {
-                // `PASSWORD:x` is no way of writing it where commands stand.
+                // Where commands stand only a header is written so.
+                let is_header = self.is_authorization() || self.text[self.name.clone()].contains('-');
+                if matches!(self.syntax, Syntax::Shell | Syntax::Unit) && !is_header {
+                    return None;
+                }
                 let spaced = b" \t\"'\r\n\\".contains(&after);
                 let dense = matches!(self.syntax, Syntax::Json | Syntax::Code | Syntax::Ini | Syntax::Yaml)
                     && self.open.is_some();
@@ -155,6 +157,10 @@ impl Around<'_> {
         if (1..=2).contains(&prefix) && b"\"'`".contains(&self.at(at + prefix)) && self.syntax == Syntax::Code {
             at += prefix;
         }
+        // Between quotes, the same quote ends the text that the name stands in.
+        if !closed && self.open == Some(self.at(at)) {
+            return None;
+        }
         if let Some(value) = self.quoted(at) {
             return Some(Value { is_tagged, ..value });
         }
@@ -165,7 +171,9 @@ impl Around<'_> {
         let escaped = self.at(at) == b'\\' && b"\"'".contains(&self.at(at + 1));
         let at = if escaped { at + 1 } else { at };
         let quote = self.at(at);
-        if !b"\"'`".contains(&quote) {
+        let is_program = matches!(self.syntax, Syntax::Code | Syntax::Json | Syntax::Prose);
+        // A shell runs what stands between backquotes.
+        if !b"\"'".contains(&quote) && !(quote == b'`' && is_program) {
             return None;
         }
         let start = at + 1;
@@ -180,6 +188,9 @@ impl Around<'_> {
             }
             end += 1;
         }
+        if end >= stop && is_program {
+            return None;
+        }
         let mut end = end.min(stop);
         while !self.text.is_char_boundary(end) {
             end -= 1;
@@ -189,6 +200,10 @@ impl Around<'_> {
 
     fn unquoted(&self, at: usize, dense: bool, closed: bool, is_tagged: bool) -> Option<Value> {
         let before = self.name.start.checked_sub(1).map_or(b' ', |before| self.at(before));
+        if self.is_authorization() {
+            let end = self.until(at, |byte| b"\"'`\r\n<>\\".contains(&byte));
+            return Some(self.plain(at..end, false, is_tagged));
+        }
         // Of a URL's query.
         if b"?&".contains(&before) {
             let end = self.until(at, |byte| byte.is_ascii_whitespace() || b"&\"'#<>`\\),;".contains(&byte));
@@ -239,6 +254,12 @@ impl Around<'_> {
         let trimmed = if is_prose { trimmed.trim_end_matches(['.', ')', ';', ':', '*', '|']) } else { trimmed };
         let trimmed = trimmed.trim_end();
         Value { at: at.start..at.start + trimmed.len(), is_quoted: false, is_whole_line, is_tagged }
+    }
+
+    // Its value is a scheme and what that needs, with a space between.
+    fn is_authorization(&self) -> bool {
+        let name = &self.text[self.name.clone()];
+        name.len() >= 13 && name.as_bytes()[name.len() - 13..].eq_ignore_ascii_case(b"authorization")
     }
 
     // `{a: b, c: d}`
