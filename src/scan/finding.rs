@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::rules::Rule;
 
 /// How long a value is, as far as that is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Length {
     /// Up to 11 characters.
     Short,

@@ -157,7 +157,9 @@ pub(super) fn says(name: &str) -> Says {
     {
         words = before;
     }
-    let Some(last) = words.last().map(String::as_str) else { return Says::Nothing };
+    let Some(last) = words.last().map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit())) else {
+        return Says::Nothing;
+    };
     let before = words.len().checked_sub(2).and_then(|at| words.get(at)).map(String::as_str);
     match last {
         "authorization" => Says::Authorization,

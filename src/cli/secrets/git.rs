@@ -49,9 +49,11 @@ pub(super) fn top() -> Result<PathBuf, Stopped> {
 
 /// Where hooks stand, as `core.hooksPath` and worktrees have it, and whether the former says so.
 pub(super) fn hooks() -> Result<(PathBuf, bool), Stopped> {
-    let folder = said(Path::new("."), &["rev-parse", "--git-path", "hooks"]).map(path_of).map_err(told)?;
-    let named = said(Path::new("."), &["config", "--get", "core.hooksPath"]).is_ok();
-    Ok((folder, named))
+    // A relative `core.hooksPath` begins where hooks are run.
+    let top = top()?;
+    let folder = said(&top, &["rev-parse", "--git-path", "hooks"]).map(path_of).map_err(told)?;
+    let named = said(&top, &["config", "--get", "core.hooksPath"]).is_ok();
+    Ok((top.join(folder), named))
 }
 
 /// Files that are tracked and ignored: somebody added them by force.
