@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine, alphabet};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 
 use super::format::{Format, Syntax};
 use super::hit::Hits;
@@ -105,16 +105,9 @@ fn is_login(text: &str) -> bool {
     schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)) && rest.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
-
 /// `user:password` in base64.
 pub(super) fn is_basic(text: &str) -> bool {
-    let read = ANY_PADDING.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let read = STANDARD_PAD_INDIFFERENT.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     read.is_some_and(|login| login.split_once(':').is_some_and(|(_, password)| why_not(password).is_none()))
 }
 
