@@ -36,11 +36,6 @@ impl Hits {
         }
     }
 
-    /// Whether something is known of this stretch.
-    pub fn covers(&self, at: &Range<usize>) -> bool {
-        self.0.range(..at.end).next_back().is_some_and(|(_, known)| known.end > at.start)
-    }
-
     /// In the order of the text.
     pub fn into_sorted(self) -> impl Iterator<Item = (usize, Hit)> {
         self.0.into_iter()

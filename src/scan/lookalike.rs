@@ -276,7 +276,7 @@ pub(super) fn is_placeholder(lower: &str) -> bool {
         "insert_",
         "insert-",
         "dummy",
-        "xxxx",
+        "xxxxx",
         "****",
         "....",
         "…",
@@ -323,10 +323,12 @@ fn is_named_after_itself(lower: &str) -> bool {
 fn is_path(value: &str) -> bool {
     let rooted = ["/", "./", "../", "~/", "%d/", "%h/", "$HOME/"].iter().any(|begin| value.starts_with(begin));
     let drive = value.as_bytes().get(1..3) == Some(b":\\");
-    // Base64 may begin with a slash, too, but none of its parts is a word.
-    (rooted || drive)
-        && !value.split('/').any(|part| part.len() >= 16 && is_random(part) && !part.contains('.'))
-        && !value.ends_with('=')
+    // Base64 may begin with a slash, too, but none of its parts is a word, and its letters are of both cases.
+    let mixed = |part: &str| {
+        part.bytes().any(|byte| byte.is_ascii_lowercase()) && part.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
+    let drawn = |part: &str| part.len() >= 16 && mixed(part) && is_random(part) && !part.contains('.');
+    (rooted || drive) && !value.split('/').any(drawn) && !value.ends_with('=')
 }
 
 /// Words for people. A passphrase has words, too, but not these.

@@ -163,7 +163,7 @@ proptest! {
 
 #[test]
 fn hostile_texts_take_no_time() {
-    let size = 128 * 1024;
+    let size = 48 * 1024;
     for piece in [
         "password=",
         "password=a1b2c3d4 ",
