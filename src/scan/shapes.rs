@@ -7,8 +7,11 @@ use super::lookalike::is_placeholder;
 use super::random::distinct;
 use super::rules::{JWT, Rule, SHAPES, Shape, TELEGRAM};
 
+/// A rule with its shape and one of its prefixes.
+type Known = (&'static Rule, &'static Shape, &'static str);
+
 /// The shapes by the first byte of their prefixes.
-static BY_FIRST: LazyLock<Vec<Vec<(&'static Rule, &'static Shape, &'static str)>>> = LazyLock::new(|| {
+static BY_FIRST: LazyLock<Vec<Vec<Known>>> = LazyLock::new(|| {
     let mut all = vec![Vec::new(); 256];
     for rule in SHAPES {
         for (shape, prefix) in

@@ -173,7 +173,8 @@ impl Around<'_> {
         let quote = self.at(at);
         let is_program = matches!(self.syntax, Syntax::Code | Syntax::Json | Syntax::Prose);
         // A shell runs what stands between backquotes.
-        if !b"\"'".contains(&quote) && !(quote == b'`' && is_program) {
+        let opens = b"\"'".contains(&quote) || quote == b'`' && matches!(self.syntax, Syntax::Code | Syntax::Prose);
+        if !opens {
             return None;
         }
         let start = at + 1;
@@ -200,7 +201,8 @@ impl Around<'_> {
 
     fn unquoted(&self, at: usize, dense: bool, closed: bool, is_tagged: bool) -> Option<Value> {
         let before = self.name.start.checked_sub(1).map_or(b' ', |before| self.at(before));
-        if self.is_authorization() {
+        let is_program = matches!(self.syntax, Syntax::Code | Syntax::Json);
+        if self.is_authorization() && (!is_program || self.open.is_some() && !closed) {
             let end = self.until(at, |byte| b"\"'`\r\n<>\\".contains(&byte));
             return Some(self.plain(at..end, false, is_tagged));
         }

@@ -22,7 +22,7 @@ use crate::scan::{ACCEPTED_FILE, Accepted, Finding, NotLooked, read_accepted, so
   rempart secrets scan playbooks inventories --json
   rempart secrets scan --staged
   rempart secrets scan --install-hook
-  rempart secrets scan --host 'servers:!db1' -i inventories/demo.yaml
+  rempart secrets scan --host 'ollama:!proxy1' -i inventories/demo.yaml
 
 What git ignores is not looked at without --ignored; what git tracks though it ignores it, is. A finding that may stay
 gets a line in .rempart-scan-ignore at the root of the repository: ID RULE PLACE -- REASON.
