@@ -88,7 +88,7 @@ fn a_file_that_may_not_be_read_is_no_success() {
     use std::os::unix::fs::PermissionsExt;
     let Some(desk) = Desk::new() else { return };
     desk.write("repo/a.env", "A=1\n");
-    std::fs::set_permissions(desk.path("repo/a.env"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(desk.path("repo/a.env"), std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(desk.path("repo/a.env")).is_ok() {
         eprintln!("NOTICE: SKIPPED, because root reads everything");
         return;
