@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use source::{Source, files_below, reached, relative, root, tracked, words};
 
 /// Modules that compute and nothing else.
-const PURE: [&str; 7] = ["kinds", "lockout", "model", "plan", "quote", "resource", "secret"];
+const PURE: [&str; 8] = ["kinds", "lockout", "model", "plan", "quote", "resource", "scan", "secret"];
 /// What `std::net` has that is a value and not a connection.
 const ADDRESSES: [&str; 8] =
     ["AddrParseError", "IpAddr", "Ipv4Addr", "Ipv6Addr", "SocketAddr", "SocketAddrV4", "SocketAddrV6", "self"];

@@ -34,6 +34,7 @@ mod recover;
 mod resume;
 mod rollback;
 mod schema;
+mod secrets;
 mod show;
 mod trust;
 mod usage;
@@ -77,6 +78,7 @@ enum Verb {
     Trust(trust::Args),
     Bootstrap(bootstrap::Args),
     Exec(exec::Args),
+    Secrets(secrets::Args),
     Lab(lab::Args),
     Facts(facts::Args),
     Kinds(kinds::Args),
@@ -100,7 +102,7 @@ impl Verb {
                 | Verb::Completions(_)
                 | Verb::Man(_)
                 | Verb::Complete(_)
-        )
+        ) || matches!(self, Verb::Secrets(args) if args.stays_here())
     }
 }
 
@@ -236,6 +238,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Trust(args) => trust::run(&args, &screen),
         Verb::Bootstrap(args) => bootstrap::run(&args, &screen),
         Verb::Exec(args) => exec::run(&args, &screen),
+        Verb::Secrets(args) => secrets::run(&args, &screen),
         Verb::Lab(args) => lab::run(&args, &screen),
         Verb::Kinds(args) => kinds::run(&args, &screen),
         Verb::Schema(args) => schema::run(&args, &screen),

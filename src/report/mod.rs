@@ -31,6 +31,7 @@ mod rollback;
 mod run;
 #[cfg(test)]
 mod samples;
+mod scan;
 mod screen;
 mod svg;
 mod teller;
@@ -62,4 +63,5 @@ pub use progress::{Progress, progress};
 pub use prune::{PruneView, not_forgotten, prune};
 pub use rollback::{checkpoints, checkpoints_json, purged, rollback, rollback_json};
 pub use run::{RunView, run, run_json};
+pub use scan::{AboutFile, ScanView, scan, scan_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};

@@ -31,6 +31,7 @@ mod reboot;
 #[allow(dead_code, reason = "what reads recordings is tests/recordings.rs")]
 mod recording;
 mod registry;
+mod secrets;
 mod tamper;
 mod twice;
 mod undo;
