@@ -13,6 +13,8 @@ pub mod playbook;
 pub mod quote;
 pub mod report;
 pub mod resource;
+pub mod scan;
 pub mod secret;
+pub mod store;
 pub mod transport;
 pub mod yaml;

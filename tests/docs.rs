@@ -257,7 +257,7 @@ fn docs_playbooks_md_names_every_word_of_the_language() {
     let text = std::fs::read_to_string(root().join("docs/playbooks.md")).expect("the page is there");
     let filters = playbook::FILTERS.iter().map(|(name, ..)| *name);
     let builtins = playbook::BUILTINS.iter().map(|(name, _)| *name);
-    for word in playbook::KEYWORDS.iter().copied().chain(filters).chain(builtins) {
+    for word in playbook::KEYWORDS.iter().copied().chain(filters).chain(builtins).chain(playbook::FACTS) {
         assert!(text.contains(&format!("`{word}`")), "docs/playbooks.md does not mention `{word}`");
     }
 }

@@ -120,6 +120,17 @@ fn a_host_known_by_another_type_is_no_mismatch() {
         sshd.know(lab, kind);
         assert_eq!(said(&sshd.target(lab, "bashy"), "id -u"), "0\n", "{kind}");
     }
+    // A pin does not say of which type it is.
+    sshd.known("");
+    let target = |pin: String| Target { host_key_fingerprints: vec![pin], ..sshd.target(lab, "bashy") };
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        let key = lab.root.join(format!("etc/ssh/rempart_{kind}"));
+        let listed = run("ssh-keygen", &["-lf", &key.to_string_lossy()]).unwrap();
+        assert_eq!(said(&target(listed.split(' ').nth(1).unwrap().to_owned()), "id -u"), "0\n", "{kind}");
+    }
+    let other = target("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU".to_owned());
+    let line = fault(reader(&other));
+    assert!(line.contains("(ssh-ed25519) is none of the 1 pinned"), "{line}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         ApplyOptions { patience: args.patience, ..args.change.options(&format!("apply {}", names.join(" ")), forks) };
     let record = Record::open(&mut options)?;
     let fleet = Fleet::load(&inventories, &project::overrides(&args.connection)?, screen)?;
-    let site = project::load_site(&playbooks)?;
+    let site = project::load_site_on(&fleet, &playbooks)?;
     let listener = Listener::new();
     let stop = Arc::new(Stop::default());
     let transport = Arc::new(SshTransport::that_lets_go(stop.let_go()));
@@ -141,6 +141,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         record.begin(event)?;
     }
     let progress = report::progress(screen, &hosts_of(&looked.graph));
+    progress.knows_lost(looked.unreachable.keys());
     listener.set(Some(progress.observer()));
     let unreachable = looked.unreachable_words();
     let acts: HashMap<usize, Act> = looked

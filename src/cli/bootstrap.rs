@@ -10,9 +10,10 @@ use tokio::runtime::Runtime;
 
 use super::apply::{FRESH, approved_changes, measure_again};
 use super::change::{self, Change, Record, absolute};
-use super::first_contact::{Ceremony, meet};
+use super::declared::{Declared, Unproven, declared, either_way, no_way_in, not_proven, prove, remember, root_words};
+use super::first_contact::{Ceremony, Meeting, meet};
 use super::lockouts::refuse_lockouts;
-use super::options::{Connection, Inventories, password_from};
+use super::options::{Connection, Inventories, open_to_others, password_from};
 use super::plan::hosts_of;
 use super::project::{self, Fleet};
 use super::recover::recover;
@@ -26,8 +27,7 @@ use crate::plan::{Act, Graph, Item, Judge, Outlook, outlook};
 use crate::report::escape::visible;
 use crate::report::{self, RunView, Screen};
 use crate::resource::Context;
-use crate::secret::Secret;
-use crate::transport::{Become, Candidate, Method, OwnKey, SshTransport, Target, TransportError, own_key};
+use crate::transport::{Become, Candidate, SshTransport, Target, TransportError};
 use crate::yaml::{self, Dialect};
 
 /// What its resources stand in, for a host that remembers who made them.
@@ -69,7 +69,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "ask_pass")]
     password_file: Option<PathBuf>,
 
-    /// The public key that the declared user is to have; else that of its private key, or the agent's
+    /// The public key that the declared user is to have; else that of its private key, or the agent's. Its private half has
+    /// to be at hand
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
 
@@ -93,16 +94,6 @@ fn first_account(text: &str) -> Result<Candidate, String> {
     if text.contains(['@', ':']) { Candidate::parse(text) } else { Candidate::parse(&format!("{text}@")) }
 }
 
-/// What the inventory declares of a host's way in, and the way to begin with.
-struct Declared {
-    host: HostName,
-    user: String,
-    /// By key alone, as it is to be from now on.
-    target: Target,
-    first: Target,
-    key: OwnKey,
-}
-
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if args.change.no_confirm {
         let told = Diagnostic::error("--no-confirm is not for bootstrap");
@@ -115,16 +106,19 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Some(path) => Some(password_from(path, "login password")?),
         None => asked,
     };
+    let files = [&args.password_file, &args.connection.become_password_file];
+    let open: Vec<Diagnostic> = files.into_iter().flatten().filter_map(|path| open_to_others(path)).collect();
+    show::diagnostics(screen, &open);
     // sudo asks the first account for its own password, unless told otherwise.
     let sudo = sudo.or_else(|| login.clone());
     let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
-    let hosts = fleet.limit(&args.hosts)?;
-    fleet.check_targets(&hosts)?;
+    let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
     let mut all = Vec::new();
     for host in &hosts {
         let Some(target) = fleet.targets.get(host) else { continue };
-        all.push(declared(args, host, target, [&login, &sudo])?);
+        all.push(declared(host, target, (&args.first, args.public_key.as_deref()), [&login, &sudo])?);
     }
+    all.iter().try_for_each(Declared::key_at_hand)?;
     let runtime = project::runtime()?;
     let mut exit = Exit::Done;
     let mut told = Vec::new();
@@ -162,37 +156,13 @@ fn as_json(declared: &Declared, status: &str, run: Option<String>, code: Exit) -
     })
 }
 
-fn declared(
-    args: &Args,
-    host: &HostName,
-    target: &Target,
-    [login, sudo]: [&Option<Secret>; 2],
-) -> Result<Declared, Stopped> {
-    // Of several ways the first is the one that is wanted.
-    let own = target.by(0);
-    let Some(user) = own.user.clone() else {
-        let told = Diagnostic::error("the inventory names no user for a host").on(host, None);
-        return Err(told.fix("set `ansible_user`, or `rempart: { user: NAME }`, or say --user NAME").into());
-    };
-    let key = own_key(&own, args.public_key.as_deref())
-        .map_err(|why| Stopped::usage(Diagnostic::error("no key for the declared user").on(host, None).because(why)))?;
-    let first = Target { candidates: vec![args.first.clone()], ..own.clone() }.by(0);
-    let escalate = match first.user.as_deref() {
-        Some("root") => Become::No,
-        _ => Become::Sudo { password: sudo.clone() },
-    };
-    let first = Target { escalate, password: login.clone(), password_only: login.is_some(), ..first };
-    let target = Target { password: None, ..own };
-    Ok(Declared { host: host.clone(), user, target, first, key })
-}
-
 /// How it went with one host: a word, the run if there was one, and the exit code.
 type Done = (&'static str, Option<String>, Exit);
 
 fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>) -> Result<Done, Stopped> {
     let Declared { host, user, .. } = declared;
     let ceremony = Ceremony { fingerprints: &args.fingerprint, yes: false, replace: false };
-    meet(host, &either_way(declared), ceremony, screen).or_stop()?;
+    let met = meet(host, &either_way(declared), ceremony, screen).or_stop()?;
     // A host that was here before is worked on as it will be from now on, since its first account may be closed.
     let before = prove(declared);
     let way = if before.is_ok() { &declared.target } else { &declared.first };
@@ -218,6 +188,13 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
                 args.say(screen, &format!("{host} is already as declared: {user} logs in by key{root}."));
                 Ok(("as_declared", None, Exit::Done))
             }
+            // The password stands in no plan: a run that was broken off before it has all but that.
+            Err(Unproven::Link(TransportError::Sudo { .. })) if work.lacks_password() => {
+                args.change
+                    .approve(screen, &format!("Give {user} the password of the inventory? Only `yes` will do"))?;
+                work.give_password()?;
+                finish(&work, &met, None)
+            }
             Err(why) => Err(not_proven(declared, &why)),
         };
     }
@@ -241,88 +218,17 @@ fn one(args: &Args, declared: &Declared, runtime: &Runtime, screen: &Arc<Screen>
         return Err(Stopped { exit, diagnostics: vec![told.because("see above what failed").fix(fix)] });
     }
     work.give_password()?;
-    prove(declared).map_err(|why| not_proven(declared, &why))?;
-    let root = root_words(declared);
-    args.say(screen, &format!("{host}: proven over a fresh connection: {user} logs in by key{root}."));
-    Ok(("done", Some(run), Exit::Done))
+    finish(&work, &met, Some(run))
 }
 
-fn root_words(declared: &Declared) -> &'static str {
-    match &declared.target.escalate {
-        Become::No => "",
-        Become::Sudo { password: None } => " and becomes root by sudo, without a password",
-        Become::Sudo { password: Some(_) } => " and becomes root by sudo, with its password",
-    }
-}
-
-// Whoever answers at the first account's address or at the declared one is the host.
-fn either_way(declared: &Declared) -> Target {
-    let way = |target: &Target| Candidate {
-        user: target.user.clone(),
-        address: Some(target.address.clone()),
-        port: target.port,
-    };
-    Target { candidates: vec![way(&declared.first), way(&declared.target)], ..declared.target.clone() }
-}
-
-/// Why the declared way in is not there.
-#[derive(Debug)]
-enum Unproven {
-    Link(TransportError),
-    /// It is open, but not by the key that was to open it.
-    OtherKey(String),
-}
-
-impl std::fmt::Display for Unproven {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Link(error) => error.fmt(f),
-            Self::OtherKey(how) => write!(f, "it was let in by {how}, not by the key that was installed"),
-        }
-    }
-}
-
-// Logs in as the declared user by key, over a connection of its own, and becomes root where that is declared.
-fn prove(declared: &Declared) -> Result<(), Unproven> {
-    let targets = BTreeMap::from([(declared.host.clone(), Target { retries: 0, ..declared.target.clone() })]);
-    let links = engine::ReadLinks::new(Arc::new(SshTransport::new()), targets, project::nobody());
-    engine::knock(&declared.host, links.as_ref()).map_err(Unproven::Link)?;
-    match links.login(&declared.host).map(|login| login.method) {
-        Some(Method::Key(blob)) if blob == declared.key.blob => Ok(()),
-        Some(method) => Err(Unproven::OtherKey(format!("another way ({})", method.words()))),
-        None => Err(Unproven::OtherKey("nobody knows what".into())),
-    }
-}
-
-fn not_proven(declared: &Declared, why: &Unproven) -> Stopped {
-    let Declared { host, user, key, .. } = declared;
-    let told = Diagnostic::error("the declared user cannot be worked with, though all of it stands").on(host, None);
-    let fix = match why {
-        Unproven::OtherKey(_) => format!("log in with the private half of {} ({})", key.fingerprint(), key.from),
-        Unproven::Link(TransportError::Refused { .. }) => {
-            format!(
-                "see whether sshd lets {user} in by key (AllowUsers, AuthorizedKeysFile), and whether the private \
-                     half of {} is at hand",
-                key.fingerprint()
-            )
-        }
-        Unproven::Link(TransportError::Sudo { .. }) => {
-            "see which other rule of sudo's is about this user; the last one counts".to_owned()
-        }
-        Unproven::Link(_) => "see whether sshd listens at the declared address and port".to_owned(),
-    };
-    Stopped::failed(told.because(why.to_string()).fix(fix))
-}
-
-fn no_way_in(declared: &Declared, error: &TransportError, before: Option<&Unproven>) -> Stopped {
-    let exit = Exit::Unreachable;
-    let told = Diagnostic::error("neither the first account nor the declared user leads in").on(&declared.host, None);
-    let mut why = error.to_string();
-    if let Some(before) = before {
-        why.push_str(&format!("; as declared: {before}"));
-    }
-    let told = told.because(why).fix("name the account that the host comes with by --as, with -k if it has a password");
-    Stopped { exit, diagnostics: vec![told] }
+// What was done is proved.
+fn finish(work: &Work<'_>, met: &Meeting, run: Option<String>) -> Result<Done, Stopped> {
+    let Declared { host, user, .. } = work.declared;
+    prove(work.declared).map_err(|why| not_proven(work.declared, &why))?;
+    met.contact.iter().try_for_each(|contact| remember(work.declared, contact))?;
+    let root = root_words(work.declared);
+    work.args.say(work.screen, &format!("{host}: proven over a fresh connection: {user} logs in by key{root}."));
+    Ok(("done", run, Exit::Done))
 }
 
 struct Work<'a> {
@@ -447,6 +353,13 @@ impl Work<'_> {
         }
         let exit = record.end(&report_of_run, report_of_run.exit())?;
         Ok((run, exit))
+    }
+
+    // Whether sudo is to ask the declared user for a password, and there is none. Who cannot be asked is not said to.
+    fn lacks_password(&self) -> bool {
+        let Declared { host, user, target, .. } = self.declared;
+        let asks = matches!(&target.escalate, Become::Sudo { password: Some(_) });
+        asks && engine::lacks_password(host, user, self.links.as_ref()).unwrap_or(false)
     }
 
     // Where sudo is to ask for a password and the account has none, it gets the one that the inventory declares.

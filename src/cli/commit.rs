@@ -19,8 +19,9 @@ use crate::transport::{SshTransport, TransportError};
   rempart commit -i inventories/demo.yaml
   rempart commit -i hosts.yml --limit web1
 
-Each host is asked over a fresh connection, with a real sudo: whoever can confirm can still get in. A checkpoint that
-nobody confirms in time is taken back by its host. `rempart rollback` takes it back at once.")]
+Each host is asked over a fresh connection, with a real sudo: whoever can confirm can still get in. Of a host with several
+ways it is the one that the run came by; another one that is open proves nothing of it. A checkpoint that nobody confirms in
+time is taken back by its host. `rempart rollback` takes it back at once.")]
 pub(super) struct Args {
     #[command(flatten)]
     inventories: Inventories,
@@ -62,7 +63,8 @@ pub(super) fn settle(
     let exit = verdict(&settled, commit);
     for (host, end) in &settled {
         let guard = match end {
-            Ok(Checkpoint::Confirmed) => GuardEnd::Confirmed,
+            Ok(Checkpoint::Confirmed { .. }) => GuardEnd::Confirmed,
+            Ok(Checkpoint::Apart { .. }) => GuardEnd::Waiting,
             Ok(Checkpoint::TakenBack { .. }) => GuardEnd::Healed,
             Ok(Checkpoint::None) => continue,
             Ok(Checkpoint::Busy(_)) | Err(_) => GuardEnd::Unknown,
@@ -86,11 +88,11 @@ pub(super) fn settle(
 fn verdict(settled: &BTreeMap<HostName, Result<Checkpoint, TransportError>>, commit: bool) -> Exit {
     settled.values().fold(Exit::Done, |exit, end| {
         exit.and(match end {
-            Ok(Checkpoint::Confirmed | Checkpoint::None) => Exit::Done,
+            Ok(Checkpoint::Confirmed { .. } | Checkpoint::None) => Exit::Done,
             Ok(Checkpoint::TakenBack { whole, .. }) if !commit && *whole => Exit::Done,
             // It was to be kept, and is not there any more.
             Ok(Checkpoint::TakenBack { .. }) if commit => Exit::Healed,
-            Ok(Checkpoint::TakenBack { .. } | Checkpoint::Busy(_)) => Exit::Failed,
+            Ok(Checkpoint::TakenBack { .. } | Checkpoint::Busy(_) | Checkpoint::Apart { .. }) => Exit::Failed,
             Err(_) => Exit::Unreachable,
         })
     })

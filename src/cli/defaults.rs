@@ -4,7 +4,6 @@
 //! anybody having to say so here. What protects (approval, lock-out, host keys) has no key, and never will.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::options::OfProject;
+use crate::inventory::Owners;
 use crate::model::{Diagnostic, Place, Source, did_you_mean};
 use crate::yaml::{Node, Value};
 
@@ -75,9 +75,10 @@ impl Defaults {
         }
     }
 
-    /// As if a project had one, for the tests of command lines.
-    pub fn naming_a_playbook() -> Self {
-        Self { file: None, values: vec![("playbooks", vec!["playbooks/site.yaml".into()])] }
+    /// Those of a file with this text.
+    pub fn of_text(text: &str) -> Result<Self, String> {
+        let values = parse(&Source::new(NAME, text), Path::new("")).map_err(|faults| format!("{faults:?}"))?;
+        Ok(Self { file: None, values })
     }
 
     fn read(file: &Path, folder: &Path) -> Result<Self, Vec<Diagnostic>> {
@@ -88,9 +89,8 @@ impl Defaults {
                 .at(&Place::outside(&shown.display().to_string()), "")
                 .because(why)
         };
-        if let Some(why) = open_to_all(file) {
-            let fix =
-                "take it away from others: chmod o-w; a file that anybody can write would choose your keys and hosts";
+        if let Some(why) = Owners::user().doubt(file) {
+            let fix = "make it your own (chown, chmod o-w): whoever can write it would choose your keys and hosts";
             return Err(vec![told(why).fix(fix)]);
         }
         let text = std::fs::read_to_string(file).map_err(|error| vec![told(error.to_string())])?;
@@ -132,31 +132,25 @@ fn way_up(folder: &Path, file: &Path) -> PathBuf {
     std::iter::repeat_n(Component::ParentDir, levels).collect()
 }
 
-// Why anybody could have written it.
-fn open_to_all(file: &Path) -> Option<String> {
-    let open = |path: &Path| std::fs::metadata(path).is_ok_and(|about| about.mode() & 0o002 != 0);
-    match file.parent() {
-        _ if open(file) => Some("everybody on this computer may write it".to_owned()),
-        Some(folder) if open(folder) => Some("everybody on this computer may write into its folder".to_owned()),
-        _ => None,
-    }
-}
-
 /// A host's connection variables, with what the project says where the inventory says nothing.
 pub(super) fn weakest<'a>(
     of_host: impl Fn(&str) -> Option<Result<Node, Diagnostic>> + 'a,
     project: &'a OfProject,
 ) -> impl Fn(&str) -> Option<Result<Node, Diagnostic>> + 'a {
-    move |name| {
-        of_host(name).or_else(|| {
-            let value = match name {
-                "ansible_user" => Value::Text(project.project_user.clone()?),
-                "ansible_timeout" => Value::Int(i64::try_from(project.project_timeout?).ok()?),
-                _ => return None,
-            };
-            Some(Ok(Node::new(Place::outside(NAME), value)))
-        })
-    }
+    move |name| of_host(name).or_else(|| said(project, name).map(Ok))
+}
+
+/// The connection variables that a project may have.
+pub(super) const OF_CONNECTIONS: [&str; 2] = ["ansible_user", "ansible_timeout"];
+
+/// What the project says of a connection variable.
+pub(super) fn said(project: &OfProject, name: &str) -> Option<Node> {
+    let value = match name {
+        "ansible_user" => Value::Text(project.project_user.clone()?),
+        "ansible_timeout" => Value::Int(i64::try_from(project.project_timeout?).ok()?),
+        _ => return None,
+    };
+    Some(Node::new(Place::outside(NAME), value))
 }
 
 type Values = Vec<(&'static str, Vec<OsString>)>;

@@ -33,14 +33,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let (project, mut faults) = project_file();
-    let defaults = Defaults::of_project().unwrap_or_default();
+pub(super) fn run(args: &Args, defaults: &Defaults, mut faults: Vec<Diagnostic>, screen: &Arc<Screen>) -> Ended {
+    let project = project_file(defaults, &faults);
     let inventory = inventory_files(&args.inventories);
     faults.extend(inventory.faults);
     let mut findings = vec![version(), project];
     findings.extend(inventory.findings);
-    findings.extend([keys(&defaults, &inventory.targets), known_hosts(&defaults), state(), clock(), terminal()]);
+    findings.extend([keys(defaults, &inventory.targets), known_hosts(defaults), state(), clock(), terminal()]);
     findings.extend(lab());
     if args.json {
         show::json(screen, &report::doctor_json(&findings));
@@ -69,13 +68,12 @@ fn version() -> Finding {
     good("version", format!("rempart {} at {path}", env!("CARGO_PKG_VERSION")))
 }
 
-fn project_file() -> (Finding, Vec<Diagnostic>) {
-    match Defaults::of_project() {
-        Ok(Defaults { file: Some(file), .. }) => {
-            (good("project", format!("defaults come from {}", file.display())), vec![])
-        }
-        Ok(_) => (note("project", "shorter commands", "no rempart.toml here or above", "rempart init"), vec![]),
-        Err(faults) => (missing("project", "rempart.toml is wrong, see below", "mend it"), faults),
+// As it was read for this very command line.
+fn project_file(defaults: &Defaults, faults: &[Diagnostic]) -> Finding {
+    match &defaults.file {
+        _ if !faults.is_empty() => missing("project", "rempart.toml is wrong, see below", "mend it"),
+        Some(file) => good("project", format!("defaults come from {}", file.display())),
+        None => note("project", "shorter commands", "no rempart.toml here or above", "rempart init"),
     }
 }
 

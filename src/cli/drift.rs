@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if totals.add + totals.change + totals.remove + totals.findings + totals.orphans > 0 {
         exit = exit.and(Exit::Differs);
     }
-    if totals.unknown > 0 {
+    if looked.outlook.not_judged() > 0 {
         exit = exit.and(Exit::Failed);
     }
     if totals.unreachable > 0 {

@@ -21,13 +21,14 @@ use crate::yaml::{Node, Value};
   rempart exec servers --become -- ss -Hltnp
   rempart exec all --become --within 60 --json -- sh -c 'journalctl -p err | tail' > errors.json
 
-The words after -- are started as they stand, without a shell: write sh -c '...' for pipes and variables.
+The words after -- are started as they stand, without a shell: write sh -c '...' for pipes and variables. What the command
+leaves in the background ends with it.
 
 What holds it back: with root's rights, a sandbox of systemd in which files, kernel settings and modules are read-only
 (without systemd nothing is run); without them, a view of the mounts in which all are read-only, and no way to sudo; in
-it the files of other accounts look like nobody's. A host without user namespaces for accounts has no such view: the command runs there with the account's own rights, and
-that is said. What a command asks of a daemon over a socket (systemctl restart, docker rm) or of another machine is not
-held back. Nothing is written into the journal, since nothing is changed; the host's own log has the login.
+it the files of other accounts look like nobody's. A host without user namespaces for accounts has no such view: the
+command runs there with the account's own rights, and that is said. Not held back are root in /dev, what a command asks of a
+daemon over a socket (systemctl restart, docker rm), and what it asks of another machine. Nothing is written into the journal, since nothing is changed; the host's own log has the login.
 
 Exit codes: 0 = it ended with 0 on every host, 1 = with another status somewhere, or it did not run there,
 3 = a host was not reached and on all others it ended with 0.")]
@@ -62,8 +63,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let mut overrides = project::overrides(&args.connection)?;
     overrides.escalate = Some(args.root);
     let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
-    let hosts = fleet.limit(&args.hosts)?;
-    fleet.check_targets(&hosts)?;
+    let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
     let secrets = hosts.iter().map(|host| (host.clone(), secrets_of(&fleet, host))).collect::<BTreeMap<_, _>>();
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let runtime = project::runtime()?;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::options::Inventories;
+use super::options::{Inventories, OfProject};
 use super::project::{self, Fleet};
-use super::{Ended, Stopped, show};
-use crate::inventory::{Host, Overrides};
+use super::{Ended, Stopped, defaults, show};
+use crate::inventory::{Host, Level, Overrides, Var};
 use crate::kinds;
 use crate::model::{Diagnostic, Exit, HostName, Place, did_you_mean};
 use crate::playbook::{self, Defined, Given, Site};
@@ -45,7 +45,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
-    let host = find_host(&fleet, &args.host)?;
+    let host = &with_project(find_host(&fleet, &args.host)?, &args.inventories.project);
     let site = if args.playbooks.is_empty() { None } else { Some(project::load_site(&args.playbooks)?) };
     let is_secret = |name: &str| site.as_ref().is_some_and(|site| site.is_secret(name));
     let Some(name) = &args.name else {
@@ -89,6 +89,24 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     Ok(Exit::Done)
 }
 
+// With what the project says of connections, which is weaker than what the inventory says.
+fn with_project(host: &Host, project: &OfProject) -> Host {
+    let mut host = host.clone();
+    for name in defaults::OF_CONNECTIONS {
+        let Some(node) = defaults::said(project, name) else { continue };
+        let var = match host.vars.get(name) {
+            None => Var { node: Arc::new(node), level: Level::Project, shadowed: Vec::new(), conflict: None },
+            Some(var) => {
+                let mut var = var.as_ref().clone();
+                var.shadowed.push((node.place, Level::Project.to_string()));
+                var
+            }
+        };
+        host.vars.insert(name.into(), Arc::new(var));
+    }
+    host
+}
+
 fn find_host<'a>(fleet: &'a Fleet, name: &str) -> Result<&'a Host, Stopped> {
     fleet.inventory.host(name).ok_or_else(|| {
         let hosts = fleet.inventory.hosts().iter().map(|host| host.name.as_str());
@@ -110,7 +128,7 @@ fn base(name: &str) -> &str {
 }
 
 // The variable, and the part of its value that the rest of the name leads to.
-fn variable<'a>(host: &'a Host, name: &str) -> Option<(&'a crate::inventory::Var, &'a Node)> {
+fn variable<'a>(host: &'a Host, name: &str) -> Option<(&'a Var, &'a Node)> {
     if let Some(var) = host.vars.get(name) {
         return Some((var, &var.node));
     }

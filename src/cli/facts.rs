@@ -64,3 +64,50 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     show::diagnostics(screen, &silent.iter().map(told).collect::<Vec<_>>());
     Ok(exit)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+
+    use crate::engine::{Links, gather_facts};
+    use crate::model::HostName;
+    use crate::playbook::FACTS;
+    use crate::transport::{Entry, Login, Output, ReadScript, Target, TransportError};
+
+    // This machine, asked without any connection.
+    struct Here;
+
+    impl Links for Here {
+        fn ask(&self, host: &HostName, script: &ReadScript) -> Result<Output, TransportError> {
+            let broken = |reason: String| TransportError::Broken { host: host.clone(), reason };
+            let mut sh = Command::new("sh");
+            sh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = sh.spawn().map_err(|error| broken(error.to_string()))?;
+            child.stdin.take().unwrap().write_all(script.text.as_bytes()).unwrap();
+            let output = child.wait_with_output().map_err(|error| broken(error.to_string()))?;
+            Ok(Output { status: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr: output.stderr })
+        }
+
+        fn login(&self, _: &HostName) -> Option<Login> {
+            None
+        }
+
+        fn target(&self, _: &HostName) -> Option<&Target> {
+            None
+        }
+
+        fn entry(&self, _: &HostName) -> Option<Entry> {
+            None
+        }
+    }
+
+    #[test]
+    fn the_facts_that_templates_may_read_are_those_that_hosts_are_asked_for() {
+        let host = HostName::new("here");
+        let asked = gather_facts(vec![host.clone()], Arc::new(Here), 1);
+        let facts = super::project::runtime().unwrap().block_on(asked).remove(&host).unwrap().unwrap();
+        assert_eq!(facts.keys().map(String::as_str).collect::<Vec<_>>(), FACTS);
+    }
+}

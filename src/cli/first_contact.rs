@@ -5,14 +5,14 @@ use super::Stopped;
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::Screen;
 use crate::report::escape::visible;
-use crate::transport::{Contact, HostKey, SshTransport, Standing, Target, same_fingerprint};
+use crate::transport::{Contact, HostKey, SshTransport, Standing, Target, TransportError, same_fingerprint};
 
 /// What stands in for the person who compares.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ceremony<'a> {
     /// Fingerprints that were got on another way.
     pub fingerprints: &'a [String],
-    /// Whether whatever is presented is believed.
+    /// Whether whatever is presented is believed of a host of which no other key is known.
     pub yes: bool,
     /// Whether a key may take the place of another one.
     pub replace: bool,
@@ -23,8 +23,8 @@ pub(super) struct Ceremony<'a> {
 pub(super) struct Meeting {
     /// Who answered, if anybody did.
     pub contact: Option<Contact>,
-    /// `known`, `remembered`, `replaced`, or why not: `unreachable`, `revoked`, `changed`, `mismatch`, `not_approved`,
-    /// `not_written`.
+    /// `known`, `remembered`, `replaced`, or why not: `unreachable`, `not_judged`, `revoked`, `changed`, `mismatch`,
+    /// `not_approved`, `not_written`.
     pub status: &'static str,
     /// What is wrong, where the host's key is not known now.
     pub fault: Option<Diagnostic>,
@@ -54,10 +54,7 @@ pub(super) fn meet(host: &HostName, target: &Target, ceremony: Ceremony<'_>, scr
     let bad = |contact, status, exit, fault| Meeting::bad(contact, status, exit, host, fault);
     let contact = match SshTransport::new().first_contact(target) {
         Ok(contact) => contact,
-        Err(error) => {
-            let fault = Diagnostic::error("a host's keys could not be read").because(error.to_string());
-            return bad(None, "unreachable", Exit::Unreachable, fault);
-        }
+        Err(error) => return unmet(host, &error),
     };
     screen.tell(&presented(host, &contact));
     if let Some(key) = contact.revoked() {
@@ -85,7 +82,7 @@ pub(super) fn meet(host: &HostName, target: &Target, ceremony: Ceremony<'_>, scr
         let fault = changed(host, &contact);
         return bad(Some(contact), "changed", Exit::Refused, fault);
     }
-    if let Err(fault) = believe(ceremony, &contact, screen) {
+    if let Err(fault) = believe(ceremony, !contact.old.is_empty(), screen) {
         return bad(Some(contact), "not_approved", Exit::Refused, fault);
     }
     let status = if contact.old.is_empty() { "remembered" } else { "replaced" };
@@ -100,12 +97,24 @@ pub(super) fn meet(host: &HostName, target: &Target, ceremony: Ceremony<'_>, scr
     Meeting::good(contact, status)
 }
 
-// Whether the person, or what stands in for one, takes the presented keys for the host's.
-fn believe(ceremony: Ceremony<'_>, contact: &Contact, screen: &Screen) -> Result<(), Diagnostic> {
-    if ceremony.yes || !ceremony.fingerprints.is_empty() {
+// Nobody answered; or somebody did, and what is known of the host cannot be read.
+fn unmet(host: &HostName, error: &TransportError) -> Meeting {
+    let why = error.to_string();
+    if let TransportError::HostKey { .. } = error {
+        let fault = Diagnostic::error("a host answers, and its keys cannot be judged").because(why);
+        return Meeting::bad(None, "not_judged", Exit::Refused, host, fault.fix("mend the file that is named"));
+    }
+    let fault = Diagnostic::error("a host's keys could not be read").because(why);
+    Meeting::bad(None, "unreachable", Exit::Unreachable, host, fault)
+}
+
+// Whether the person, or what stands in for one, takes the presented keys for the host's. A key in the place of another one
+// is what somebody in between would present, too: a `yes` that was said before anybody saw it is none.
+fn believe(ceremony: Ceremony<'_>, replaces: bool, screen: &Screen) -> Result<(), Diagnostic> {
+    if !ceremony.fingerprints.is_empty() || ceremony.yes && !replaces {
         return Ok(());
     }
-    let verb = if contact.old.is_empty() { "Remember" } else { "Replace the old key by it" };
+    let verb = if replaces { "Replace the old key by it" } else { "Remember" };
     let question =
         format!("Compare with the host's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). {verb}?");
     match screen.ask(&question) {
@@ -125,6 +134,7 @@ fn presented(host: &HostName, contact: &Contact) -> String {
             Standing::Pinned => "  pinned in the inventory".to_owned(),
             Standing::New => String::new(),
             Standing::Wrong => "  NOT the key that is known".to_owned(),
+            Standing::Unpinned => "  not pinned in the inventory".to_owned(),
             Standing::Revoked(place) => format!("  REVOKED ({})", visible(place)),
         };
         text.push_str(&format!("  {:<20} {}{standing}\n", visible(&presented.key.kind), presented.key.fingerprint()));
@@ -155,4 +165,38 @@ fn changed(host: &HostName, contact: &Contact) -> Diagnostic {
          listening: do not connect"
             .to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Colour, Environment, Stream};
+
+    // Nobody sits at it.
+    fn screen() -> Screen {
+        let stream = || Stream { writer: Box::new(std::io::sink()), terminal: false, width: None };
+        let input: (Box<dyn std::io::BufRead + Send>, bool) = (Box::new(std::io::empty()), false);
+        Screen::with(stream(), stream(), input, Colour::Never, Environment::default(), true)
+    }
+
+    #[test]
+    fn a_host_that_answered_is_not_called_unreachable() {
+        let (host, address) = (HostName::new("web1"), "192.0.2.1:22".to_owned());
+        let reason = "cannot read /home/me/.ssh/known_hosts: permission denied".to_owned();
+        let unread = unmet(&host, &TransportError::HostKey { host: host.clone(), address: address.clone(), reason });
+        assert_eq!((unread.status, unread.exit), ("not_judged", Exit::Refused));
+        let reason = "nothing listens".to_owned();
+        let silent = unmet(&host, &TransportError::Unreachable { host: host.clone(), address, reason });
+        assert_eq!((silent.status, silent.exit), ("unreachable", Exit::Unreachable));
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_another_one_is_compared_by_somebody() {
+        let prints = ["SHA256:x".to_owned()];
+        let believed = |fingerprints: &[String], yes: bool, replaces: bool| {
+            believe(Ceremony { fingerprints, yes, replace: true }, replaces, &screen()).is_ok()
+        };
+        assert!(believed(&[], true, false) && believed(&prints, false, true) && believed(&prints, true, true));
+        assert!(!believed(&[], true, true) && !believed(&[], false, false));
+    }
 }

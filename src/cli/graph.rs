@@ -44,7 +44,7 @@ enum Language {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
-    let site = project::load_site(&args.playbooks)?;
+    let site = project::load_site_on(&fleet, &args.playbooks)?;
     let runtime = project::runtime()?;
     let assembled = runtime.block_on(project::assemble(&fleet, &site, &args.selection, None, Judge::Now, screen))?;
     let format = match args.format {

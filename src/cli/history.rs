@@ -198,6 +198,9 @@ pub(super) fn no_such_run(start: &str, why: &NoSuchRun) -> Stopped {
         NoSuchRun::Unknown => Diagnostic::error("there is no such run")
             .because(format!("no run's number begins with `{start}`"))
             .fix("`rempart history` lists the runs; --host asks a host for those of other controllers"),
+        NoSuchRun::Near(number) => Diagnostic::error("there is no such run")
+            .because(format!("no run's number begins with `{start}`"))
+            .fix(format!("did you mean `{number}`?")),
         NoSuchRun::Several(numbers) => Diagnostic::error("several runs begin like this")
             .because(format!("`{start}` may be {}", numbers.join(", ")))
             .fix("write more of its number"),

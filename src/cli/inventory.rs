@@ -31,6 +31,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if args.json {
         let inventory = load_inventory(&args.inventories)?;
+        show::diagnostics(screen, inventory.warnings());
         show::json(screen, &inventory.to_json());
         return Ok(Exit::Done);
     }

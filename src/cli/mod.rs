@@ -7,6 +7,7 @@ mod bootstrap;
 mod change;
 mod commit;
 mod completions;
+mod declared;
 mod defaults;
 mod doctor;
 mod drift;
@@ -36,6 +37,7 @@ mod schema;
 mod secrets;
 mod show;
 mod trust;
+mod usage;
 mod validate;
 
 use std::ffi::OsString;
@@ -46,7 +48,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::{Diagnostic, Exit};
-use crate::report::{Colour, Screen};
+use crate::report::{self, Colour, Screen};
 
 /// Agentless provisioning and compliance for fleets that run AI on their own machines.
 #[derive(Debug, Parser)]
@@ -100,7 +102,7 @@ impl Verb {
                 | Verb::Completions(_)
                 | Verb::Man(_)
                 | Verb::Complete(_)
-        )
+        ) || matches!(self, Verb::Secrets(args) if args.stays_here())
     }
 }
 
@@ -144,20 +146,29 @@ impl From<Diagnostic> for Stopped {
 /// How a verb ended.
 type Ended = Result<Exit, Stopped>;
 
+/// Says on stdout for machines why a verb stopped, unless a result stands there already.
+fn tell_machines(screen: &Screen, stopped: &Stopped) {
+    if !screen.has_printed() {
+        show::json(screen, &report::error_json(stopped.exit, &stopped.diagnostics));
+    }
+}
+
 /// Runs the program with this process's arguments.
 pub fn main() -> Exit {
     run(std::env::args_os())
 }
 
-/// Whether this is a command line of the program, in a project that names its playbook; for the tests of what the
-/// documentation shows.
+/// Whether this is a command line of the program, in a project whose `rempart.toml` holds this text; for the tests of
+/// what the documentation shows.
 ///
 /// # Errors
 /// What the command line says about it.
 #[doc(hidden)]
-pub fn parses(arguments: impl IntoIterator<Item = String>) -> Result<(), String> {
-    let project = defaults::Defaults::naming_a_playbook();
-    parsed(arguments.into_iter().map(OsString::from).collect(), &project).map(|_| ()).map_err(|error| error.to_string())
+pub fn parses(arguments: impl IntoIterator<Item = String>, project: &str) -> Result<(), String> {
+    let project = defaults::Defaults::of_text(project)?;
+    parsed(&arguments.into_iter().map(OsString::from).collect::<Vec<_>>(), &project)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 /// The command line as it is without a project's defaults.
@@ -165,10 +176,13 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
-fn parsed(arguments: Vec<OsString>, project: &defaults::Defaults) -> Result<Cli, clap::Error> {
-    let mut command = project.onto(command());
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+// With whether machines read the answer.
+fn parsed(arguments: &[OsString], project: &defaults::Defaults) -> Result<(Cli, bool), clap::Error> {
+    let mut command = usage::truthful(project.onto(command()));
+    let hinted = |error, command: &clap::Command| usage::with_hints(error, command, arguments);
+    let matches = command.try_get_matches_from_mut(arguments).map_err(|error| hinted(error, &command))?;
+    let json = usage::is_json(&matches);
+    Ok((Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?, json))
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -176,19 +190,29 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(project) => (project, Vec::new()),
         Err(faults) => (defaults::Defaults::default(), faults),
     };
-    let cli = match parsed(arguments.into_iter().collect(), &project) {
-        Ok(cli) => cli,
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let (cli, json) = match parsed(&arguments, &project) {
+        Ok(parsed) => parsed,
         // What is missing may stand in the file that cannot be read.
         Err(error) if !faults.is_empty() && error.kind() == ErrorKind::MissingRequiredArgument => {
             let screen = Screen::new(Colour::Auto, false);
             show::diagnostics(&screen, &faults);
+            if usage::wants_json(&arguments) {
+                tell_machines(&screen, &Stopped::bad_input(faults));
+            }
             return Exit::BadInput;
         }
         Err(error) => {
             // clap's own exit code for a wrong command line is 2, which here means "differences".
             let asked_for = !error.use_stderr();
             let _ = error.print();
-            return if asked_for { Exit::Done } else { Exit::Usage };
+            if asked_for {
+                return Exit::Done;
+            }
+            if usage::wants_json(&arguments) {
+                tell_machines(&Screen::new(Colour::Auto, false), &Stopped::usage(usage::told(&error)));
+            }
+            return Exit::Usage;
         }
     };
     let screen = Arc::new(Screen::new(cli.output.color.into(), cli.output.quiet));
@@ -197,10 +221,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Init(args) => init::run(&args, &screen),
         Verb::Explain(args) => explain::run(&args, &screen),
         Verb::Facts(args) => facts::run(&args, &screen),
-        Verb::Doctor(args) => doctor::run(&args, &screen),
+        Verb::Doctor(args) => doctor::run(&args, &project, faults, &screen),
         Verb::Completions(args) => completions::run(&args, &screen),
         Verb::Man(args) => man::run(&args, &screen),
-        Verb::Complete(args) => completions::answer(&args, &screen),
+        Verb::Complete(args) => completions::answer(&args, project, &screen),
         Verb::Inventory(args) => inventory::run(&args, &screen),
         Verb::Validate(args) => validate::run(&args, &screen),
         Verb::Plan(args) => plan::run(&args, &screen),
@@ -223,6 +247,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(exit) => exit,
         Err(stopped) => {
             show::diagnostics(&screen, &stopped.diagnostics);
+            if json {
+                tell_machines(&screen, &stopped);
+            }
             stopped.exit
         }
     };

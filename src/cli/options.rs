@@ -1,5 +1,6 @@
 //! Owns the groups of flags that several verbs share.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use clap::Args;
 use super::Stopped;
 use super::secrets::OfStore;
 use crate::inventory::Overrides;
-use crate::model::{Diagnostic, Phase, Place};
+use crate::model::{Diagnostic, Phase, Place, did_you_mean};
 use crate::report::Colour;
 use crate::secret::Secret;
 
@@ -185,6 +186,18 @@ pub(super) fn ask_password(prompt: &str, name: &str) -> Result<Secret, Stopped> 
     })
 }
 
+/// What is to be said of a file with a password that others may read; a pipe is nobody else's.
+pub(super) fn open_to_others(path: &Path) -> Option<Diagnostic> {
+    let meta = std::fs::metadata(path).ok()?;
+    let open = meta.is_file() && meta.permissions().mode() & 0o077 != 0;
+    open.then(|| {
+        let place = Place::outside(&path.display().to_string());
+        let told = Diagnostic::warning("others may read a file that holds a password").at(&place, "");
+        told.because(format!("its mode is {:04o}", meta.permissions().mode() & 0o7777))
+            .fix(format!("chmod 600 {}", path.display()))
+    })
+}
+
 /// Reads a password from a file, without the newline at its end.
 pub(super) fn password_from(path: &Path, name: &str) -> Result<Secret, Stopped> {
     let text = std::fs::read_to_string(path).map_err(|error| {
@@ -201,7 +214,31 @@ fn forks(text: &str) -> Result<usize, String> {
 
 fn phase(text: &str) -> Result<Phase, String> {
     Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
-        let names: Vec<&str> = Phase::ALL.iter().map(|phase| phase.name()).collect();
-        format!("the phases are {}", names.join(", "))
+        let names = Phase::ALL.map(Phase::name);
+        match did_you_mean(text, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the phases are {}", names.join(", ")),
+        }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+
+    #[test]
+    fn a_password_that_others_may_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("first");
+        fs::write(&file, "x\n").unwrap();
+        let told = |mode| {
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            open_to_others(&file).map(|told| told.fix.unwrap_or_default())
+        };
+        assert_eq!(told(0o644), Some(format!("chmod 600 {}", file.display())));
+        assert!(told(0o640).is_some() && told(0o600).is_none() && told(0o400).is_none());
+        assert!(open_to_others(Path::new("/dev/null")).is_none());
+    }
 }

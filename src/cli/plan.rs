@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         if changes {
             exit = exit.and(Exit::Differs);
         }
-        if totals.unknown > 0 {
+        if looked.outlook.not_judged() > 0 {
             exit = exit.and(Exit::Failed);
         }
     }
@@ -152,7 +152,7 @@ impl Args {
 /// Looks over connections that cannot write: all that `plan` and `drift` do.
 pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) -> Result<Looked, Stopped> {
     let fleet = Fleet::load(parts.inventories, &project::overrides(parts.connection)?, screen)?;
-    let site = project::load_site(parts.playbooks)?;
+    let site = project::load_site_on(&fleet, parts.playbooks)?;
     let listener = Listener::new();
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = parts.connection.forks;

@@ -37,11 +37,23 @@ pub(super) struct Fleet {
 /// Reads the inventory.
 pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
     let paths = from.paths();
-    if from.inventory.is_empty() && from.project.project_inventory.is_empty() && !paths[0].is_dir() {
-        return Err(Stopped::usage(
-            Diagnostic::error("no inventory is named")
-                .fix("name one with -i FILE or in rempart.toml, or make a folder `inventories`"),
-        ));
+    if from.inventory.is_empty() && from.project.project_inventory.is_empty() {
+        let usual = &paths[0];
+        if !usual.is_dir() {
+            return Err(Stopped::usage(
+                Diagnostic::error("no inventory is named")
+                    .fix("name one with -i FILE or in rempart.toml, or make a folder `inventories`"),
+            ));
+        }
+        // Nobody named it, and it may hold programs. Where the folder is the user's own, so is what was put into it.
+        if let Some(why) = inventory::Owners::user().doubt(usual) {
+            return Err(Stopped::from(
+                Diagnostic::error("an inventory that may be somebody else's")
+                    .at(&Place::outside(&usual.display().to_string()), "")
+                    .because(why)
+                    .fix("make it your own (chown, chmod o-w), or name the inventory that you mean with -i"),
+            ));
+        }
     }
     let mut inventory = inventory::load(&paths)?;
     let mut faults = Vec::new();
@@ -253,6 +265,11 @@ pub(super) fn load_site(paths: &[PathBuf]) -> Result<Site, Stopped> {
     playbook::load(paths).map_err(Stopped::from)
 }
 
+/// Reads playbooks for a fleet: where their files have faults, those of their values are told in the same run.
+pub(super) fn load_site_on(fleet: &Fleet, paths: &[PathBuf]) -> Result<Site, Stopped> {
+    playbook::load_on(paths, fleet).map_err(Stopped::from)
+}
+
 /// A site on its fleet, before anything of it is selected.
 pub(super) struct Whole {
     pub graph: Graph,
@@ -384,7 +401,15 @@ fn check_tags(selection: &Selection, graph: &Graph) -> Result<(), Stopped> {
     for tag in selection.tags.iter().chain(&selection.skip_tags) {
         if !known.contains(tag.as_str()) {
             let mut told = Diagnostic::error("an unknown tag").because(format!("no resource has the tag `{tag}`"));
-            told.fix = did_you_mean(tag, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let names: Vec<&str> = known.iter().copied().collect();
+            told.fix = Some(match did_you_mean(tag, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if names.is_empty() => "nothing here has a tag: leave the flag out".to_owned(),
+                None if names.len() > 12 => {
+                    format!("known are {} and {} more", names[..12].join(", "), names.len() - 12)
+                }
+                None => format!("known are {}", names.join(", ")),
+            });
             return Err(Stopped::usage(told));
         }
     }
@@ -398,7 +423,8 @@ fn lacks(
     locked: &BTreeMap<String, String>,
 ) -> String {
     let one = |host: &HostName| match silent.get(host) {
-        Some(error) => format!("it reads facts of {host}, which could not be had: {error}"),
+        // Why not, the host says once for all.
+        Some(_) => format!("it reads facts of {host}, which could not be had"),
         None => format!("it reads facts of {host}, which was not asked"),
     };
     let secret = |(name, why): (&String, &String)| format!("no key for the secret {name}: {why}");
@@ -453,6 +479,17 @@ mod tests {
         assert_eq!(b.address, "10.0.0.6");
         let Become::Sudo { password: Some(password) } = &b.escalate else { panic!("{:?}", b.escalate) };
         assert_eq!(password.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn whose_facts_are_missing_is_said_and_why_is_left_to_that_host() {
+        let (lost, other) = (HostName::new("lost"), HostName::new("other"));
+        let error = TransportError::Broken { host: lost.clone(), reason: "no route to it".into() };
+        let silent = BTreeMap::from([(lost.clone(), error)]);
+        assert_eq!(
+            lacks(&[lost, other].into(), &silent, &BTreeMap::new()),
+            "it reads facts of lost, which could not be had\nit reads facts of other, which was not asked"
+        );
     }
 
     #[test]

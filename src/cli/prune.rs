@@ -57,7 +57,7 @@ struct Plan {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &project::overrides(&args.connection)?, screen)?;
-    let site = project::load_site(&args.playbooks)?;
+    let site = project::load_site_on(&fleet, &args.playbooks)?;
     let limit = fleet.limits(args.limit.as_deref())?;
     let listener = Listener::new();
     let stop = Arc::new(engine::Stop::default());
@@ -137,7 +137,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         screen.tell(&report::not_forgotten(&lost, &screen.err_paint()));
         exit = exit.and(Exit::Failed);
     }
-    if plan.outlook.totals().unknown > 0 || plan.found.left.values().any(|left| left.orphans_unknown.is_some()) {
+    if plan.outlook.not_judged() > 0 || plan.found.left.values().any(|left| left.orphans_unknown.is_some()) {
         exit = exit.and(Exit::Failed);
     }
     if !plan.unreachable.is_empty() {
@@ -184,7 +184,8 @@ async fn look(
     outlook.put_ways(engine::ways_in(&found.graph, &outlook, &found.seen, links.clone(), forks).await);
     outlook.add_leftovers(left);
     let ids = |host: &HostOutlook| host.resources.iter().map(|planned| planned.id.to_string()).collect::<Vec<_>>();
-    let asked = outlook.hosts.iter().map(|host| (host.host.clone(), ids(host))).collect();
+    let reached = outlook.hosts.iter().filter(|host| host.unreachable.is_none());
+    let asked = reached.map(|host| (host.host.clone(), ids(host))).collect();
     let changed = engine::changed_since(asked, links, forks).await;
     for host in &mut outlook.hosts {
         for planned in &mut host.resources {

@@ -7,7 +7,7 @@ use super::Stopped;
 use super::history::{no_such_run, state_folder, stopped};
 use super::options::{Inventories, Selection};
 use crate::history::{self, Run, RunEvent, RunVerb, StepEnd};
-use crate::model::{Diagnostic, Exit, Phase, utc};
+use crate::model::{Diagnostic, Exit, Phase, count, utc};
 use crate::plan::{Act, Outlook};
 use crate::report::Screen;
 use crate::report::escape::visible;
@@ -123,8 +123,7 @@ impl Resumed {
             }
         }
         for (host, (done, open)) in by_host {
-            let steps = if done == 1 { "step" } else { "steps" };
-            text.push_str(&format!("  {}: {done} {steps} done", visible(host)));
+            text.push_str(&format!("  {}: {} done", visible(host), count(done, "step", "steps")));
             if !open.is_empty() {
                 text.push_str(&format!("; begun, end unknown, measured now: {}", open.join("; ")));
             }

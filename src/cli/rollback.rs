@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             (run.number.clone(), Some(hosts), inventories)
         }
         // A run of somebody else's controller: its hosts know it.
-        Err(history::NoSuchRun::Unknown) if args.host.is_some() && number.len() == 12 => {
+        Err(history::NoSuchRun::Unknown | history::NoSuchRun::Near(_)) if args.host.is_some() && number.len() == 12 => {
             (number.clone(), None, args.inventories.clone())
         }
         Err(error) => return Err(no_such_run(number, &error)),

@@ -35,11 +35,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "SHA256:...", value_parser = fingerprint)]
     fingerprint: Vec<String>,
 
-    /// Remember without asking whatever is presented: only on a network where nobody can stand in between
+    /// Remember without asking whatever is presented by a host of which no key is known: only on a network where nobody can
+    /// stand in between
     #[arg(long)]
     yes: bool,
 
-    /// Let a key take the place of the one that is known, which is still asked or wants --fingerprint
+    /// Let a key take the place of the one that is known, which is still asked or wants --fingerprint, whatever --yes says
     #[arg(long)]
     replace: bool,
 
@@ -75,6 +76,7 @@ fn as_json(host: &HostName, meeting: &Meeting) -> Value {
             Standing::Pinned => "pinned",
             Standing::New => "new",
             Standing::Wrong => "wrong",
+            Standing::Unpinned => "unpinned",
             Standing::Revoked(_) => "revoked",
         };
         let keys = contact.keys.iter().map(|key| {

@@ -7,7 +7,7 @@ use super::options::{Inventories, Selection};
 use super::project::{self, Fleet};
 use super::{Ended, show};
 use crate::inventory::Overrides;
-use crate::model::Exit;
+use crate::model::{Exit, count};
 use crate::plan::Judge;
 use crate::report::Screen;
 
@@ -26,12 +26,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let fleet = Fleet::load(&args.inventories, &Overrides::default(), screen)?;
-    let site = project::load_site(&args.playbooks)?;
+    let site = project::load_site_on(&fleet, &args.playbooks)?;
     let everything = Selection { limit: None, tags: Vec::new(), skip_tags: Vec::new(), phase: Vec::new() };
     let runtime = project::runtime()?;
     let assembled = runtime.block_on(project::assemble(&fleet, &site, &everything, None, Judge::Now, screen))?;
-    let hosts = assembled.graph.by_host().len();
-    let word = if hosts == 1 { "host" } else { "hosts" };
-    show::say(screen, &format!("Valid: {} resources on {hosts} {word}.", assembled.graph.items.len()));
+    let resources = count(assembled.graph.items.len(), "resource", "resources");
+    let hosts = count(assembled.graph.by_host().len(), "host", "hosts");
+    show::say(screen, &format!("Valid: {resources} on {hosts}."));
     Ok(Exit::Done)
 }

@@ -67,6 +67,8 @@ pub(super) struct Batch {
     pub confirm_within: u64,
     /// Whether nobody confirms but a person, later.
     pub checkpoint: bool,
+    /// The way that the run came by, where the host has several: what a person confirms later is this one.
+    pub way: Option<String>,
     /// After how many seconds without a follower the batch stops before its next step.
     pub orphan_after: u64,
 }
@@ -263,24 +265,26 @@ fi",
         after.line(sh!("[ -z \"${rp_bad:-}\" ]"));
         let owned = self.steps.iter().filter(|step| step.step.risky).map(|step| step.owned("$RP_DIR/owned"));
         let owned = Sh::lines([sh!(": > \"$RP_DIR/owned\"")].into_iter().chain(owned));
-        let person = if self.checkpoint {
-            one_line(&format!("{}: {}", self.origin.who, self.origin.why))
+        let (person, way) = if self.checkpoint {
+            let person = one_line(&format!("{}: {}", self.origin.who, self.origin.why));
+            (person, one_line(self.way.as_deref().unwrap_or_default()))
         } else {
-            String::new()
+            Default::default()
         };
         sh!(
             "rp_arm() {
 {}
 printf '%s\\n' {} > \"$RP_DIR/touches\"
 printf '%s\\n' {} > \"$RP_DIR/after\"
-rp_guard_arm \"$RP_RUN\" \"$RP_BATCH\" \"$RP_WINDOW\" \"$RP_DIR/touches\" \"$RP_DIR/after\" {} {}
+rp_guard_arm \"$RP_RUN\" \"$RP_BATCH\" \"$RP_WINDOW\" \"$RP_DIR/touches\" \"$RP_DIR/after\" {} {} {}
 }
 ",
             owned,
             touches,
             after.text(),
             self.library_path(),
-            person
+            person,
+            way
         )
     }
 
@@ -465,6 +469,7 @@ mod tests {
             steps,
             confirm_within: 45,
             checkpoint: false,
+            way: None,
             orphan_after: 60,
         }
     }
@@ -477,6 +482,16 @@ mod tests {
             parses(&batch.delivery().text);
             parses(&batch.follow(17, true).text);
         }
+    }
+
+    #[test]
+    fn a_checkpoint_keeps_the_way_that_the_run_came_by() {
+        let way = Some("ops@192.0.2.1:22".to_owned());
+        let program = |checkpoint| Batch { checkpoint, way: way.clone(), ..batch("restart", "/etc/ssh") }.program();
+        let library = "/run/rempart/abc/1.library";
+        assert!(program(true).contains(&format!("{library} 'restart@here: restart' ops@192.0.2.1:22\n")));
+        // A run that confirms by itself keeps to its way without being told.
+        assert!(program(false).contains(&format!("{library} '' ''\n")));
     }
 
     #[test]

@@ -276,6 +276,7 @@ mod tests {
             over: Vec::new(),
             number: 3,
             checkpoint: false,
+            way: None,
             steps: (0..steps).map(|_| step()).collect(),
             confirm_within: 30,
             orphan_after: 60,

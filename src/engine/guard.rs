@@ -9,7 +9,7 @@ use super::batch::{Batch, GUARD, library};
 use super::{Event, Stop, WriteLinks, each_host};
 use crate::model::HostName;
 use crate::quote::quote_sh;
-use crate::transport::{TransportError, WriteScript};
+use crate::transport::{Output, TransportError, WriteScript};
 
 /// How a guard ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,17 @@ pub enum Checkpoint {
     /// There is none.
     None,
     /// It was confirmed.
-    Confirmed,
+    Confirmed {
+        /// The way that the run came by, where the inventory does not list it any more: it was confirmed by another one.
+        not_by: Option<String>,
+    },
+    /// It waits still: the host answers, but not by the way that the run came by, which is the one to be proved.
+    Apart {
+        /// That way.
+        way: String,
+        /// Why it does not lead in.
+        why: String,
+    },
     /// The host took it back; what is not as before, if anything.
     TakenBack {
         /// Whether all of it is as before.
@@ -131,7 +141,8 @@ pub enum Checkpoint {
     Busy(String),
 }
 
-/// Confirms the checkpoints of these hosts, or has them taken back at once; each over a fresh connection.
+/// Confirms the checkpoints of these hosts, or has them taken back at once; each over a fresh connection. Confirmed is by the
+/// way that the run came by: that another one is open says nothing of it.
 pub async fn settle_checkpoints(
     hosts: Vec<HostName>,
     links: Arc<WriteLinks>,
@@ -147,28 +158,60 @@ pub async fn settle_checkpoints(
 }
 
 fn settle(links: &WriteLinks, host: &HostName, commit: bool) -> Result<Checkpoint, TransportError> {
+    let asked = links.with_fresh(host, None, |session| {
+        let here = session.entry().map(|entry| entry.way).unwrap_or_default();
+        session.run(&settling(commit, Some(&here)), &mut |_| {})
+    })?;
+    let answer = String::from_utf8_lossy(&asked.stdout).into_owned();
+    let Some(way) = answer.strip_prefix("elsewhere\n").map(|way| way.trim_end().to_owned()) else {
+        return Ok(settled(&asked, None));
+    };
+    let whichever = settling(commit, None);
+    match links.with_fresh_by(host, &way, |session| session.run(&whichever, &mut |_| {})) {
+        Some(Ok(output)) => Ok(settled(&output, None)),
+        Some(Err(error)) => Ok(Checkpoint::Apart { way, why: error.to_string() }),
+        // Whoever took it from the inventory said that it is to be no way any more.
+        None => {
+            let output = links.with_fresh(host, None, |session| session.run(&whichever, &mut |_| {}))?;
+            Ok(settled(&output, Some(way)))
+        }
+    }
+}
+
+// Settles the checkpoint; to be confirmed `here` it has to have been made by the same way, else it says by which.
+fn settling(commit: bool, here: Option<&str>) -> WriteScript {
     let work = if commit {
         "rp_guard_confirm committed \"$rp_run\" \"$rp_batch\""
     } else {
         "rp_guard_fire person; rp_guard_state \"$rp_run\" \"$rp_batch\""
     };
-    let script = WriteScript {
+    let same = here.filter(|_| commit).map_or_else(String::new, |here| {
+        let here = quote_sh(here);
+        format!(
+            "if [ -s \"$RP_GUARD/way\" ] && [ \"$(cat \"$RP_GUARD/way\")\" != {here} ]; then \
+             echo elsewhere; cat \"$RP_GUARD/way\"; exit 0; fi"
+        )
+    });
+    WriteScript {
         text: format!(
             "{}{GUARD}
 if [ -e \"$RP_GUARD/healed\" ] && [ -e \"$RP_GUARD/person\" ]; then echo healed; cat \"$RP_GUARD/healed\"; exit 0; fi
 if [ ! -e \"$RP_GUARD/armed\" ]; then echo none; exit 0; fi
 if [ ! -e \"$RP_GUARD/person\" ]; then echo busy; exit 0; fi
+{same}
 read -r rp_run rp_batch < \"$RP_GUARD/armed\"\n{work}\n",
             library()
         ),
         payloads: Vec::new(),
         timeout: Duration::from_secs(120),
-    };
-    let output = links.with_fresh(host, None, |session| session.run(&script, &mut |_| {}))?;
+    }
+}
+
+fn settled(output: &Output, not_by: Option<String>) -> Checkpoint {
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(match answer.lines().next().unwrap_or("") {
+    match answer.lines().next().unwrap_or("") {
         "none" => Checkpoint::None,
-        "confirmed" => Checkpoint::Confirmed,
+        "confirmed" => Checkpoint::Confirmed { not_by },
         "healed" => {
             // The second line: when, by whom, and how the way back ended.
             let status = answer.lines().nth(1).and_then(|line| line.split(' ').nth(2));
@@ -179,7 +222,7 @@ read -r rp_run rp_batch < \"$RP_GUARD/armed\"\n{work}\n",
             let complaint = String::from_utf8_lossy(&output.stderr);
             Checkpoint::Busy(format!("the guard says `{}` {}", other.escape_debug(), complaint.trim()))
         }
-    })
+    }
 }
 
 // Always over a connection of its own, with the host's own way to root: that is what is to be proved.
@@ -203,4 +246,110 @@ fn ask(
         return Err(TransportError::Broken { host: host.clone(), reason });
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::transport::{Candidate, Entry, ReadScript, Reader, Target, Transport, Writer};
+
+    /// A host that lets nobody in by one port, which a checkpoint stands on; its files are in a folder here.
+    struct Walled {
+        folder: String,
+        closed: Option<u16>,
+        came_by: Arc<Mutex<Vec<u16>>>,
+    }
+
+    struct Session(String, Option<Entry>);
+
+    impl Reader for Session {
+        fn ask(&mut self, _: &ReadScript) -> Result<Output, TransportError> {
+            Ok(Output::default())
+        }
+
+        fn entry(&self) -> Option<Entry> {
+            self.1.clone()
+        }
+
+        fn relay(&mut self, _: &str, _: u16, _: &[u8], _: usize, _: Duration) -> Result<Vec<u8>, TransportError> {
+            Ok(Vec::new())
+        }
+    }
+
+    impl Writer for Session {
+        fn run(&mut self, script: &WriteScript, _: &mut dyn FnMut(&[u8])) -> Result<Output, TransportError> {
+            let text = script.text.replace("/var/lib/rempart", &self.0).replace("/etc/systemd/system", &self.0);
+            let done = Command::new("sh").arg("-c").arg(format!("systemctl() {{ :; }}\n{text}")).output().unwrap();
+            Ok(Output { status: done.status.code().unwrap(), stdout: done.stdout, stderr: done.stderr })
+        }
+    }
+
+    impl Transport for Walled {
+        fn reader(&self, target: &Target) -> Result<Box<dyn Reader>, TransportError> {
+            self.writer(target)?;
+            Ok(Box::new(Session(self.folder.clone(), None)))
+        }
+
+        fn writer(&self, target: &Target) -> Result<Box<dyn Writer>, TransportError> {
+            let port = |at: usize| target.by(at).port.unwrap();
+            let at = (0..target.candidates.len().max(1)).find(|at| Some(port(*at)) != self.closed);
+            let Some(at) = at else {
+                let (host, address) = (target.name.clone(), target.address.clone());
+                return Err(TransportError::Unreachable { host, address, reason: "nothing listens".into() });
+            };
+            self.came_by.lock().unwrap().push(port(at));
+            let way = format!("ops@192.0.2.1:{}", port(at));
+            let entry = (!target.candidates.is_empty()).then_some(Entry { at, way, passed: Vec::new() });
+            Ok(Box::new(Session(self.folder.clone(), entry)))
+        }
+    }
+
+    // What comes of `commit` where the run came by port 22; whether the checkpoint waits still, and the ports come by.
+    fn commit(ways: &[&str], closed: Option<u16>) -> (Checkpoint, bool, Vec<u16>) {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = folder.path().join("guard");
+        std::fs::create_dir(&guard).unwrap();
+        for (name, text) in [("armed", "r7 1"), ("person", "ops@desk: site.yaml"), ("way", "ops@192.0.2.1:22")] {
+            std::fs::write(guard.join(name), format!("{text}\n")).unwrap();
+        }
+        std::fs::write(folder.path().join("journal"), "").unwrap();
+        let came_by = Arc::new(Mutex::new(Vec::new()));
+        let walled = Walled { folder: shown(folder.path()), closed, came_by: came_by.clone() };
+        let target = Target {
+            user: Some("ops".into()),
+            candidates: ways.iter().map(|way| Candidate::parse(way).unwrap()).collect(),
+            ssh_config: Some("".into()),
+            ..Target::bare("web1", "192.0.2.1")
+        };
+        let host = HostName::new("web1");
+        let links = WriteLinks::new(Arc::new(walled), BTreeMap::from([(host.clone(), target)]), Arc::new(|_| {}));
+        let end = settle(&links, &host, true).unwrap();
+        let came_by = came_by.lock().unwrap().clone();
+        (end, guard.join("armed").exists(), came_by)
+    }
+
+    fn shown(path: &Path) -> String {
+        path.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_checkpoint_is_confirmed_by_the_way_that_the_run_came_by() {
+        let confirmed = |not_by: Option<&str>| Checkpoint::Confirmed { not_by: not_by.map(str::to_owned) };
+        let way = "ops@192.0.2.1:22";
+        assert_eq!(commit(&["ops@:22", "ops@:2222"], None), (confirmed(None), false, vec![22]));
+        // The first way now is another one: that of the run is asked for all the same.
+        assert_eq!(commit(&["ops@:2222", "ops@:22"], None), (confirmed(None), false, vec![2222, 22]));
+        // What the run has closed is closed, though another one is open.
+        let (end, waits, _) = commit(&["ops@:22", "ops@:2222"], Some(22));
+        assert!(
+            matches!(&end, Checkpoint::Apart { way: apart, why } if apart == way && why.contains("nothing listens"))
+        );
+        assert!(waits, "it was confirmed: {end:?}");
+        // Who took it from the inventory wants it closed; that it was another one is told.
+        assert_eq!(commit(&["ops@:2222"], Some(22)), (confirmed(Some(way)), false, vec![2222, 2222]));
+    }
 }

@@ -20,8 +20,9 @@ rp_guard_other() {
   fi
 }
 
-# rp_guard_arm RUN BATCH SECONDS TOUCHES AFTER LIBRARY [PERSON]: keeps what the file TOUCHES names, arms, and syncs it all.
-# LIBRARY holds the functions with which the guard works. With PERSON, nobody confirms but `rempart commit`.
+# rp_guard_arm RUN BATCH SECONDS TOUCHES AFTER LIBRARY [PERSON [WAY]]: keeps what the file TOUCHES names, arms, and syncs it
+# all. LIBRARY holds the functions with which the guard works. With PERSON, nobody confirms but `rempart commit`; WAY is the
+# one that the run came by, which that is to prove.
 rp_guard_arm() {
   # One that has healed may still be tidying up behind itself.
   [ ! -e "$RP_GUARD/lock" ] || flock -w 60 "$RP_GUARD/lock" true || rp_fail 'this host is still taking a change back'
@@ -37,6 +38,7 @@ rp_guard_arm() {
   [ ! -s "${4%/*}/owned" ] || cp -- "${4%/*}/owned" "$RP_GUARD/owned"
   ( RP_SECRET=; rp_keep "$RP_GUARD" )
   [ -z "${7:-}" ] || printf '%s\n' "$7" > "$RP_GUARD/person"
+  [ -z "${8:-}" ] || printf '%s\n' "$8" > "$RP_GUARD/way"
   printf '%s\n' "$3" > "$RP_GUARD/window"
   printf '%s timer 1\n%s %s\ndiffers (nothing could be written down; was the disk full?)\n' "$(date +%s)" "$1" "$2" > "$RP_GUARD/healed.spare"
   # Given back when it fires, so that what it writes down has room on a disk that is full by then.

@@ -159,7 +159,7 @@ impl Links for ReadLinks {
     }
 }
 
-/// Connections that can write; made by `apply` alone.
+/// Connections that can write; made by the verbs that change hosts.
 pub struct WriteLinks(Pool<dyn Writer>);
 
 impl WriteLinks {
@@ -209,6 +209,20 @@ impl WriteLinks {
         let mut session = self.0.transport.writer(&target)?;
         self.0.keep_to(host, &target, session.as_ref());
         work(session.as_mut())
+    }
+
+    /// The same by the way that is called so and no other; `None` = the host has no such way.
+    pub fn with_fresh_by<T>(
+        &self,
+        host: &HostName,
+        way: &str,
+        work: impl FnOnce(&mut dyn Writer) -> Result<T, TransportError>,
+    ) -> Option<Result<T, TransportError>> {
+        // Of all of them, whichever one was taken before.
+        let target = Target { retries: 0, ..self.0.targets.get(host)?.by_way(way)? };
+        self.0.wait(host, 1, None);
+        self.0.count(host);
+        Some(self.0.transport.writer(&target).and_then(|mut session| work(session.as_mut())))
     }
 
     /// Closes a host's connection.
@@ -371,6 +385,9 @@ mod tests {
         links.with(&host, |_| Ok(())).unwrap();
         let root = || Some("root".to_owned());
         assert_eq!(*opened.lock().unwrap(), [(None, 2), (root(), 0), (root(), 0)]);
+        // What is known of the host by its other way vouches for this one at every connection, and not at the first alone.
+        let kept = links.target(&host).unwrap();
+        assert_eq!(kept.also_at.iter().map(|place| place.user.as_deref()).collect::<Vec<_>>(), [Some("admin")]);
         // What judges the way in sees the account that was let in, which needs no sudo.
         assert!(matches!(links.target(&host).unwrap().escalate, Become::No));
         assert_eq!(links.entry(&host).unwrap().way, "root@h:22");

@@ -26,7 +26,7 @@ mod segment;
 mod walk;
 mod way_in;
 
-pub use account::{give_password, knock};
+pub use account::{give_password, knock, lacks_password};
 pub use ad_hoc::{AdHoc, ask_all};
 pub use apply::{ApplyOptions, Approved, apply};
 pub use event::{Event, Observer};

@@ -328,6 +328,7 @@ fn on_host(
                 .collect(),
             confirm_within: options.confirm_within,
             checkpoint: options.checkpoint,
+            way: course.links.entry(host).map(|entry| entry.way),
             orphan_after: options.orphan_after,
         };
         let end = deliver(course, host, &batch);

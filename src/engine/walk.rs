@@ -427,6 +427,7 @@ impl Walk {
             steps,
             confirm_within: self.run.options.confirm_within,
             checkpoint: self.run.options.checkpoint,
+            way: self.run.course.links.entry(&self.host).map(|entry| entry.way),
             orphan_after: self.run.options.orphan_after,
         };
         (batch, owners)

@@ -12,7 +12,7 @@ use super::event::{
 };
 use super::head::{compare_head, read_head};
 use super::store::{HEAD, JOURNAL};
-use crate::model::HostName;
+use crate::model::{HostName, did_you_mean};
 
 /// All that the controller's journal says.
 #[derive(Debug, Default)]
@@ -86,6 +86,8 @@ pub struct RunEnding {
 pub enum NoSuchRun {
     /// No run has a number like this.
     Unknown,
+    /// None has, and this one's is near.
+    Near(String),
     /// Several do: these.
     Several(Vec<String>),
 }
@@ -180,10 +182,18 @@ impl History {
     pub fn find(&self, start: &str) -> Result<&Run, NoSuchRun> {
         let found: Vec<&Run> = self.runs.iter().filter(|run| run.number.starts_with(start)).collect();
         match (found.as_slice(), found.iter().find(|run| run.number == start)) {
-            ([], _) => Err(NoSuchRun::Unknown),
+            ([], _) => Err(self.near(start).map_or(NoSuchRun::Unknown, NoSuchRun::Near)),
             ([one], _) | (_, Some(one)) => Ok(one),
             (several, None) => Err(NoSuchRun::Several(several.iter().map(|run| run.number.clone()).collect())),
         }
+    }
+
+    // Two letters say too little to guess from.
+    fn near(&self, start: &str) -> Option<String> {
+        let begins = |run: &Run| run.number.get(..start.len()).map(str::to_owned);
+        let known: Vec<String> = self.runs.iter().filter(|_| start.len() >= 4).filter_map(begins).collect();
+        let near = did_you_mean(start, known.iter().map(String::as_str))?;
+        self.runs.iter().find(|run| run.number.starts_with(near)).map(|run| run.number.clone())
     }
 
     /// The last run that went on with this one.

@@ -112,7 +112,8 @@ pub fn target(
     reader.host_key_checking();
     let args = reader.ssh_args();
     let from = reader.text(HOST);
-    let address = reader.word("host", native.host, from, HOST).or(args.host).unwrap_or(host.name.to_string());
+    let said = native.host.is_some() || from.is_some();
+    let address = reader.word("host", native.host, from, HOST).or(args.host.clone());
     let from = reader.text(USER);
     let user = overrides.user.clone().or(reader.word("user", native.user, from, USER)).or(args.user);
     let port = reader.port();
@@ -124,6 +125,12 @@ pub fn target(
     let native_password = native.password.map(|text| text.to_secret("rempart.password"));
     let password = overrides.password.clone().or(native_password).or(from);
     let mut candidates = reader.candidates(native.connect);
+    // Its own name is dialled where nothing else is said, and no way to it has an address of its own.
+    let by_name = !said && args.host.is_none() && !candidates.iter().any(|way| way.address.is_some());
+    if let Some(address) = address.as_deref().or(by_name.then_some(host.name.as_str())) {
+        reader.address(address);
+    }
+    let address = address.unwrap_or(host.name.to_string());
     if let Some(user) = &overrides.user {
         candidates.iter_mut().for_each(|candidate| candidate.user = Some(user.clone()));
     }
@@ -149,6 +156,7 @@ pub fn target(
         port,
         user,
         candidates,
+        also_at: Vec::new(),
         identity_files,
         password: password.filter(|_| args.no_password != Some(true)),
         identities_only: args.identities_only == Some(true),
@@ -253,6 +261,17 @@ impl Reader<'_> {
             return None;
         }
         Some(word)
+    }
+
+    fn address(&mut self, address: &str) {
+        let Some((label, fix)) = super::address::refuse(address) else { return };
+        let native = (self.lookup)("rempart").and_then(Result::ok).and_then(|map| map.get("host").cloned());
+        let node = native.or_else(|| self.find(HOST).map(|(_, node)| node));
+        let node = node.unwrap_or_else(|| Node::new(self.host.place.clone(), Value::Null));
+        // A password may stand in what is no address.
+        let place = if address.contains('@') { hidden(&node.place) } else { node.place };
+        let fault = Diagnostic::error("an address that cannot be one");
+        self.faults.push(fault.at(&place, label).fix(fix));
     }
 
     fn secret(&mut self, names: &[&'static str]) -> Option<Secret> {

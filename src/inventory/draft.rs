@@ -51,6 +51,8 @@ pub(super) struct Draft {
     pub hosts: Vec<DraftHost>,
     pub faults: Vec<Diagnostic>,
     pub warnings: Vec<Diagnostic>,
+    /// What a program said beside its answer, until that is read and its secrets are known.
+    pub said: Vec<(Place, String)>,
     group_index: HashMap<Arc<str>, usize>,
     host_index: HashMap<String, usize>,
     given: usize,
@@ -63,6 +65,7 @@ impl Draft {
             hosts: Vec::new(),
             faults: Vec::new(),
             warnings: Vec::new(),
+            said: Vec::new(),
             group_index: HashMap::new(),
             host_index: HashMap::new(),
             given: 0,

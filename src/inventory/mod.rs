@@ -4,10 +4,12 @@
 //! It prints nothing and asks nobody: loading collects every fault and every warning.
 //!
 //! In reading order: `sources` finds the files and the shape of each; a `shape_*` reads one into `draft` (`words` and
-//! `literal` cut and read the lines of INI, `program` runs what prints JSON); `vars_files` reads what stands beside them; `settings` marks what is secret; `merge` says who wins; `pattern` selects;
-//! `known`, `connection` and `ssh_args` turn connection variables into a target; `listing` is the shape of
-//! `ansible-inventory --list`.
+//! `literal` cut and read the lines of INI, `program` runs what prints JSON and `watch` ends it with rempart);
+//! `vars_files` reads what stands beside them, and `owners` says whether that may be somebody else's; `settings` marks
+//! what is secret; `merge` says who wins; `pattern` selects; `known`, `connection`, `address` and `ssh_args` turn
+//! connection variables into a target; `listing` is the shape of `ansible-inventory --list`.
 
+mod address;
 mod connection;
 mod draft;
 mod known;
@@ -15,6 +17,7 @@ mod listing;
 mod literal;
 mod merge;
 mod names;
+mod owners;
 pub mod pattern;
 mod program;
 mod range;
@@ -25,6 +28,7 @@ mod shape_yaml;
 mod sources;
 mod ssh_args;
 mod vars_files;
+mod watch;
 mod words;
 
 #[cfg(test)]
@@ -36,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use connection::{Lookup, Overrides, raw, target};
+pub use owners::Owners;
 
 use crate::model::{Diagnostic, HostName, Place, Source};
 use crate::yaml::{self, Dialect, Entry, Node, Value};
@@ -125,6 +130,8 @@ pub enum Level {
     },
     /// The command line.
     Set,
+    /// The project's file, for connections alone: weaker than all others.
+    Project,
 }
 
 impl fmt::Display for Level {
@@ -135,6 +142,7 @@ impl fmt::Display for Level {
             Level::Host { file: false } => f.write_str("the host"),
             Level::Host { file: true } => f.write_str("host_vars"),
             Level::Set => f.write_str("--set"),
+            Level::Project => f.write_str("the project, for connections where the inventory has none"),
         }
     }
 }
@@ -142,7 +150,8 @@ impl fmt::Display for Level {
 /// Loads one inventory out of all sources: files, folders of files, or lists of hosts with commas. Later ones win.
 ///
 /// `group_vars` and `host_vars` of the current folder win over those beside the sources, as they do for Ansible, which
-/// finds them beside the playbook.
+/// finds them beside the playbook. Nobody named them, so there they must be the user's own, and are told where they are
+/// none of the inventory's own folder.
 ///
 /// # Errors
 /// Everything that is wrong with any of them, each with its place.
@@ -157,21 +166,40 @@ pub fn load(paths: &[PathBuf]) -> Result<Inventory, Vec<Diagnostic>> {
     };
     let own = folders.iter().any(same);
     folders.retain(|folder| !same(folder));
-    folders.push(here);
-    let last = folders.len() - 1;
-    let beside: Vec<_> = folders
-        .iter()
-        .enumerate()
-        .map(|(at, folder)| vars_files::read(folder, at == last && !own, &mut draft))
-        .collect();
+    let mut beside: Vec<_> =
+        folders.iter().map(|folder| vars_files::read(folder, &vars_files::Whose::OfInventory, &mut draft)).collect();
+    let stand_here = paths.iter().filter(|path| {
+        let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+        path.exists() && folder.is_some_and(|folder| same(&folder.to_path_buf()))
+    });
+    let owners = Owners::user().and_of(stand_here.map(PathBuf::as_path));
+    let whose = if own { vars_files::Whose::Both(owners) } else { vars_files::Whose::OfFolder(owners) };
+    let found = vars_files::read(&here, &whose, &mut draft);
+    if !own {
+        draft.warnings.extend(found.told());
+    }
+    beside.push(found);
     let faults = std::mem::take(&mut draft.faults);
     draft.reconcile();
     look_over(&mut draft, &beside);
+    if faults.is_empty() && draft.hosts.is_empty() {
+        draft.warnings.extend(nobody(paths, &draft));
+    }
     match merge::merge(draft, &beside) {
         Ok(inventory) if faults.is_empty() => Ok(inventory),
         Ok(_) => Err(faults),
         Err(circles) => Err(faults.into_iter().chain(circles).collect()),
     }
+}
+
+// That there is no host at all, where nothing said so yet.
+fn nobody(paths: &[PathBuf], draft: &draft::Draft) -> Option<Diagnostic> {
+    if draft.warnings.iter().any(|told| told.summary == sources::EMPTY) {
+        return None;
+    }
+    let all = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let told = Diagnostic::warning("an inventory without any host").at(&Place::outside(&all), "");
+    Some(told.because("nothing can be done with it").fix("add hosts, or name another inventory with -i"))
 }
 
 // What is no fault, but worth a word: names that stand for two things, and connection variables that do nothing here.
@@ -270,8 +298,17 @@ impl Inventory {
     /// Gives every host a variable that wins over everything, as `--set NAME=YAML` does. Its origin is `--set`.
     ///
     /// # Errors
-    /// The text is not valid YAML.
+    /// The name is none, or the text is not valid YAML.
     pub fn with_set_vars(&mut self, name: &str, text: &str) -> Result<(), Diagnostic> {
+        if let Some(why) = names::refuse_variable(name) {
+            let told = Diagnostic::error("a name that no variable can have").at(&Place::outside("--set"), "");
+            return Err(told.because(why).fix(match name.split_once(['.', '[']) {
+                Some((whole, _)) if names::refuse_variable(whole).is_none() => {
+                    format!("set the whole variable: -e '{whole}={{NAME: VALUE}}' or -e '{whole}=[VALUE]'")
+                }
+                _ => "write -e NAME=VALUE, with a name of letters, digits and `_`".into(),
+            }));
+        }
         // The text itself is not shown: it may be a secret.
         let node = yaml::parse(&Source::new("--set", text), Dialect::Inventory).map_err(|_| {
             Diagnostic::error("a value that YAML does not read")

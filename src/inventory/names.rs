@@ -20,6 +20,17 @@ pub(super) fn refuse_group(name: &str) -> Option<String> {
     refuse(name, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '%' | '+' | '=') || letter(c))
 }
 
+/// Why the command line can give no variable this name, or `None`. Files may hold stranger ones, as for Ansible.
+pub(super) fn refuse_variable(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("no name stands before `=`".into());
+    }
+    if name.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return Some(format!("it starts with `{}`", &name[..1]));
+    }
+    refuse(name, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || letter(c))
+}
+
 fn letter(c: char) -> bool {
     !c.is_ascii() && c.is_alphanumeric()
 }

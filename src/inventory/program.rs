@@ -2,7 +2,8 @@
 //!
 //! Must not know what the output means. The program is whatever the user named, with the user's rights, as Ansible runs
 //! it: only a file that may be executed and that says with `#!` (or as an ELF file) that it is a program. A file of
-//! another shape that happens to be executable is never handed to a shell.
+//! another shape that happens to be executable is never handed to a shell. Ansible tries to start every file that may
+//! be executed, and reads it where the kernel refuses, as it does there; here that is known beforehand.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,6 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::watch::Watch;
 
 /// How long one call may take.
 const TIME: Duration = Duration::from_secs(60);
@@ -75,6 +78,7 @@ fn run_within(path: &Path, arguments: &[&str], time: Duration) -> Result<Output,
     let mut child = command.spawn().map_err(|error| {
         fail(format!("it cannot be started: {error}"), "check its first line (`#!`) and what that names")
     })?;
+    let _watch = Watch::over(child.id());
     let text = child.stdout.take().map(|pipe| follow(pipe, MOST));
     // Read to its end, so that nobody waits for room; kept in part.
     let said = child.stderr.take().map(|pipe| follow(pipe, MOST));

@@ -53,6 +53,76 @@ pub(super) fn is_password(name: &str) -> bool {
     })
 }
 
+/// Whether a name sounds as if its value were a secret: of lines that cannot be read, names are all there is to go by.
+pub(super) fn sounds_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    !name.ends_with("_file")
+        && (is_password(&name)
+            || ["password", "passwd", "passphrase", "secret", "token", "private_key", "credential"]
+                .iter()
+                .any(|word| name.contains(word)))
+}
+
+// The words that may be names, and where each begins: what stands between blanks, quotes and signs.
+fn names_in(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let part = |c: char| !(c.is_alphanumeric() || "_-.".contains(c));
+    let mut next = 0;
+    text.split_inclusive(part).map(move |piece| {
+        let at = next;
+        next += piece.len();
+        (at, piece.trim_end_matches(part))
+    })
+}
+
+/// The place of a line that cannot be read: as words, so that no report shows it, where something other than `=` or `:`
+/// stands behind a name that sounds secret. Behind those two, a report hides the value itself.
+pub(super) fn shy(place: &Place, line: &str) -> Place {
+    let bare = |at: usize, word: &str| {
+        let rest = line[at + word.len()..].trim_start_matches(['"', '\'', ' ', '\t']);
+        sounds_secret(word) && !rest.is_empty() && !rest.starts_with(['=', ':'])
+    };
+    if names_in(line).any(|(at, word)| bare(at, word)) { hidden(place) } else { place.clone() }
+}
+
+/// What may be shown of a word that was to be a name: nothing behind `=`, or behind a `:` that begins no port and no end
+/// of a range, since that may be the value of a secret.
+pub(super) fn named(word: &str) -> &str {
+    let mut inside = false;
+    for (at, c) in word.char_indices() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            ':' if inside || word[at + 1..].bytes().all(|b| b.is_ascii_digit()) => {}
+            '=' | ':' => return &word[..at],
+            _ => {}
+        }
+    }
+    word
+}
+
+/// What a program said, without what stands behind names that sound secret and without logins in URLs.
+pub(super) fn without_secrets(text: &str) -> String {
+    let line = |line: &str| {
+        let secret = names_in(line).find_map(|(at, word)| {
+            let end = at + word.len();
+            let sign = line[end..].trim_start_matches(['"', '\'', ' ']);
+            (sounds_secret(word) && sign.starts_with(['=', ':'])).then(|| line.len() - sign.len() + 1)
+        });
+        match (secret, line.split_once("://")) {
+            (Some(at), _) if !line[at..].trim().is_empty() => format!("{} (hidden)", &line[..at]),
+            (_, Some((before, behind))) => {
+                let end = behind.find(['/', ' ']).unwrap_or(behind.len());
+                match behind[..end].rfind('@') {
+                    Some(at) => format!("{before}://(hidden){}", &behind[at..]),
+                    None => line.to_owned(),
+                }
+            }
+            _ => line.to_owned(),
+        }
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 // `path` is the name under which a secret is known: the variable, and the keys down to it. Playbooks know a variable's
 // own name as well as `db.password`, so both are clear.
 fn mark(path: &str, key: &str, node: Node, faults: &mut Vec<Diagnostic>) -> Node {

@@ -97,8 +97,9 @@ impl Reader<'_> {
         Place::new(self.source, line.start + from, line.start + to)
     }
 
+    // Of a line that cannot be read; it is not shown where it speaks of a secret.
     fn whole(&self, line: &Line<'_>) -> Place {
-        self.place(line, 0, line.text.len())
+        settings::shy(&self.place(line, 0, line.text.len()), line.text)
     }
 
     fn line(&mut self, line: &Line<'_>) {
@@ -136,8 +137,11 @@ impl Reader<'_> {
                 let start = 2 + name.len();
                 let place = self.place(line, start, start + kind.len());
                 self.section = Section::Lost;
-                let told =
-                    Diagnostic::error("a section of no known kind").at(&place, format!("`:{kind}` is not known here"));
+                let told = Diagnostic::error("a section of no known kind");
+                let told = match settings::sounds_secret(name) {
+                    true => told.at(&settings::hidden(&place), "what stands behind the colon is not known here"),
+                    false => told.at(&place, format!("`:{kind}` is not known here")),
+                };
                 return self.draft.faults.push(match did_you_mean(kind, ["children", "hosts", "vars"]) {
                     Some(near) => told.fix(format!("did you mean `[{name}:{near}]`?")),
                     None => told.fix(format!("write [{name}] for its hosts, [{name}:children] or [{name}:vars]")),
@@ -191,8 +195,11 @@ impl Reader<'_> {
         let Some((name, value)) = line.text.split_once('=') else {
             let told = Diagnostic::error("a variable without a value").at(&self.whole(line), "no `=` stands here");
             let fix = match line.text.split_once(':') {
-                Some((name, value)) => format!("write {}={}", trimmed(name), trimmed(value)),
-                None => format!("write {}=VALUE; hosts stand under [{}]", line.text, self.draft.groups[group].name),
+                Some((name, _)) => format!("write {}=VALUE", trimmed(name)),
+                None => {
+                    let name = line.text.split(blank).next().unwrap_or("");
+                    format!("write {name}=VALUE; hosts stand under [{}]", self.draft.groups[group].name)
+                }
             };
             return self.draft.faults.push(told.fix(fix));
         };
@@ -228,7 +235,7 @@ impl Reader<'_> {
             Err(open) => return self.draft.faults.push(self.open(line, open)),
         };
         let Some((pattern, rest)) = words.split_first() else { return };
-        let place = self.place(line, pattern.range.0, pattern.range.1);
+        let place = settings::shy(&self.place(line, pattern.range.0, pattern.range.1), line.text);
         let (hosts, port) = match names::hosts(&pattern.text) {
             Ok(hosts) => hosts,
             Err(why) => return self.draft.faults.push(no_host(&place, line.text, pattern, rest, &why)),
@@ -239,7 +246,7 @@ impl Reader<'_> {
         let mut vars: Vec<Setting> = Vec::new();
         for (at, word) in rest.iter().enumerate() {
             let Some((name, value, start)) = word.assignment() else {
-                let place = self.place(line, word.range.0, word.range.1);
+                let place = settings::shy(&self.place(line, word.range.0, word.range.1), line.text);
                 let before = at.checked_sub(1).and_then(|at| rest.get(at));
                 return self.draft.faults.push(no_assignment(&place, &pattern.text, word, before, rest.get(at + 1)));
             };
@@ -260,7 +267,8 @@ impl Reader<'_> {
             }
             Open::Backslash(at) => (at, "nothing follows this backslash", "remove it, or write \\\\ for a backslash"),
         };
-        Diagnostic::error("a line that cannot be read").at(&self.place(line, at, at + 1), label).fix(fix)
+        let place = settings::shy(&self.place(line, at, at + 1), line.text);
+        Diagnostic::error("a line that cannot be read").at(&place, label).fix(fix)
     }
 
     fn finish(self) {
@@ -281,7 +289,7 @@ impl Reader<'_> {
                 None if self.draft.has_host(&name).is_some() => {
                     format!("`{name}` is a host: hosts stand under the group's own section, without `:children`")
                 }
-                None => format!("write a section [{name}], empty if it has no hosts"),
+                None => format!("write a section [{}], empty if it has no hosts", settings::named(&name)),
             };
             self.draft.faults.push(told.fix(fix));
         }
@@ -294,7 +302,12 @@ fn no_section(place: &Place, line: &str) -> Diagnostic {
     if behind.starts_with(';') {
         return told.at(place, "`;` begins a comment only at the start of a line").fix("write `#` before the comment");
     }
-    let inside = line.trim_start_matches('[').split(']').next().unwrap_or("");
+    // A value may stand there, too.
+    let whole = line.trim_start_matches('[').split(']').next().unwrap_or("");
+    let inside = whole.split('=').next().unwrap_or("");
+    let kinds = ["children", "vars", "hosts"];
+    let of_no_kind = |(_, kind): &(&str, &str)| !kinds.contains(&kind.trim());
+    let inside = inside.split_once(':').filter(of_no_kind).map_or(inside, |(name, _)| name);
     if !line.contains(']') {
         return told.at(place, "`]` is missing").fix(format!("write [{}]", inside.trim()));
     }
@@ -302,11 +315,14 @@ fn no_section(place: &Place, line: &str) -> Diagnostic {
         return told.at(place, "the group's name is missing").fix("write [GROUP]");
     }
     if inside.contains(char::is_whitespace) {
+        if inside.split_whitespace().any(settings::sounds_secret) {
+            return told.at(place, "a section holds no blanks").fix("write [GROUP]");
+        }
         let fixed = inside.split_whitespace().collect::<Vec<_>>();
         let joined = if inside.contains(':') { fixed.concat() } else { fixed.join("_") };
         return told.at(place, "a section holds no blanks").fix(format!("write [{joined}]"));
     }
-    if inside.matches(':').count() > 1 {
+    if whole.matches(':').count() > 1 {
         return told.at(place, "one `:` at most").fix("write [GROUP], [GROUP:children] or [GROUP:vars]");
     }
     told.at(place, "neither a section nor a host")
@@ -322,8 +338,8 @@ fn yaml_here(place: &Place) -> Diagnostic {
 fn no_host(place: &Place, line: &str, pattern: &Word, rest: &[Word], why: &str) -> Diagnostic {
     // `web1:` or `http_port: 8080`: somebody writes YAML.
     if let Some(name) = pattern.text.strip_suffix(':') {
-        let told =
-            Diagnostic::error("a name that no host can have").at(place, why).because(format!("{:?}", pattern.text));
+        let name = settings::named(name);
+        let told = Diagnostic::error("a name that no host can have").at(place, why).because(format!("\"{name}:\""));
         return if rest.is_empty() {
             told.fix(format!("write {name} without the colon; if this file is YAML, call it *.yml"))
         } else {
@@ -337,7 +353,8 @@ fn no_host(place: &Place, line: &str, pattern: &Word, rest: &[Word], why: &str) 
             .at(place, "an invisible character stands before this")
             .fix("save the file as UTF-8 without a byte order mark");
     }
-    let told = Diagnostic::error("a name that no host can have").at(place, why).because(format!("{:?}", pattern.text));
+    let shown = settings::named(&pattern.text);
+    let told = Diagnostic::error("a name that no host can have").at(place, why).because(format!("{shown:?}"));
     if pattern.text.contains('=') {
         return told.fix(if line.contains(' ') {
             "a line begins with the host; variables follow it"
@@ -360,5 +377,5 @@ fn no_assignment(place: &Place, host: &str, word: &Word, before: Option<&Word>, 
     if before.is_some_and(|before| before.text.contains('=')) {
         return told.fix("put a value that holds blanks in quotes: name=\"two words\"");
     }
-    told.fix(format!("write one host on each line: `{host}` here, `{}` on the next", word.text))
+    told.fix(format!("write one host on each line: `{host}` here, `{}` on the next", settings::named(&word.text)))
 }

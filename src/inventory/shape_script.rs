@@ -18,12 +18,39 @@ const KEYS: [&str; 3] = ["children", "hosts", "vars"];
 /// Runs a program and reads its answer into the draft.
 pub(super) fn read(path: &Path, draft: &mut Draft) {
     let before = draft.faults.len();
+    let first = draft.warnings.len();
     if let Some(source) = call(path, &["--list"], draft)
         && let Some(hosts) = answer(&source, draft)
         && draft.faults.len() == before
     {
         one_by_one(path, &hosts, draft);
     }
+    // Told before what its answer gave rise to.
+    let later = draft.warnings.split_off(first);
+    for (place, said) in std::mem::take(&mut draft.said) {
+        let said = settings::without_secrets(&redacted(said, draft));
+        draft.warnings.push(
+            Diagnostic::warning("an inventory program that says something")
+                .at(&place, "")
+                .because(format!("on its standard error: {said}")),
+        );
+    }
+    draft.warnings.extend(later);
+}
+
+// Without the secrets that the inventory knows by now.
+fn redacted(said: String, draft: &Draft) -> String {
+    fn within(node: &Node, said: String) -> String {
+        match &node.value {
+            Value::Tainted(text) => text.redact(&said),
+            Value::List(items) => items.iter().fold(said, |said, item| within(item, said)),
+            Value::Map(entries) => entries.iter().fold(said, |said, entry| within(&entry.node, said)),
+            _ => said,
+        }
+    }
+    let of_groups = draft.groups.iter().flat_map(|group| &group.settings);
+    let settings = of_groups.chain(draft.hosts.iter().flat_map(|host| &host.settings));
+    settings.fold(said, |said, setting| within(&setting.node, said))
 }
 
 /// Reads the answer to `--list`. What is returned are the hosts whose variables are to be asked for one by one.
@@ -66,11 +93,7 @@ fn call(path: &Path, arguments: &[&str], draft: &mut Draft) -> Option<Arc<Source
     match program::run(path, arguments) {
         Ok(output) => {
             if !output.said.is_empty() {
-                draft.warnings.push(
-                    Diagnostic::warning("an inventory program that says something")
-                        .at(&Place::outside(&shown), "")
-                        .because(format!("on its standard error: {}", output.said)),
-                );
+                draft.said.push((Place::outside(&shown), output.said));
             }
             Some(Source::new(shown, output.text))
         }
@@ -78,7 +101,10 @@ fn call(path: &Path, arguments: &[&str], draft: &mut Draft) -> Option<Arc<Source
             let told = Diagnostic::error("an inventory program that gives no answer").at(&Place::outside(&shown), "");
             let why = match failure.said.is_empty() {
                 true => failure.why,
-                false => format!("{}; on its standard error: {}", failure.why, failure.said),
+                false => {
+                    let said = settings::without_secrets(&failure.said);
+                    format!("{}; on its standard error: {said}", failure.why)
+                }
             };
             draft.faults.push(told.because(why).fix(failure.fix));
             None
@@ -230,7 +256,7 @@ impl Listed<'_> {
                     Some(why) => {
                         let told = Diagnostic::error("a name that no host can have").at(&item.place, why);
                         self.draft.faults.push(
-                            told.because(format!("{host:?}"))
+                            told.because(format!("{:?}", settings::named(host)))
                                 .fix("print single hosts by their names; an address goes into ansible_host"),
                         );
                     }

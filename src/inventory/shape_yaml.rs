@@ -184,7 +184,8 @@ fn names_of(section: Entry, draft: &mut Draft) -> Vec<Entry> {
             vec![Entry { key: text, place: node.place.clone(), node: Node::new(node.place, Value::Null) }]
         }
         Value::Text(text) => {
-            let fixed: Vec<String> = text.split_whitespace().take(5).map(|word| format!("`{word}:`")).collect();
+            let fixed: Vec<String> =
+                text.split_whitespace().take(5).map(|word| format!("`{}:`", settings::named(word))).collect();
             draft.faults.push(
                 Diagnostic::error(format!("{what}s without colons"))
                     .at(&node.place, "YAML reads this as one text")
@@ -244,7 +245,10 @@ fn host(entry: Entry, group: usize, draft: &mut Draft) {
         } else {
             names::fix(&key, &why)
         };
-        Diagnostic::error("a name that no host can have").at(&place, why).because(format!("{key:?}")).fix(fix)
+        Diagnostic::error("a name that no host can have")
+            .at(&place, why)
+            .because(format!("{:?}", settings::named(&key)))
+            .fix(fix)
     };
     if let Some(told) = not_text("host", &key, &place) {
         return draft.faults.push(told);
@@ -314,5 +318,5 @@ fn lone_word(fault: &Diagnostic) -> Option<String> {
         let bare = line.trim_start_matches("- ");
         !bare.is_empty() && !bare.contains([':', '#', ' ', '"', '\'', '{', '}', '[', ']'])
     })?;
-    Some(format!("write a colon after a name: `{}:`", word.trim_start_matches("- ")))
+    Some(format!("write a colon after a name: `{}:`", settings::named(word.trim_start_matches("- "))))
 }

@@ -9,13 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::draft::{Draft, UNGROUPED};
-use super::{names, program, shape_ini, shape_script, shape_yaml};
+use super::{names, program, settings, shape_ini, shape_script, shape_yaml};
 use crate::model::{Diagnostic, Place, Source};
 use crate::yaml::{self, Dialect, Node, Value};
 
 /// The endings that Ansible passes over in a folder of inventories.
 const PASSED_OVER: [&str; 12] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
+
+/// The warning about a file that holds nothing.
+pub(super) const EMPTY: &str = "an empty inventory file";
 
 /// Reads all sources into one draft, and returns the folders beside which `group_vars` and `host_vars` are looked for,
 /// weakest first.
@@ -175,7 +178,7 @@ fn read_text(path: &Path, source: &Arc<Source>, draft: &mut Draft) {
 
 fn empty(source: &Arc<Source>, draft: &mut Draft) {
     draft.warnings.push(
-        Diagnostic::warning("an empty inventory file")
+        Diagnostic::warning(EMPTY)
             .at(&Place::outside(&source.path), "")
             .fix("add hosts, such as:\nall:\n  hosts:\n    web1:\n      ansible_host: 192.0.2.10"),
     );
@@ -227,6 +230,9 @@ fn read_list(list: &str, draft: &mut Draft) {
             continue;
         }
         let place = Place::new(&source, at, at + part.len());
+        let shown = settings::named(part);
+        // What stands behind `=` may be a secret, and is not shown.
+        let place = if list.contains('=') { settings::hidden(&place) } else { place };
         match names::hosts(part) {
             Ok((hosts, port)) => {
                 let new = hosts.into_iter().filter(|host| draft.has_host(host).is_none()).collect();
@@ -235,8 +241,11 @@ fn read_list(list: &str, draft: &mut Draft) {
             Err(why) => draft.faults.push(
                 Diagnostic::error("a name that no host can have")
                     .at(&place, why)
-                    .because(format!("{part:?}; with a comma in it, -i names hosts and no file"))
-                    .fix("write hosts with commas between them: -i web1,web2 or -i web1,"),
+                    .because(format!("{shown:?}; with a comma in it, -i names hosts and no file"))
+                    .fix(match part.contains('=') {
+                        true => "name hosts alone: -i web1,web2; a variable for all of them is given by -e NAME=VALUE",
+                        false => "write hosts with commas between them: -i web1,web2 or -i web1,",
+                    }),
             ),
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::draft::{Draft, Setting};
+use super::owners::Owners;
 use super::shape_yaml::{explain, vaulted};
 use super::{settings, sources};
 use crate::model::{Diagnostic, Place, did_you_mean};
@@ -25,17 +26,56 @@ pub(super) struct Beside {
     pub hosts: HashMap<usize, Vec<Setting>>,
 }
 
-/// Reads what stands beside the inventory files in `folder`. A `shared` folder may hold files for groups and hosts of
-/// other inventories, which is not told then.
-pub(super) fn read(folder: &Path, shared: bool, draft: &mut Draft) -> Beside {
+/// Whose folder it is that is looked into.
+pub(super) enum Whose {
+    /// That of an inventory: somebody named it.
+    OfInventory,
+    /// The current one, in which an inventory that was named stands, too.
+    Both(Owners),
+    /// The current one alone. It may hold files for groups and hosts of other inventories, which is not told then.
+    OfFolder(Owners),
+}
+
+impl Whose {
+    // Why a file of a folder that nobody named is not to be believed.
+    fn doubt(&self, path: &Path) -> Option<Diagnostic> {
+        let why = match self {
+            Whose::OfInventory => return None,
+            Whose::Both(owners) | Whose::OfFolder(owners) => owners.doubt(path)?,
+        };
+        Some(
+            Diagnostic::error("variables that may be somebody else's")
+                .at(&Place::outside(&path.display().to_string()), "")
+                .because(format!(
+                    "{why}; what stands in the current folder wins, and may name programs to be run as you"
+                ))
+                .fix("make it your own (chown, chmod o-w), or run rempart in a folder of your own"),
+        )
+    }
+}
+
+impl Beside {
+    /// That variables are used which stand in the current folder and beside no inventory, if there are any.
+    pub fn told(&self) -> Option<Diagnostic> {
+        let kinds = [("group_vars", self.groups.is_empty()), ("host_vars", self.hosts.is_empty())];
+        let used: Vec<&str> = kinds.iter().filter(|(_, empty)| !empty).map(|(name, _)| *name).collect();
+        let told = Diagnostic::warning("variables of the current folder are used");
+        let told = told.at(&Place::outside(used.first()?), "");
+        let why = format!("{} in this folder win over the inventory's own, as in Ansible", used.join(" and "));
+        Some(told.because(why).fix("move them beside the inventory if they belong to it"))
+    }
+}
+
+/// Reads what stands beside the inventory files in `folder`.
+pub(super) fn read(folder: &Path, whose: &Whose, draft: &mut Draft) -> Beside {
     let before = draft.warnings.len();
     let groups: Vec<String> = draft.groups.iter().map(|group| group.name.to_string()).collect();
     let hosts: Vec<String> = draft.hosts.iter().map(|host| host.name.clone()).collect();
     let beside = Beside {
-        groups: read_kind(&folder.join("group_vars"), "group", &groups, draft),
-        hosts: read_kind(&folder.join("host_vars"), "host", &hosts, draft),
+        groups: read_kind(&folder.join("group_vars"), "group", &groups, whose, draft),
+        hosts: read_kind(&folder.join("host_vars"), "host", &hosts, whose, draft),
     };
-    if shared {
+    if matches!(whose, Whose::OfFolder(_)) {
         let mut fresh = draft.warnings.split_off(before);
         fresh.retain(|told| !told.summary.starts_with(UNKNOWN));
         draft.warnings.extend(fresh);
@@ -43,7 +83,13 @@ pub(super) fn read(folder: &Path, shared: bool, draft: &mut Draft) -> Beside {
     beside
 }
 
-fn read_kind(folder: &Path, what: &str, known: &[String], draft: &mut Draft) -> HashMap<usize, Vec<Setting>> {
+fn read_kind(
+    folder: &Path,
+    what: &str,
+    known: &[String],
+    whose: &Whose,
+    draft: &mut Draft,
+) -> HashMap<usize, Vec<Setting>> {
     let mut found = HashMap::new();
     if !folder.exists() {
         return found;
@@ -55,6 +101,10 @@ fn read_kind(folder: &Path, what: &str, known: &[String], draft: &mut Draft) -> 
                 .at(&shown(folder), "")
                 .fix(format!("make it a folder with one file for each {what}")),
         );
+        return found;
+    }
+    if let Some(doubt) = whose.doubt(folder) {
+        draft.faults.push(doubt);
         return found;
     }
     let names = match sources::list(folder) {
@@ -84,9 +134,9 @@ fn read_kind(folder: &Path, what: &str, known: &[String], draft: &mut Draft) -> 
             let path = folder.join(entry);
             let mut settings = Vec::new();
             if path.is_dir() {
-                read_folder(&path, 0, &mut settings, draft);
+                read_folder(&path, 0, whose, &mut settings, draft);
             } else if path.exists() {
-                read_file(&path, &mut settings, draft);
+                read_file(&path, whose, &mut settings, draft);
             } else {
                 continue; // a link that leads nowhere
             }
@@ -114,7 +164,10 @@ fn belongs(name: &str) -> bool {
     !name.starts_with('.') && !name.ends_with('~') && !["md", "txt", "bak", "orig", "swp", "rst"].contains(&ending)
 }
 
-fn read_folder(folder: &Path, depth: usize, settings: &mut Vec<Setting>, draft: &mut Draft) {
+fn read_folder(folder: &Path, depth: usize, whose: &Whose, settings: &mut Vec<Setting>, draft: &mut Draft) {
+    if let Some(doubt) = whose.doubt(folder) {
+        return draft.faults.push(doubt);
+    }
     if depth > 16 {
         draft.faults.push(
             Diagnostic::error("folders are nested too deeply")
@@ -132,15 +185,18 @@ fn read_folder(folder: &Path, depth: usize, settings: &mut Vec<Setting>, draft: 
         let ending = path.extension().and_then(|end| end.to_str());
         if path.is_dir() {
             if ending.is_none() {
-                read_folder(&path, depth + 1, settings, draft);
+                read_folder(&path, depth + 1, whose, settings, draft);
             }
         } else if ending.is_none_or(|end| ["yml", "yaml", "json"].contains(&end)) && path.is_file() {
-            read_file(&path, settings, draft);
+            read_file(&path, whose, settings, draft);
         }
     }
 }
 
-fn read_file(path: &Path, settings: &mut Vec<Setting>, draft: &mut Draft) {
+fn read_file(path: &Path, whose: &Whose, settings: &mut Vec<Setting>, draft: &mut Draft) {
+    if let Some(doubt) = whose.doubt(path) {
+        return draft.faults.push(doubt);
+    }
     let read = || -> Result<Node, Diagnostic> {
         let source = yaml::read(path)?;
         if source.text.starts_with("$ANSIBLE_VAULT") {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::file::State;
 use super::user::account_name;
+use crate::model::count;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, AuthorizedLine, Change, Context, Desired, Edit, Expect, Fault, FieldValue, Fields, Foreseen, Kind,
@@ -226,7 +227,8 @@ impl AuthorizedKey {
         let user = &self.user;
         let (step, touch) = if self.exclusive {
             let put = sh!("rp_put \"$P/0\" \"$rp_file\" {} {} \"$rp_group\"", self.mode(), self.owner());
-            let title = format!("let {user} log in with {} keys and no other", self.lines.len());
+            let keys = count(self.lines.len(), "key", "keys");
+            let title = format!("let {user} log in with {keys} and no other");
             let was = match seen {
                 Seen::Present(_) => lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
                 _ => "absent".into(),

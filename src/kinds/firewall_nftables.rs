@@ -169,9 +169,9 @@ impl Kind for FirewallNftables {
         let mut lines = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
             let of_rule = rule.lines().map_err(|fault| Fault {
-                field: "rules",
+                field: format!("rules.{at}.{}", fault.field).into(),
                 why: format!("rule {}: {}: {}", at + 1, fault.field, fault.why),
-                fix: fault.fix,
+                ..fault
             })?;
             for line in of_rule {
                 let is_same = |(direction, other): &(Direction, rule::Line)| {

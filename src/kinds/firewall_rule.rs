@@ -121,8 +121,7 @@ impl FirewallRule {
 
     fn settled(&self) -> Result<Settled, Fault> {
         let (action, ports) = self.verb()?;
-        let (port, protocol) =
-            spec::ports(ports).map_err(|(why, fix)| Fault { field: action, why, fix: Some(fix.into()) })?;
+        let (port, protocol) = spec::ports(ports).map_err(|(why, fix)| Fault::new(action, why).fix(fix))?;
         let to = spec::address("to", &self.to)?;
         let (route, out) = (self.direction == Direction::Route, self.direction == Direction::Out);
         let interface = self.interface.as_deref().unwrap_or("");

@@ -172,6 +172,11 @@ impl Setting {
     }
 }
 
+// The field of one setting; a keyword that no file has is no part of one.
+fn of_setting(keyword: &str) -> String {
+    if keyword.contains('.') { "settings".to_owned() } else { format!("settings.{keyword}") }
+}
+
 fn default_drop_in() -> String {
     format!("{FOLDER}/00-rempart.conf")
 }
@@ -303,43 +308,61 @@ impl Sshd {
         Ok(false)
     }
 
-    fn refuse_lockout(&self, context: &Context<'_>) -> Result<(), Fault> {
+    // `written` has each keyword as the playbook writes it.
+    fn refuse_lockout(&self, context: &Context<'_>, written: &BTreeMap<String, String>) -> Result<(), Fault> {
         let values = |keyword: &str| self.settings.get(keyword).map(Setting::values);
         let said = |keyword: &str| values(keyword).map(|values| values.join(" ").to_lowercase());
-        let locked = |why: String, fix: &str| Err(Fault::new("settings", why).fix(fix));
+        let locked = |keyword: &str, why: String, fix: String| {
+            let fault = Fault::new(of_setting(written.get(keyword).map_or(keyword, String::as_str)), why);
+            Err(fault.called("this would lock rempart out").fix(fix))
+        };
         if let Some(user) = context.login_user {
             let matches = |pattern: &String| glob(pattern.split_once('@').map_or(pattern, |(user, _)| user), user);
-            if values("AllowUsers").is_some_and(|allowed| !allowed.iter().any(matches)) {
-                return locked(format!("AllowUsers leaves out `{user}`, whom rempart logs in as"), "add the user");
+            if let Some(allowed) = values("AllowUsers").filter(|allowed| !allowed.iter().any(matches)) {
+                let why =
+                    format!("AllowUsers names all who may log in, and leaves out `{user}`, whom rempart logs in as");
+                return locked("AllowUsers", why, format!("write AllowUsers: [{}, {user}]", allowed.join(", ")));
             }
             let denies = |pattern: &String| glob(pattern.strip_suffix("@*").unwrap_or(pattern), user);
-            if values("DenyUsers").is_some_and(|denied| denied.iter().any(denies)) {
-                return locked(format!("DenyUsers names `{user}`, whom rempart logs in as"), "take the user out");
+            if let Some(entry) = values("DenyUsers").and_then(|denied| denied.into_iter().find(denies)) {
+                let why = format!("DenyUsers lets nobody in whom `{entry}` means, and rempart logs in as `{user}`");
+                return locked("DenyUsers", why, format!("take `{entry}` out of DenyUsers"));
             }
-            let root = said("PermitRootLogin");
-            if user == "root" && root.is_some_and(|root| root == "no" || root == "forced-commands-only") {
-                let fix = "log in as another user with sudo, or use `prohibit-password`";
-                return locked("PermitRootLogin shuts out rempart, which logs in as root".into(), fix);
+            let root = said("PermitRootLogin").filter(|root| root == "no" || root == "forced-commands-only");
+            if let Some(root) = root.filter(|_| user == "root") {
+                let why = format!("PermitRootLogin {root} keeps root out, and rempart logs in as root");
+                let fix =
+                    "log in as another user with sudo (`ansible_user`), or write `PermitRootLogin: prohibit-password`";
+                return locked("PermitRootLogin", why, fix.to_owned());
             }
         }
-        if values("Port").is_some_and(|ports| !ports.contains(&context.ssh_port.to_string())) {
-            let why = format!("Port leaves out {}, where rempart logs in", context.ssh_port);
-            return locked(why, "list the old and the new port, change the inventory, then drop the old one");
+        if let Some(ports) = values("Port").filter(|ports| !ports.contains(&context.ssh_port.to_string())) {
+            let why =
+                format!("sshd would listen at {} only, and rempart logs in at {}", ports.join(", "), context.ssh_port);
+            let both = format!(
+                "write Port: [{}, {}], change the inventory, then drop the old one",
+                context.ssh_port,
+                ports.join(", ")
+            );
+            return locked("Port", why, both);
         }
         let off = |keyword: &str| said(keyword).is_some_and(|value| value == "no");
         let on = |keyword: &str| said(keyword).is_some_and(|value| value == "yes");
         if off("PubkeyAuthentication") && !on("PasswordAuthentication") && !on("KbdInteractiveAuthentication") {
-            let fix = "allow passwords in the same settings, if that is meant";
-            return locked("PubkeyAuthentication: false leaves no way to log in".into(), fix);
+            let why =
+                "without PubkeyAuthentication no key lets anybody in, and nothing here allows passwords".to_owned();
+            let fix = "leave it on, or allow passwords in the same settings, if that is meant";
+            return locked("PubkeyAuthentication", why, fix.to_owned());
         }
         for (keyword, harmless) in [("ForceCommand", "none"), ("ChrootDirectory", "none"), ("RefuseConnection", "no")] {
             if said(keyword).is_some_and(|value| value != harmless) {
-                return locked(format!("{keyword} for everybody shuts out rempart"), "put it into a Match block");
+                let why = format!("{keyword} holds for everybody here, and for rempart's login with them");
+                return locked(keyword, why, "write it into a Match block, in a file of its own".to_owned());
             }
         }
         for keyword in ["MaxSessions", "MaxAuthTries"] {
             if said(keyword).is_some_and(|value| value == "0") {
-                return locked(format!("{keyword}: 0 lets nobody work"), "write at least 1");
+                return locked(keyword, format!("{keyword} 0 lets nobody work"), format!("write {keyword}: 1 or more"));
             }
         }
         Ok(())
@@ -418,34 +441,37 @@ impl Kind for Sshd {
         if !name.is_some_and(|name| name.ends_with(".conf") && !name.starts_with('.') && name.chars().all(plain)) {
             return Err(Fault::new("drop_in", format!("it must be a plain file name ending in .conf in {FOLDER}")));
         }
+        let mut written: BTreeMap<String, String> = BTreeMap::new();
         for (keyword, setting) in std::mem::take(&mut self.settings) {
+            let bad = |why: String| Fault::new(of_setting(&keyword), why);
             let Some(known) = KEYWORDS.iter().find(|known| known.eq_ignore_ascii_case(&keyword)) else {
                 let why = format!("sshd has no setting `{}` that can stand in a drop-in", keyword.escape_debug());
-                let mut fault = Fault::new("settings", why);
+                let mut fault = bad(why);
                 fault.fix =
                     did_you_mean(&keyword, KEYWORDS.iter().copied()).map(|near| format!("did you mean `{near}`?"));
                 return Err(fault);
             };
             let values = setting.values();
             if values.is_empty() || values.iter().any(|value| value.trim().is_empty()) {
-                return Err(Fault::new("settings", format!("{known} has no value")));
+                return Err(bad(format!("{known} has no value")));
             }
             for value in &values {
-                fits(Format::Sshd, value).map_err(|why| Fault::new("settings", format!("{known}: {why}")))?;
+                fits(Format::Sshd, value).map_err(|why| bad(format!("{known}: {why}")))?;
                 let spaced = value.contains(char::is_whitespace);
                 if spaced && matches!(setting, Setting::List(_)) && !LINES.contains(known) {
-                    return Err(Fault::new("settings", format!("{known}: a value of the list holds a space")));
+                    return Err(bad(format!("{known}: a value of the list holds a space")));
                 }
             }
             if self.settings.insert((*known).to_owned(), setting).is_some() {
-                return Err(Fault::new("settings", format!("{known} is written twice")));
+                return Err(bad(format!("{known} is written twice")));
             }
+            written.insert((*known).to_owned(), keyword);
         }
         if self.settings.is_empty() && self.state == State::Present {
             return Err(Fault::new("settings", "there is nothing to set"));
         }
         self.login_user = context.login_user.map(str::to_owned);
-        self.refuse_lockout(context)
+        self.refuse_lockout(context, &written)
     }
 
     fn provides(&self) -> Vec<Provision> {
@@ -605,7 +631,9 @@ mod tests {
             "ForceCommand: /bin/true",
             "RefuseConnection: true",
         ] {
-            assert!(made::<Sshd>(&format!("{{ settings: {{ {settings} }} }}")).is_err(), "{settings}");
+            let told = made::<Sshd>(&format!("{{ settings: {{ {settings} }} }}")).unwrap_err();
+            let keyword = settings.split(':').next().unwrap();
+            assert!(told.starts_with(&format!("settings.{keyword}: ")), "{told}");
         }
         for settings in ["AllowUsers: [bob, \"a*@192.0.2.*\"]", "Port: [22, 2222]", "DenyUsers: [eve]"] {
             made::<Sshd>(&format!("{{ settings: {{ {settings} }} }}")).unwrap();

@@ -27,6 +27,8 @@ pub struct Diagnostic {
     pub related: Vec<(Place, String)>,
     /// Which host and resource, if it is about one.
     pub subject: Option<(HostName, Option<ResourceId>)>,
+    /// Further hosts on which the same is wrong, in order.
+    pub others: Vec<HostName>,
     /// Why, with the data.
     pub detail: Option<String>,
     /// What to do.
@@ -42,6 +44,7 @@ impl Diagnostic {
             place: None,
             related: Vec::new(),
             subject: None,
+            others: Vec::new(),
             detail: None,
             fix: None,
         }

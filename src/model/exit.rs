@@ -8,8 +8,8 @@ pub enum Exit {
     Done = 0,
     /// Something failed, or could not be judged.
     Failed = 1,
-    /// Differences were found (`drift`, `plan --detailed-exitcode`), or left: a checkpoint that waits for a person, or what
-    /// a rollback cannot take back.
+    /// Differences were found (`drift`, `plan --detailed-exitcode`), secrets in plaintext (`secrets scan`), or something was
+    /// left: a checkpoint that waits for a person, or what a rollback cannot take back.
     Differs = 2,
     /// Some hosts could not be reached; the others are as the rest of the output says.
     Unreachable = 3,
@@ -32,7 +32,7 @@ impl Exit {
         (Exit::Failed, "something failed, or could not be judged"),
         (
             Exit::Differs,
-            "differences found (drift; plan --detailed-exitcode), or left: a checkpoint, what rollback cannot take back",
+            "differences found (drift; plan --detailed-exitcode; secrets scan), or left: a checkpoint, what rollback cannot take back",
         ),
         (Exit::Unreachable, "some hosts could not be reached"),
         (Exit::Healed, "a host took a risky change back by itself"),

@@ -2,6 +2,7 @@
 //!
 //! Must not know any other module, and does no input or output.
 
+mod count;
 mod diagnostic;
 mod exit;
 mod host;
@@ -10,6 +11,7 @@ mod place;
 mod resource_id;
 mod time;
 
+pub use count::count;
 pub use diagnostic::{Diagnostic, Severity, did_you_mean};
 pub use exit::Exit;
 pub use host::HostName;

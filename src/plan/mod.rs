@@ -17,6 +17,6 @@ pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
 pub use graph::{Dependency, Graph, Why};
 pub use items::{Item, Need, Unread};
 pub use orphans::{Leftovers, Made, Orphan, Scope};
-pub use outlook::{Act, HostOutlook, Judge, NOT_SELECTED, Outlook, Permanent, Planned, Totals, outlook};
+pub use outlook::{Act, HostOutlook, Judge, NOT_REACHED, NOT_SELECTED, Outlook, Permanent, Planned, Totals, outlook};
 pub use removal::{Removal, removals};
 pub use rollout::{Rollout, WaveSize, check_rollouts};

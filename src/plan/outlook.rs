@@ -115,7 +115,7 @@ pub struct Totals {
     pub check: usize,
     /// Checks that do not hold.
     pub findings: usize,
-    /// Nobody can say.
+    /// Nobody can say; all that is declared on a host that could not be asked is among them.
     pub unknown: usize,
     /// Hosts that could not be asked.
     pub unreachable: usize,
@@ -195,6 +195,17 @@ impl Outlook {
         self.hosts.iter().filter(move |host| closed(host)).filter_map(|host| Some((&host.host, host.way_in.as_ref()?)))
     }
 
+    /// The hosts that could not be asked. All that is declared there is unknown.
+    pub fn not_reached(&self) -> impl Iterator<Item = &HostOutlook> {
+        self.hosts.iter().filter(|host| host.unreachable.is_some())
+    }
+
+    /// How many resources nobody can judge although their host was asked.
+    pub fn not_judged(&self) -> usize {
+        let asked = self.hosts.iter().filter(|host| host.unreachable.is_none());
+        asked.flat_map(|host| &host.resources).filter(|planned| matches!(planned.act, Act::Unknown { .. })).count()
+    }
+
     /// How many of each, over the fleet.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -218,6 +229,9 @@ impl Outlook {
         totals
     }
 }
+
+/// Why nothing is known of a resource on a host that could not be asked; what kept it from answering, the host says.
+pub const NOT_REACHED: &str = "its host was not reached";
 
 /// Why what was not selected holds up what needs it.
 pub const NOT_SELECTED: &str =
@@ -255,10 +269,10 @@ pub fn outlook(
     for number in &graph.order {
         let item = &graph.items[*number];
         let Some(answer) = seen.get(number) else {
-            // A host that was not reached says so as a whole; anything else without an answer must not vanish.
-            if !unreachable.contains_key(&item.host) {
-                acts.insert(*number, Act::Unknown { why: item.unseen() });
-            }
+            // What is without an answer must not vanish; why its host gave none is told of the host, once.
+            let lost = unreachable.contains_key(&item.host);
+            let why = if lost { NOT_REACHED.to_owned() } else { item.unseen() };
+            acts.insert(*number, Act::Unknown { why });
             continue;
         };
         let changing = |on: usize| acts.get(&on).is_some_and(Act::changes);

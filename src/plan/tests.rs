@@ -140,14 +140,17 @@ fn a_host_without_an_answer_is_not_fine() {
     let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
     let unreachable = HashMap::from([(HostName::new("a"), "down".to_owned())]);
     let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, &|_, _, _| None, Judge::AfterChanges);
-    assert_eq!((outlook.totals().unreachable, outlook.totals().same), (1, 0));
+    assert_eq!((outlook.totals().unreachable, outlook.totals().unknown, outlook.totals().same), (1, 1, 0));
+    // Its resources do not vanish, and repeat no reason; nothing is unknown where something answered.
+    let Act::Unknown { why } = &outlook.hosts[0].resources[0].act else { panic!("{outlook:?}") };
+    assert_eq!((why.as_str(), outlook.not_judged()), (NOT_REACHED, 0));
 }
 
 #[test]
 fn what_has_no_answer_on_a_host_that_was_reached_is_unknown_and_does_not_vanish() {
     let graph = Graph::build(vec![item("a", Phase::Preparation, "file: {path: /etc/x, content: \"1\"}")]).unwrap();
     let outlook = outlook(&graph, &HashMap::new(), &HashMap::new(), &|_| false, &|_, _, _| None, Judge::Now);
-    assert_eq!(outlook.totals().unknown, 1);
+    assert_eq!((outlook.totals().unknown, outlook.not_judged()), (1, 1));
 }
 
 #[test]

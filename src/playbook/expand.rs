@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::amend;
+use super::fault;
 use super::fields::{self, Filled, Shape, fill};
 use super::link::{self, Drafts};
 use super::render::{Renderer, Stop};
@@ -10,7 +12,7 @@ use super::scope::{Stage, World, holds_secret};
 use super::site::{Item, Playbook, Site, What};
 use super::words::{list, needs_facts};
 use super::{Body, Expansion, Fleet, Play};
-use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity};
+use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity, did_you_mean};
 use crate::resource::{self, Context, Resource};
 use crate::yaml::Node;
 
@@ -61,12 +63,25 @@ impl Site {
     /// Meets the fleet. Pure: `facts` are those that are known so far; expand again when more are.
     ///
     /// # Errors
-    /// Every fault on every host, each told once, for the first host that has it.
+    /// Every fault on every host, each told once, with the hosts that have it.
     pub fn expand(
         &self,
         fleet: &dyn Fleet,
         facts: &dyn Fn(&HostName) -> Option<Node>,
     ) -> Result<Expansion, Vec<Diagnostic>> {
+        let (Walk { drafts, mut faults, needs_facts, .. }, mut expansion) = self.walk(fleet, facts);
+        link::link(drafts, self.kinds, fleet, &needs_facts, &mut faults, &mut expansion);
+        expansion.needs_facts = needs_facts;
+        if faults.all.is_empty() { Ok(expansion) } else { Err(faults.all) }
+    }
+
+    /// The faults in the values of a site that could be read in part only, so that one run tells all. What holds between
+    /// resources is not looked at: some of them are missing.
+    pub(super) fn faults_of_values(&self, fleet: &dyn Fleet, lost_names: bool) -> Vec<Diagnostic> {
+        self.walk(fleet, &|_| None).0.faults.of_values(lost_names)
+    }
+
+    fn walk<'a>(&'a self, fleet: &'a dyn Fleet, facts: &dyn Fn(&HostName) -> Option<Node>) -> (Walk<'a>, Expansion) {
         let vault = fleet.vault();
         let renderer = Renderer::new(&vault);
         let of_playbook = |playbook: &Playbook| {
@@ -109,10 +124,7 @@ impl Site {
                 stage.close();
             }
         }
-        let Walk { drafts, mut faults, needs_facts, .. } = walk;
-        link::link(drafts, self.kinds, fleet, &needs_facts, &mut faults, &mut expansion);
-        expansion.needs_facts = needs_facts;
-        if faults.all.is_empty() { Ok(expansion) } else { Err(faults.all) }
+        (walk, expansion)
     }
 }
 
@@ -129,10 +141,13 @@ fn secret_in_items(playbook: &Playbook) -> bool {
 fn unused_secrets(playbook: &Playbook, hosts: &[HostName], world: &World) -> Vec<Diagnostic> {
     let unused =
         |(name, _): &&(String, Place)| !playbook.defines(name) && !hosts.iter().any(|host| world.has_var(host, name));
+    let names =
+        || hosts.iter().flat_map(|host| world.var_names(host)).chain(playbook.vars.iter().map(|var| var.key.as_str()));
     let told = |(name, place): &(String, Place)| {
+        let near = did_you_mean(name, names()).map(|near| format!("did you mean `{near}`? "));
         Diagnostic::warning("a secret variable that nobody defines")
             .at(place, format!("no host of this playbook has `{name}`"))
-            .fix("correct the name: the variable that was meant is not treated as a secret")
+            .fix(near.unwrap_or_default() + "the variable that was meant is not treated as a secret")
     };
     playbook.secret_vars.iter().filter(unused).map(told).collect()
 }
@@ -145,12 +160,26 @@ pub(super) struct Faults {
 
 impl Faults {
     pub fn add(&mut self, told: Diagnostic) {
-        let same = |old: &Diagnostic| {
+        let same = |old: &&mut Diagnostic| {
             old.summary == told.summary && old.place == told.place && old.detail == told.detail && told.place.is_some()
         };
-        if !self.all.iter().any(same) {
+        let Some(old) = self.all.iter_mut().find(same) else {
             self.all.push(Diagnostic { severity: Severity::Error, ..told });
+            return;
+        };
+        // Hosts come in order, so that one which is known already came last.
+        let Some((host, _)) = told.subject else { return };
+        let last = old.others.last().or(old.subject.as_ref().map(|(host, _)| host));
+        if last.is_some_and(|last| *last != host) {
+            old.others.push(host);
         }
+    }
+
+    /// Those of an item's own values, where the files themselves had faults: what follows from what was left out there
+    /// is not told again.
+    fn of_values(self, lost_names: bool) -> Vec<Diagnostic> {
+        let follows = |told: &Diagnostic| lost_names && told.summary == fault::UNDEFINED;
+        self.all.into_iter().filter(|told| !follows(told)).collect()
     }
 }
 
@@ -184,6 +213,8 @@ impl Walk<'_> {
             self.each(item, root, 0, spot, &mut bound);
             if around.skipped {
                 self.faults.all.truncate(before);
+            } else if bound.is_empty() && self.faults.all.len() > before {
+                self.certain_faults(item, root, spot);
             }
             for root in bound {
                 self.item(item, &root, around, spot);
@@ -227,7 +258,7 @@ impl Walk<'_> {
             Some(Some(true)) => {}
             Some(Some(false)) => around.skipped = true,
             Some(None) => around.waits_for.extend(waited(root, spot)),
-            None => return,
+            None => return self.certain_faults(item, root, spot),
         }
         // What a false `when` guards may be undefined: only its identity is of interest, if it can be had.
         if !around.skipped {
@@ -269,7 +300,10 @@ impl Walk<'_> {
                 }
                 let filled = match filled {
                     Ok(filled) => filled,
-                    Err(faults) => return faults.into_iter().for_each(|told| self.fault(told, spot)),
+                    Err((faults, _)) => {
+                        faults.into_iter().for_each(|told| self.fault(told, spot));
+                        return self.certain_faults(item, root, spot);
+                    }
                 };
                 let mut waits_for = around.waits_for;
                 if filled.pending {
@@ -306,9 +340,27 @@ impl Walk<'_> {
     ) -> Option<Body> {
         let loaded = self.load(kind, &filled.node, place, spot);
         let locked = fields::locked(&filled.node);
-        if filled.pending || !locked.is_empty() {
-            // A field that is missing may be one that waits, and what stands for a locked secret may be wrong there.
+        if !locked.is_empty() {
+            // What stands for a locked secret may be wrong where it stands: no fault of it is told.
             let loaded = loaded.ok();
+            let part_of = loaded.as_ref().map(|resource| resource.part_of());
+            let id = loaded.map(|resource| resource.id());
+            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked });
+        }
+        if filled.pending {
+            // A field that is missing may be one that waits.
+            let loaded = match loaded {
+                Ok(loaded) => Some(loaded),
+                Err(told) => {
+                    let all = self.all_faults(kind, &filled.node, *told, place, spot);
+                    let certain: Vec<Diagnostic> = amend::certain(all).collect();
+                    if !certain.is_empty() {
+                        certain.into_iter().for_each(|told| self.fault(told, spot));
+                        return None;
+                    }
+                    None
+                }
+            };
             let part_of = loaded.as_ref().map(|resource| resource.part_of());
             let id = loaded.map(|resource| resource.id());
             return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked });
@@ -316,7 +368,9 @@ impl Walk<'_> {
         let resource = match loaded {
             Ok(resource) => resource,
             Err(told) => {
-                self.fault(*told, spot);
+                self.all_faults(kind, &filled.node, *told, place, spot)
+                    .into_iter()
+                    .for_each(|told| self.fault(told, spot));
                 return None;
             }
         };
@@ -331,6 +385,32 @@ impl Walk<'_> {
         }
         let (id, part_of) = (Some(resource.id()), Some(resource.part_of()));
         Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked })
+    }
+
+    // What is wrong with the fields of an item whatever becomes of what is not known of it.
+    fn certain_faults(&mut self, item: &Item, root: &Root, spot: &Spot<'_>) {
+        let What::Resource { kind, fields, folder } = &item.what else { return };
+        let shape = self.shapes.get(kind.name).copied().unwrap_or_default();
+        let known = match fill(root, kind, shape, fields, folder) {
+            Ok(filled) => Some(filled.node),
+            Err((_, known)) => known,
+        };
+        let Some(known) = known else { return };
+        if let Err(told) = self.load(kind, &known, &item.place, spot) {
+            let all = self.all_faults(kind, &known, *told, &item.place, spot);
+            amend::certain(all).for_each(|told| self.fault(told, spot));
+        }
+    }
+
+    fn all_faults(
+        &self,
+        kind: &'static resource::Entry,
+        fields: &Node,
+        first: Diagnostic,
+        place: &Place,
+        spot: &Spot<'_>,
+    ) -> Vec<Diagnostic> {
+        amend::all_faults(kind, fields, first, &|node| self.load(kind, node, place, spot).err().map(|told| *told))
     }
 
     // Tried out, since only the kind knows what its key is made of.

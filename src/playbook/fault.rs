@@ -6,9 +6,15 @@ use std::sync::Arc;
 
 use minijinja::{Error, ErrorKind};
 
-use super::inspect::{Missing, Misuse};
+use super::ansible;
+use super::facts::FACTS;
+use super::filters;
+use super::inspect::{Missing, Misuse, Taken, Wrong};
 use super::taint::Refusal;
 use crate::model::{Diagnostic, Place, Source, did_you_mean};
+
+/// What is said of a name that nobody defines.
+pub(super) const UNDEFINED: &str = "an undefined variable";
 
 /// The name under which a string of a playbook is rendered.
 pub(super) const INLINE: &str = "<inline>";
@@ -117,7 +123,7 @@ pub(super) fn undefined(missing: &Missing, place: &Place, variables: &[String]) 
     let known = if missing.parent.is_some() { &missing.known } else { variables };
     let mut sorted: Vec<&str> = known.iter().map(String::as_str).collect();
     sorted.sort_unstable();
-    let mut told = Diagnostic::error("an undefined variable").at(place, format!("`{}` is not defined", missing.name));
+    let mut told = Diagnostic::error(UNDEFINED).at(place, format!("`{}` is not defined", missing.name));
     if let Some(parent) = &missing.parent {
         told = told.because(match parent.as_str() {
             "map" => format!("the map has {}", brief(&sorted)),
@@ -125,10 +131,53 @@ pub(super) fn undefined(missing: &Missing, place: &Place, variables: &[String]) 
             other => format!("it is looked for in a {other}, which has no parts"),
         });
     }
-    told.fix(match did_you_mean(&missing.name, sorted.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if missing.parent.is_some() => "correct the name, or write `| default(...)` behind it".into(),
-        None => "define it in the playbook's `vars:` or in the inventory, or write `| default(...)` behind it".into(),
+    let near = did_you_mean(&missing.name, sorted.iter().copied());
+    let of_ansible = |name: &str| ansible::variable(name).or_else(|| ansible::vault(name).map(str::to_owned));
+    told.fix(match (near, missing.parent.is_none().then(|| of_ansible(&missing.name)).flatten()) {
+        // A name of the user's own that is near is meant; Ansible's own names are no typing errors.
+        (Some(near), None) => format!("did you mean `{near}`?"),
+        (Some(near), Some(_)) if missing.name.starts_with("vault_") => format!("did you mean `{near}`?"),
+        (_, Some(instead)) => instead,
+        (None, None) if missing.parent.is_some() => "correct the name, or write `| default(...)` behind it".into(),
+        (None, None) => {
+            "define it in the playbook's `vars:` or in the inventory, or write `| default(...)` behind it".into()
+        }
+    })
+}
+
+/// A name that means nothing on any host.
+pub(super) fn wrong(wrong: &Wrong, place: &Place) -> Diagnostic {
+    let name = wrong.name.as_str();
+    match wrong.taken {
+        Taken::Filter => unknown_filter(name, place),
+        Taken::Test => unknown_test(name, place),
+        Taken::Fact => {
+            let told = Diagnostic::error("an unknown fact").at(place, format!("no host tells a fact `{name}`"));
+            let of_ansible = || ansible::fact(name.strip_prefix("ansible_").unwrap_or(name));
+            told.fix(match did_you_mean(name, FACTS).or_else(of_ansible) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the facts are {}; what else a host is like goes into a variable", FACTS.join(", ")),
+            })
+        }
+    }
+}
+
+fn unknown_filter(name: &str, place: &Place) -> Diagnostic {
+    let told = Diagnostic::error("an unknown filter").at(place, format!("filter {name} is unknown"));
+    let known = filters::names();
+    told.fix(match (ansible::filter(name), did_you_mean(name, known.iter().copied())) {
+        (Some(instead), _) => instead.to_owned(),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("known are: {}", known.join(", ")),
+    })
+}
+
+fn unknown_test(name: &str, place: &Place) -> Diagnostic {
+    let told = Diagnostic::error("an unknown test").at(place, format!("test {name} is unknown"));
+    told.fix(match (ansible::test(name), did_you_mean(name, filters::TESTS)) {
+        (Some(instead), _) => instead.to_owned(),
+        (None, Some(near)) => format!("did you mean `{near}`?"),
+        (None, None) => format!("known are: {}", filters::TESTS.join(", ")),
     })
 }
 
@@ -147,23 +196,20 @@ pub(super) fn too_heavy(place: &Place) -> Diagnostic {
 }
 
 /// Any other error of the engine.
-pub(super) fn other(error: &Error, place: &Place, filters: &[&str]) -> Diagnostic {
+pub(super) fn other(error: &Error, place: &Place, snippet: &str) -> Diagnostic {
     let detail = error.detail().unwrap_or_default().to_owned();
     let unknown = detail.split_whitespace().nth(1).unwrap_or_default().trim_matches(['`', '\'']).to_owned();
     match error.kind() {
         ErrorKind::SyntaxError => Diagnostic::error("a template with a fault in its syntax").at(place, detail),
-        ErrorKind::UndefinedError => Diagnostic::error("an undefined variable")
+        ErrorKind::UndefinedError => Diagnostic::error(UNDEFINED)
             .at(place, if detail.is_empty() { "this is not defined".into() } else { detail })
             .fix("define it, or write `| default(...)` behind it"),
-        ErrorKind::UnknownFilter => {
-            let told = Diagnostic::error("an unknown filter").at(place, detail);
-            told.fix(match did_you_mean(&unknown, filters.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if matches!(unknown.as_str(), "safe" | "escape" | "e") => {
-                    "nothing is escaped here: remove it; for several lines use `raw_lines`".into()
-                }
-                None => format!("known are: {}", filters.join(", ")),
-            })
+        ErrorKind::UnknownFilter => unknown_filter(&unknown, place),
+        ErrorKind::UnknownTest => unknown_test(&unknown, place),
+        ErrorKind::UnknownMethod => {
+            let name = detail.rsplit(' ').next().unwrap_or_default();
+            let told = Diagnostic::error("an unknown method").at(place, &detail);
+            told.fix(ansible::method(name).unwrap_or("values have no methods here: look for a filter, `x | NAME`"))
         }
         ErrorKind::OutOfFuel => Diagnostic::error("a template that does too much")
             .at(place, "here its limit was reached")
@@ -174,10 +220,13 @@ pub(super) fn other(error: &Error, place: &Place, filters: &[&str]) -> Diagnosti
         ErrorKind::UnknownFunction => {
             let name = detail.split_whitespace().next().unwrap_or_default().to_owned();
             let told = Diagnostic::error("an unknown function").at(place, format!("`{name}` is not a function here"));
-            match name.as_str() {
-                "lookup" | "query" => told.fix("there are no lookups: use a variable, or `from:` for a file"),
-                _ => told,
-            }
+            told.fix(match (ansible::function(&name, snippet), did_you_mean(&name, filters::FUNCTIONS)) {
+                (Some(instead), _) => instead.to_owned(),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => {
+                    format!("known are: {}, and what `{{% macro %}}` makes", filters::FUNCTIONS.join(", "))
+                }
+            })
         }
         _ => Diagnostic::error("a template that fails")
             .at(place, if detail.is_empty() { error.kind().to_string() } else { detail }),

@@ -66,14 +66,14 @@ struct Filler<'a> {
 /// Renders the fields of a resource.
 ///
 /// # Errors
-/// Every value that cannot be rendered, and every file that cannot be read.
+/// Every value that cannot be rendered, and every file that cannot be read; with the fields that could be.
 pub(super) fn fill(
     root: &Root,
     kind: &resource::Entry,
     shape: Shape,
     fields: &Node,
     folder: &Path,
-) -> Result<Filled, Vec<Diagnostic>> {
+) -> Result<Filled, (Vec<Diagnostic>, Option<Node>)> {
     let mut filler = Filler { root, faults: Vec::new(), facts: Vec::new(), pending: false };
     root.renderer().look_in(folders(folder, "templates"));
     let node = match &fields.value {
@@ -87,7 +87,7 @@ pub(super) fn fill(
             let node = Node::new(fields.place.clone(), Value::Map(Vec::new()));
             Ok(Filled { node, pending: true, facts: filler.facts })
         }
-        _ => Err(filler.faults),
+        node => Err((filler.faults, node)),
     }
 }
 
@@ -261,6 +261,8 @@ impl Filler<'_> {
             });
         }
         let by_kind = [
+            // What a credential holds is anything, such as a key of several lines.
+            ("systemd_credential", Format::Text),
             ("systemd_", Format::Systemd),
             ("firewall_nftables", Format::Nftables),
             ("squid", Format::Squid),

@@ -23,6 +23,118 @@ pub const FILTERS: &[(&str, &str, bool)] = &[
     ("urlencode", "The text with what is special in URLs as %XX.", true),
 ];
 
+/// The filters of minijinja that are left in.
+const OF_THE_ENGINE: [&str; 44] = [
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
+];
+
+/// The tests of minijinja (`x is TEST`) that have a word for a name.
+pub(super) const TESTS: [&str; 36] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
+/// The functions that a template may call.
+pub(super) const FUNCTIONS: [&str; 4] = ["dict", "namespace", "range", "secret"];
+
+/// The names of all filters.
+pub(super) fn names() -> Vec<&'static str> {
+    FILTERS.iter().map(|(name, _, _)| *name).chain(OF_THE_ENGINE).collect()
+}
+
+/// Whether there is a filter of this name.
+pub(super) fn is_filter(name: &str) -> bool {
+    names().iter().any(|known| is_same(known, name))
+}
+
+/// Whether there is a test of this name.
+pub(super) fn is_test(name: &str) -> bool {
+    // Operators are tests, too, under names that nobody gets wrong.
+    !name.starts_with(|c: char| c.is_ascii_alphabetic()) || TESTS.iter().any(|known| is_same(known, name))
+}
+
+// White space in a name does not count: the parser takes `a . b` for one.
+fn is_same(known: &str, name: &str) -> bool {
+    name.chars().filter(|c| !c.is_ascii_whitespace()).eq(known.chars())
+}
+
 /// Whether a secret may pass a filter.
 pub(super) fn takes_secrets(name: &str) -> bool {
     matches!(name, "default" | "d" | "tojson") || FILTERS.iter().any(|(known, _, secret)| *known == name && *secret)

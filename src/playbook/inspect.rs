@@ -1,5 +1,5 @@
 //! Owns a look at a template's syntax tree with the values it will meet: where a secret is put to a use that would
-//! tell about it, and which name in a failed expression is undefined.
+//! tell about it, which name in a failed expression is undefined, and which names are wrong whatever a host says.
 //!
 //! The engine compares a text with an object without asking the object, so that `secret == "x"` has to be found here.
 //! What cannot be followed (parameters of macros, computed keys) is unknown and passes; the hooks of the secret and
@@ -12,7 +12,8 @@ use minijinja::Value;
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 
-use super::filters::takes_secrets;
+use super::facts::{self, FACTS};
+use super::filters::{is_filter, is_test, takes_secrets};
 use super::taint::Tainted;
 
 const MOST: usize = 1000;
@@ -49,11 +50,28 @@ pub(super) struct Missing {
     pub known: Vec<String>,
 }
 
+/// What a name was taken for that means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Fact,
+    Filter,
+    Test,
+}
+
+/// A name that means nothing on any host.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub range: Range<usize>,
+    pub name: String,
+    pub taken: Taken,
+}
+
 /// What was found in a template, and which templates it names.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub misuse: Option<Misuse>,
     pub missing: Option<Missing>,
+    pub wrong: Option<Wrong>,
     pub templates: Vec<String>,
 }
 
@@ -119,6 +137,19 @@ impl Visitor<'_> {
     fn refuse(&mut self, expr: &Expr<'_>, how: &str) {
         let values = self.eval(expr);
         self.forbid(&values, expr.span(), how);
+    }
+
+    fn wrong(&mut self, span: Span, name: &str, taken: Taken) {
+        self.found.wrong.get_or_insert_with(|| Wrong { range: range(span), name: name.to_owned(), taken });
+    }
+
+    // A fact that no host tells: an undefined name whose parent is not there yet.
+    fn fact(&mut self, expr: &Expr<'_>) {
+        let is_bound = |name: &str| self.scopes.iter().any(|scope| scope.contains_key(name));
+        if let Some(name) = facts::read(expr, &is_bound).filter(|name| !FACTS.contains(name)) {
+            let name = name.to_owned();
+            self.wrong(expr.span(), &name, Taken::Fact);
+        }
     }
 
     fn bind(&mut self, target: &Expr<'_>, values: Values) {
@@ -296,11 +327,13 @@ impl Visitor<'_> {
                 value.map(|value| vec![value])
             }
             Expr::GetAttr(get) => {
+                self.fact(expr);
                 let base = self.eval(&get.expr);
                 self.forbid(&base, expr.span(), "a look into it");
                 self.member(expr.span(), &base, &Value::from(get.name))
             }
             Expr::GetItem(get) => {
+                self.fact(expr);
                 let base = self.eval(&get.expr);
                 self.forbid(&base, expr.span(), "a look into it");
                 let key = self.eval(&get.subscript_expr);
@@ -347,6 +380,9 @@ impl Visitor<'_> {
                 both(yes, no)
             }
             Expr::Filter(filter) => {
+                if !is_filter(filter.name) {
+                    self.wrong(expr.span(), filter.name, Taken::Filter);
+                }
                 let default = matches!(filter.name, "default" | "d");
                 // `default` is there for what is not defined.
                 let within = if default { self.within.take() } else { None };
@@ -365,6 +401,9 @@ impl Visitor<'_> {
                 }
             }
             Expr::Test(test) => {
+                if !is_test(test.name) {
+                    self.wrong(expr.span(), test.name, Taken::Test);
+                }
                 let harmless = matches!(test.name, "defined" | "undefined" | "none");
                 let within = if harmless { self.within.take() } else { None };
                 let of = self.eval(&test.expr);

@@ -2,30 +2,11 @@
 
 use std::path::Path;
 
+use super::ansible;
 use super::load::Loader;
 use super::site::{Item, KEYWORDS, What, Words};
 use crate::model::{Diagnostic, Place, did_you_mean};
 use crate::yaml::{Entry, Node, Value};
-
-/// The kind that does what a module of Ansible's does.
-fn ansible(module: &str) -> Option<&'static str> {
-    let short = module.strip_prefix("ansible.").and_then(|rest| rest.split_once('.')).map_or(module, |(_, name)| name);
-    Some(match short.strip_prefix("community.general.").unwrap_or(short) {
-        "apt" | "package" | "dnf" | "yum" => "package_apt",
-        "copy" => "file",
-        "lineinfile" | "blockinfile" => "line",
-        "service" | "systemd" | "systemd_service" => "systemd_unit",
-        "shell" | "raw" | "script" => "command",
-        "get_url" => "download",
-        "unarchive" => "archive",
-        "uri" => "http_probe",
-        "wait_for" => "port_scan",
-        "fail" => "assert",
-        "ufw" => "firewall_rule",
-        "deb822_repository" | "apt_key" => "apt_repository",
-        _ => return None,
-    })
-}
 
 /// Reads an item; faults go to the loader.
 pub(super) fn read(loader: &mut Loader, node: &Node, file: &Path) -> Option<Item> {
@@ -52,18 +33,16 @@ pub(super) fn read(loader: &mut Loader, node: &Node, file: &Path) -> Option<Item
         let names: Vec<&str> = kinds.iter().map(|kind| kind.name).chain(KEYWORDS.iter().copied()).collect();
         let mut told = Diagnostic::error("an unknown key")
             .at(&entry.place, format!("`{}` is neither a kind nor a keyword", entry.key));
-        told.fix = Some(match entry.key.as_str() {
-            "register" => "there is no `register`: facts are read before, and checks are kinds of their own".into(),
-            "notify" => "use `restart_on` at the service: it restarts when the file is newer".into(),
-            "loop" | "with_items" => "use `each: { NAME: EXPRESSION }`".into(),
-            "name" => "leave it out: a resource is called by its kind and key".into(),
-            "become" | "become_user" => "leave it out: what changes a host runs as root".into(),
-            key => match (hollow, ansible(key)) {
-                (Some(kind), _) => format!("indent `{key}:` under `{kind}:`"),
+        told.fix = Some(match (hollow, ansible::item_word(&entry.key)) {
+            (None, Some(instead)) => instead.into(),
+            // A field called `name` that stands too far left.
+            (_, Some(instead)) if entry.key != "name" => instead.into(),
+            _ => match (hollow, ansible::kind(&entry.key)) {
+                (Some(kind), _) => format!("indent `{}:` under `{kind}:`", entry.key),
                 (None, Some(kind)) => {
-                    format!("Ansible's `{key}` is `{kind}` here: `rempart kinds {kind}` shows its fields")
+                    format!("Ansible's `{}` is `{kind}` here: `rempart kinds {kind}` shows its fields", entry.key)
                 }
-                (None, None) => match did_you_mean(key, names.iter().copied()) {
+                (None, None) => match did_you_mean(&entry.key, names.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "`rempart kinds` lists the kinds".into(),
                 },
@@ -161,6 +140,7 @@ fn bare(loader: &mut Loader, node: &Node, word: &str) -> bool {
     } else {
         format!("write `{inner}`")
     };
+    loader.lost_names = true;
     let told = Diagnostic::error("braces around an expression")
         .at(&node.place, format!("`{word}` takes a bare expression"))
         .fix(fix);
@@ -176,6 +156,7 @@ fn name(loader: &mut Loader, entry: &Entry) -> bool {
     if fine && !super::BUILTINS.iter().any(|(name, _)| name == key) {
         return true;
     }
+    loader.lost_names = true;
     let told = Diagnostic::error("not a name for a variable").at(&entry.place, "it is bound to each value in turn");
     loader.faults.push(told.fix("use letters, digits and _, and no name that is built in"));
     false

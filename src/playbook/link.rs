@@ -326,10 +326,10 @@ fn needs(
         if let Some(first) = lacking.first() {
             let mut told = unknown(&want.target, first, &want.place, lookup);
             if want.on.is_some() {
-                told.detail = Some(match lacking.len() - 1 {
-                    0 => format!("missing on {first}"),
-                    more => format!("missing on {first} and {more} more"),
-                });
+                let names: Vec<&str> = lacking.iter().take(3).map(HostName::as_str).collect();
+                let more = lacking.len() - names.len();
+                let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+                told.detail = Some(format!("missing on {}{more}", names.join(", ")));
             }
             faults.add(told);
         }

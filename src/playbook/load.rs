@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::item;
 use super::site::{Batch, Item, Playbook, Site};
+use super::{Fleet, ansible, item};
 use crate::kinds::KINDS;
 use crate::model::{Diagnostic, Phase, Place, did_you_mean};
 use crate::resource;
@@ -22,8 +22,34 @@ pub fn load(paths: &[PathBuf]) -> Result<Site, Vec<Diagnostic>> {
     load_with(paths, KINDS)
 }
 
+/// The same for a fleet: where files have faults, those of the values in what could be read are told with them.
+///
+/// # Errors
+/// Every fault in every file, and then those that the values have on the fleet.
+pub fn load_on(paths: &[PathBuf], fleet: &dyn Fleet) -> Result<Site, Vec<Diagnostic>> {
+    load_on_with(paths, KINDS, fleet)
+}
+
+pub(super) fn load_on_with(
+    paths: &[PathBuf],
+    kinds: &'static [resource::Entry],
+    fleet: &dyn Fleet,
+) -> Result<Site, Vec<Diagnostic>> {
+    let (site, mut loader) = read(paths, kinds);
+    if loader.faults.is_empty() {
+        return Ok(site);
+    }
+    loader.faults.extend(site.faults_of_values(fleet, loader.lost_names));
+    Err(loader.faults)
+}
+
 pub(super) fn load_with(paths: &[PathBuf], kinds: &'static [resource::Entry]) -> Result<Site, Vec<Diagnostic>> {
-    let mut loader = Loader { kinds, faults: Vec::new(), including: Vec::new() };
+    let (site, loader) = read(paths, kinds);
+    if loader.faults.is_empty() { Ok(site) } else { Err(loader.faults) }
+}
+
+fn read(paths: &[PathBuf], kinds: &'static [resource::Entry]) -> (Site, Loader) {
+    let mut loader = Loader { kinds, faults: Vec::new(), lost_names: false, including: Vec::new() };
     let mut site = Site { name: None, playbooks: Vec::new(), kinds };
     for path in paths {
         loader.entry_file(path, &mut site);
@@ -31,12 +57,14 @@ pub(super) fn load_with(paths: &[PathBuf], kinds: &'static [resource::Entry]) ->
     if site.playbooks.is_empty() && loader.faults.is_empty() {
         loader.faults.push(Diagnostic::error("no playbook").fix("name a playbook or a site file"));
     }
-    if loader.faults.is_empty() { Ok(site) } else { Err(loader.faults) }
+    (site, loader)
 }
 
 pub(super) struct Loader {
     pub kinds: &'static [resource::Entry],
     pub faults: Vec<Diagnostic>,
+    /// Whether names that the files meant to bind are not bound, so that their uses look undefined.
+    pub lost_names: bool,
     // The files around the one being read, with the place that names each.
     including: Vec<(PathBuf, Place)>,
 }
@@ -264,6 +292,7 @@ impl Loader {
             None | Some((_, Value::Null)) => Vec::new(),
             Some((_, Value::Map(entries))) => entries.clone(),
             Some((node, _)) => {
+                self.lost_names = true;
                 self.faults.push(
                     Diagnostic::error("a value of the wrong type")
                         .at(&node.place, format!("`{what}` takes a map, and this is {}", node.shape())),
@@ -294,6 +323,8 @@ impl Loader {
                 "this is a kind: it belongs into a list of items, below `phases:`".into()
             } else if Phase::ALL.iter().any(|phase| phase.name() == entry.key) {
                 "this is a phase: it belongs below `phases:`".into()
+            } else if let Some(instead) = ansible::play_word(&entry.key).filter(|_| known == PLAYBOOK_WORDS) {
+                instead.into()
             } else if entry.key == "rotations" {
                 "rotations are not part of this version yet: remove it".into()
             } else {

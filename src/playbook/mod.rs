@@ -8,9 +8,12 @@
 //! Secrets stay marked from the variable, or from `secret()`, to the field; nothing here can read one.
 
 mod aggregate;
+mod amend;
+mod ansible;
 mod convert;
 mod defined;
 mod expand;
+mod facts;
 mod fault;
 mod fields;
 mod filters;
@@ -38,8 +41,9 @@ use crate::secret::{NoVault, Vault};
 use crate::yaml::Node;
 
 pub use defined::{Defined, Given, builtin};
+pub use facts::FACTS;
 pub use filters::FILTERS;
-pub use load::load;
+pub use load::{load, load_on};
 pub use outside::{Outside, holds_template};
 pub use schema::schema;
 pub use scope::BUILTINS;

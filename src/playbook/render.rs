@@ -45,6 +45,9 @@ struct Files {
     folders: Vec<PathBuf>,
 }
 
+// What there is to tell of a look at a text.
+type Tell<'a> = &'a dyn Fn(&Found, &Origin<'_>) -> Option<Diagnostic>;
+
 /// The engine with its templates and its ledger; one for an expansion.
 pub(super) struct Renderer {
     env: Environment<'static>,
@@ -223,7 +226,10 @@ impl Renderer {
 
     fn stop<T>(&self, root: &Root, origin: &Origin<'_>, bare: bool, error: Option<Error>) -> Result<T, Stop> {
         let now = std::mem::take(&mut self.ledger.notes().now);
-        let Some(error) = error.filter(|_| !now.facts_missing) else { return Err(Stop::Pending) };
+        let Some(error) = error.filter(|_| !now.facts_missing) else {
+            // What a host will say is not known, but which names mean something is.
+            return Err(self.wrong(root, origin, bare).map_or(Stop::Pending, Stop::from));
+        };
         let Some(mut told) = now.failed else {
             return Err(self.fault(root, origin, bare, &error, now.misused, now.refused).into());
         };
@@ -278,8 +284,7 @@ impl Renderer {
                 return fault::undefined(&missing, &inner.place(missing.range.clone()), &root.names());
             }
         }
-        let names: Vec<&str> = filters::FILTERS.iter().map(|(name, _, _)| *name).chain(BUILTIN_FILTERS).collect();
-        fault::other(cause, &place, &names)
+        fault::other(cause, &place, &snippet)
     }
 
     // Values are looked up as the template would; what that notes is forgotten again.
@@ -300,9 +305,22 @@ impl Renderer {
     }
 
     fn misuse(&self, root: &Root, origin: &Origin<'_>, bare: bool) -> Option<Diagnostic> {
+        self.first(root, origin, bare, &|found, origin| {
+            found.misuse.as_ref().map(|misuse| fault::misused(misuse, &origin.place(misuse.range.clone())))
+        })
+    }
+
+    fn wrong(&self, root: &Root, origin: &Origin<'_>, bare: bool) -> Option<Diagnostic> {
+        self.first(root, origin, bare, &|found, origin| {
+            found.wrong.as_ref().map(|wrong| fault::wrong(wrong, &origin.place(wrong.range.clone())))
+        })
+    }
+
+    // Looks at a text and at all templates that it names, until one of them has something to tell.
+    fn first(&self, root: &Root, origin: &Origin<'_>, bare: bool, tell: Tell<'_>) -> Option<Diagnostic> {
         let found = self.look(root, origin, bare, None);
-        if let Some(misuse) = found.misuse {
-            return Some(fault::misused(&misuse, &origin.place(misuse.range.clone())));
+        if let Some(told) = tell(&found, origin) {
+            return Some(told);
         }
         let mut left: Vec<(String, String)> = found
             .templates
@@ -323,8 +341,8 @@ impl Renderer {
             }
             let inner = Origin { text: &source.text, place: origin.place, file: Some(source.clone()) };
             let found = self.look(root, &inner, false, None);
-            if let Some(misuse) = found.misuse {
-                return Some(fault::misused(&misuse, &inner.place(misuse.range.clone())));
+            if let Some(told) = tell(&found, &inner) {
+                return Some(told);
             }
             left.extend(found.templates.into_iter().map(|name| (name, path.clone())));
         }
@@ -347,52 +365,6 @@ fn somewhere(origin: &Origin<'_>, secret: String) -> Diagnostic {
     };
     fault::misused(&inspect::Misuse { range: 0..0, secret, how: "something in here".into() }, &place)
 }
-
-const BUILTIN_FILTERS: [&str; 43] = [
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "chain",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "trim",
-    "unique",
-    "upper",
-    "zip",
-];
 
 fn syntax() -> SyntaxConfig {
     // The same as Ansible's template module.

@@ -96,6 +96,11 @@ impl World {
         self.hosts.get_key_value(name).map(|(host, _)| host)
     }
 
+    /// The names of a host's variables in the inventory.
+    pub fn var_names(&self, host: &HostName) -> impl Iterator<Item = &str> {
+        self.hosts.get(host).into_iter().flat_map(|about| about.vars.keys().map(String::as_str))
+    }
+
     /// Whether a host has a variable in the inventory.
     pub fn has_var(&self, host: &HostName, name: &str) -> bool {
         self.hosts.get(host).is_some_and(|about| about.vars.contains_key(name))

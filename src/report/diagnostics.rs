@@ -4,12 +4,63 @@
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Message, Origin, Renderer, Snippet};
+use serde_json::{Value, json};
 
 use super::Paint;
 use super::escape::{cut, visible};
 use super::excerpt::excerpt;
-use super::words::count;
+use super::words::{count, some_of};
 use crate::model::{Diagnostic, Place, Severity};
+
+/// All of them as JSON, in the order of the text; the lines of files are left to people.
+pub fn diagnostics_json(all: &[Diagnostic]) -> Value {
+    let mut sorted: Vec<&Diagnostic> = all.iter().collect();
+    sorted.sort_by(|a, b| order(a).cmp(&order(b)));
+    sorted.dedup();
+    sorted.into_iter().map(one_json).collect()
+}
+
+fn one_json(diagnostic: &Diagnostic) -> Value {
+    let severity = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut told = json!({ "severity": severity, "summary": diagnostic.summary });
+    if let Some((place, label)) = &diagnostic.place {
+        told["place"] = place_json(place, label);
+    }
+    if !diagnostic.related.is_empty() {
+        told["related"] = diagnostic.related.iter().map(|(place, label)| place_json(place, label)).collect();
+    }
+    if let Some((host, resource)) = &diagnostic.subject {
+        told["hosts"] = json!([host]);
+        if let Some(hosts) = told["hosts"].as_array_mut() {
+            hosts.extend(diagnostic.others.iter().map(|host| json!(host)));
+        }
+        if let Some(id) = resource {
+            told["resource"] = json!(id);
+        }
+    }
+    for (name, text) in [("why", &diagnostic.detail), ("fix", &diagnostic.fix)] {
+        if let Some(text) = text {
+            told[name] = json!(text);
+        }
+    }
+    told
+}
+
+// What is no file, such as a flag, has neither line nor column.
+fn place_json(place: &Place, label: &str) -> Value {
+    let mut told = json!({ "file": place.path() });
+    if place.line() > 0 {
+        told["line"] = json!(place.line());
+        told["column"] = json!(place.column());
+    }
+    if !label.is_empty() {
+        told["label"] = json!(label);
+    }
+    told
+}
 
 /// All of them, sorted, each once, with their count at the end; nothing for none.
 pub fn diagnostics(all: &[Diagnostic], paint: &Paint) -> String {
@@ -44,10 +95,16 @@ fn order(diagnostic: &Diagnostic) -> Order<'_> {
 
 fn subject(diagnostic: &Diagnostic) -> Option<String> {
     let (host, resource) = diagnostic.subject.as_ref()?;
-    Some(match resource {
+    let first = match resource {
         Some(id) => visible(&format!("{host} / {id}")),
         None => visible(host.as_str()),
-    })
+    };
+    let others: Vec<String> = diagnostic.others.iter().map(|host| visible(host.as_str())).collect();
+    if others.is_empty() {
+        return Some(first);
+    }
+    // Three of them have names; the number says how many are meant.
+    Some(format!("{first}; the same on {}: {} in all", some_of(&others, 2), count(others.len() + 1, "host", "hosts")))
 }
 
 fn one(diagnostic: &Diagnostic, paint: &Paint) -> String {
@@ -231,6 +288,24 @@ mod tests {
         1 error
         ");
         assert_eq!(anstream::adapter::strip_str(&text).to_string(), diagnostics(&site()[..1], &Paint::PLAIN));
+    }
+
+    #[test]
+    fn a_fault_of_many_hosts_names_some_and_counts_all() {
+        let on = |others: usize| {
+            let mut told = Diagnostic::error("x").on(&HostName::new("w0"), None);
+            told.others = (1..=others).map(|number| HostName::new(format!("w{number}"))).collect();
+            subject(&told).unwrap()
+        };
+        assert_eq!(on(0), "w0");
+        assert_eq!(on(1), "w0; the same on w1: 2 hosts in all");
+        assert_eq!(on(9), "w0; the same on w1, w2 and 7 more: 10 hosts in all");
+    }
+
+    #[test]
+    fn machines_get_the_same_in_the_same_order() {
+        let all: Vec<Diagnostic> = site().into_iter().take(3).collect();
+        insta::assert_snapshot!(diagnostics_json(&all).to_string(), @r#"[{"severity":"error","summary":"cannot connect","hosts":["web1\u001b[2J"],"why":"no route","fix":"check the address"},{"severity":"error","summary":"an unknown kind","place":{"file":"play.yaml","line":4,"column":4,"label":"no kind is called `fil`"},"related":[{"file":"play.yaml","line":1,"column":8,"label":"for these hosts"},{"file":"vars.yaml","line":1,"column":19,"label":"with this"}],"why":"kinds are:\n  directory, file","fix":"did you mean `file`?"}]"#);
     }
 
     #[test]

@@ -13,11 +13,10 @@ use super::fields::{drifted_fields, turned};
 use super::json::to_json;
 use super::leftovers::{leftovers, leftovers_to_remove};
 use super::notes::{Notes, notes, notes_json};
-use super::words::count;
+use super::plan::unknown_hosts;
+use super::words::{count, with_place};
 use super::{Paint, PlanView, Tone};
 use crate::plan::{Act, FieldDelta, HostOutlook, Outlook, Planned};
-
-const PLACE: usize = 64;
 
 /// What a resource is found to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +85,8 @@ pub fn drift(view: &PlanView<'_>, paint: &Paint) -> String {
             text.push_str(&format!("{}\n\n", paint.tone(Tone::Bad, &told)));
         }
         for planned in &host.resources {
-            if view.all || State::of(&planned.act) != State::AsDeclared {
+            let listed = host.unreachable.is_none() && State::of(&planned.act) != State::AsDeclared;
+            if view.all || listed {
                 text.push_str(&resource(&name, planned, paint));
             }
         }
@@ -94,8 +94,8 @@ pub fn drift(view: &PlanView<'_>, paint: &Paint) -> String {
             text.push_str(&format!("{line}\n\n"));
         }
     }
-    text.push_str(&ending(&counts(view.outlook), view.outlook.hosts.len(), paint));
-    text
+    text.push_str(&ending(&counts(view.outlook), view.outlook.hosts.len(), view.outlook.not_judged(), paint));
+    text + &unknown_hosts(view.outlook, paint)
 }
 
 /// The drift as JSON. In a `diff`, `-` is wanted and not found, `+` is found and not wanted.
@@ -184,18 +184,13 @@ fn resource(host: &str, planned: &Planned, paint: &Paint) -> String {
         }
         _ => words.to_owned(),
     };
-    let gap = PLACE.saturating_sub(format!("{sign} {name} {words}").width()).max(2);
+    let width = format!("{sign} {name} {words}").width();
     let mut place = visible(&planned.place);
     if !planned.controls.is_empty() {
         place.push_str(&format!("  [{}]", visible(&planned.controls.join(", "))));
     }
-    let mut text = format!(
-        "{} {} {words}{}{}\n",
-        paint.tone(tone, sign),
-        paint.tone(Tone::Bold, &name),
-        " ".repeat(gap),
-        paint.tone(Tone::Dim, &place)
-    );
+    let line = format!("{} {} {words}", paint.tone(tone, sign), paint.tone(Tone::Bold, &name));
+    let mut text = with_place(&line, width, &place, 4, paint) + "\n";
     let below = match &planned.act {
         // What is gone as a whole needs no list of what it had.
         Act::Change { fields } | Act::Finding { fields } => drifted_fields(fields, paint),
@@ -209,7 +204,7 @@ fn resource(host: &str, planned: &Planned, paint: &Paint) -> String {
     text
 }
 
-fn ending(counts: &Counts, hosts: usize, paint: &Paint) -> String {
+fn ending(counts: &Counts, hosts: usize, not_judgeable: usize, paint: &Paint) -> String {
     let Counts { differ, findings, unknown, not_judged, fine, unreachable, orphans, .. } = *counts;
     let all = differ + findings + unknown + not_judged + fine;
     if all == 0 && unreachable + orphans == 0 {
@@ -224,18 +219,14 @@ fn ending(counts: &Counts, hosts: usize, paint: &Paint) -> String {
         let (what, on) = (count(differ, "resource", "resources"), count(counts.hosts.len(), "host", "hosts"));
         let verb = if differ == 1 { "differs" } else { "differ" };
         format!("{} {what} on {on} {verb}.\n", paint.tone(Tone::Bad, "Drift:"))
+    } else if unreachable == hosts {
+        paint.tone(Tone::Bad, "Whether anything differs is not known.") + "\n"
     } else {
         "No resource is known to differ, but that is not all:\n".to_owned()
     };
     for (number, tone, one, many) in [
-        (
-            unreachable,
-            Tone::Bad,
-            "host was not reached; nothing is known of it.",
-            "hosts were not reached; nothing is known of them.",
-        ),
         (findings, Tone::Bad, "check does not hold.", "checks do not hold."),
-        (unknown, Tone::Doubt, "resource cannot be judged.", "resources cannot be judged."),
+        (not_judgeable, Tone::Doubt, "resource cannot be judged.", "resources cannot be judged."),
         (
             not_judged,
             Tone::React,
@@ -252,7 +243,9 @@ fn ending(counts: &Counts, hosts: usize, paint: &Paint) -> String {
         text.push_str(&paint.tone(Tone::Bad, &leftovers_to_remove(orphans)));
         text.push('\n');
     }
-    text.push_str(&format!("{} as declared.\n", count(fine, "resource is", "resources are")));
+    if unreachable < hosts {
+        text.push_str(&format!("{} as declared.\n", count(fine, "resource is", "resources are")));
+    }
     text
 }
 
@@ -326,11 +319,11 @@ mod tests {
         ? old1 was not reached: cannot reach it: no route to host
 
         Drift: 7 resources on 3 hosts differ.
-        1 host was not reached; nothing is known of it.
         1 check does not hold.
         1 resource cannot be judged.
         2 checks are not judged while others differ.
         6 resources are as declared.
+        Nothing is known about old1: it was not reached, and its 1 resource is unknown.
         "#);
     }
 
@@ -376,9 +369,8 @@ mod tests {
         insta::assert_snapshot!(shown(&outlook, false, &Paint::PLAIN), @r"
         ? old1 was not reached: cannot reach it: no route to host
 
-        No resource is known to differ, but that is not all:
-        1 host was not reached; nothing is known of it.
-        0 resources are as declared.
+        Whether anything differs is not known.
+        Nothing is known about old1: it was not reached, and its 1 resource is unknown.
         ");
     }
 

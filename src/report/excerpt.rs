@@ -14,6 +14,15 @@ use crate::model::Place;
 const HIDDEN: &str = "(hidden)";
 /// Of a longer line, this many bytes around the caret are looked at for display.
 const WINDOW: usize = 4096;
+/// Names that only sound like a secret: settings of sshd and a kind.
+const PUBLIC: [&str; 6] = [
+    "authorized_key",
+    "hostkey",
+    "kerberosorlocalpasswd",
+    "password_authentication",
+    "passwordauthentication",
+    "permitemptypasswords",
+];
 /// This many lines are searched upwards for the key that a line stands under.
 const ABOVE: usize = 10_000;
 
@@ -145,8 +154,13 @@ fn secret_start(line: &str) -> Option<usize> {
 /// Whether a key names something that must not be shown.
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
+    // Of these the value is public: yes or no, or where something stands.
+    if PUBLIC.contains(&name.as_str()) {
+        return false;
+    }
     let (_, last) = name.rsplit_once(['_', '-', '.']).unwrap_or(("", &name));
-    if last == "file" {
+    // A path, or a playbook's list of names.
+    if last == "file" || name == "secret_vars" {
         return false;
     }
     ["password", "passwd", "passphrase", "secret", "token", "private_key", "credential"]
@@ -248,10 +262,14 @@ mod tests {
         for line in [
             "ansible_ssh_private_key_file: hunter2",
             "ansible_host_key_checking: hunter2",
+            "secret_vars: [hunter2]",
+            "secret_vars:\n  - hunter2",
             "password: x\nuser: hunter2",
             "- token: x\n  user: hunter2",
             "a:\n  token: x\nb:\n  c: hunter2",
             "passenger: hunter2",
+            "- sshd: { settings: { PasswordAuthentication: \"no\", HostKey: /x, AllowUsers: [hunter2] } }",
+            "- authorized_key: { user: hunter2, key: x }",
         ] {
             assert!(!hidden(line), "{line}");
         }

@@ -57,6 +57,9 @@ fn table(head: &[&str], rows: &[Vec<Cell>], paint: &Paint) -> String {
     let wide = |at: usize| rows.iter().map(|row| row[at].0.width()).chain([head[at].width()]).max().unwrap_or(0);
     let widths: Vec<usize> = (0..head.len()).map(wide).collect();
     let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
+    if paint.width < Paint::PLAIN.width && before + 20 > paint.width {
+        return rows.iter().map(|row| stacked(head, row, paint)).collect();
+    }
     let line = |cells: &[Cell]| {
         let mut line = String::new();
         for (at, (text, tone)) in cells.iter().enumerate() {
@@ -78,6 +81,22 @@ fn table(head: &[&str], rows: &[Vec<Cell>], paint: &Paint) -> String {
     text.push('\n');
     text.extend(rows.iter().map(|row| line(row)));
     text
+}
+
+// A row on a terminal that is too narrow for a table: its first cell alone, and below it the others with their names.
+fn stacked(head: &[&str], row: &[Cell], paint: &Paint) -> String {
+    let mut text = paint.tone(Tone::Bold, &row[0].0);
+    let mut used = usize::MAX;
+    for (name, (cell, tone)) in head.iter().zip(row).skip(1) {
+        let cell = cut(cell, paint.width.saturating_sub(name.width() + 3));
+        let width = name.width() + 1 + cell.width();
+        let begins = used.saturating_add(2 + width) > paint.width;
+        text.push_str(if begins { "\n  " } else { "  " });
+        used = if begins { 2 + width } else { used + 2 + width };
+        let cell = tone.map_or_else(|| cell.clone(), |tone| paint.tone(tone, &cell));
+        text.push_str(&format!("{} {cell}", paint.tone(Tone::Dim, name)));
+    }
+    text + "\n"
 }
 
 fn row(run: &Run) -> Vec<Cell> {

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::diagnostics::diagnostics_json;
 use super::escape::is_unseen;
+use crate::model::{Diagnostic, Exit};
 
 /// The document with its newline, on one line or indented.
 ///
@@ -27,6 +29,18 @@ pub fn json_text(value: &Value, pretty: bool) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What a verb prints in the place of its own document when it stops: the exit code, and each fault.
+pub fn error_json(exit: Exit, faults: &[Diagnostic]) -> Value {
+    let meaning = Exit::TABLE.iter().find(|(known, _)| *known == exit).map(|(_, meaning)| *meaning);
+    json!({
+        "format_version": "1.0",
+        "kind": "error",
+        "exit": exit.code(),
+        "meaning": meaning,
+        "errors": diagnostics_json(faults),
+    })
 }
 
 /// A value as JSON. What rempart prints always has string keys and finite numbers; were it otherwise, it says so.

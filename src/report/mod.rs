@@ -31,7 +31,9 @@ mod rollback;
 mod run;
 #[cfg(test)]
 mod samples;
+mod scan;
 mod screen;
+mod secrets;
 mod svg;
 mod teller;
 #[cfg(test)]
@@ -53,7 +55,7 @@ pub use history::{
     target_run_json, target_runs, target_runs_json,
 };
 pub use inventory::{host_names, inventory};
-pub use json::json_text;
+pub use json::{error_json, json_text};
 pub use kinds::{kind, kinds, kinds_json, kinds_markdown};
 pub use notes::Notes;
 pub use paint::{Paint, Tone};
@@ -62,4 +64,9 @@ pub use progress::{Progress, progress};
 pub use prune::{PruneView, not_forgotten, prune};
 pub use rollback::{checkpoints, checkpoints_json, purged, rollback, rollback_json};
 pub use run::{RunView, run, run_json};
+pub use scan::{AboutFile, ScanView, scan, scan_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};
+pub use secrets::{
+    CheckedFile, Rekeyed, StoredFile, burned, burned_json, checked, checked_json, rekeyed, rekeyed_json, stored,
+    stored_json,
+};

@@ -11,13 +11,10 @@ use super::json::to_json;
 use super::leftovers::{leftovers, leftovers_to_remove};
 use super::notes::{Notes, notes, notes_json};
 use super::way_in::way_in;
-use super::words::{count, some_of};
+use super::words::{count, nothing_known, some_of, with_place};
 use super::{Paint, Tone};
-use crate::model::Phase;
+use crate::model::{HostName, Phase};
 use crate::plan::{Act, HostOutlook, Outlook, Planned, Totals};
-
-/// Where the place of a declaration begins.
-const PLACE: usize = 64;
 
 /// A plan, and how much of it is shown.
 pub struct PlanView<'a> {
@@ -91,7 +88,8 @@ fn symbol(act: &Act) -> (&'static str, Tone, &'static str) {
 
 fn legend(outlook: &Outlook, paint: &Paint) -> String {
     let mut used: Vec<String> = Vec::new();
-    let acts = || outlook.hosts.iter().flat_map(|host| &host.resources).map(|planned| &planned.act);
+    let asked = || outlook.hosts.iter().filter(|host| host.unreachable.is_none());
+    let acts = || asked().flat_map(|host| &host.resources).map(|planned| &planned.act);
     for sign in ["+", "~", "-", "↻", "!", "…", "?"] {
         if let Some((sign, tone, word)) = acts().map(symbol).find(|(found, ..)| *found == sign) {
             used.push(format!("{} {word}", paint.tone(tone, sign)));
@@ -102,7 +100,11 @@ fn legend(outlook: &Outlook, paint: &Paint) -> String {
 
 pub(super) fn summary(host: &HostOutlook, paint: &Paint) -> String {
     if let Some(why) = &host.unreachable {
-        return paint.tone(Tone::Bad, &format!("not reached: {}", visible(why)));
+        let unknown = match host.resources.len() {
+            0 => String::new(),
+            all => format!(", {all} unknown"),
+        };
+        return paint.tone(Tone::Bad, &format!("not reached{unknown}: {}", visible(why)));
     }
     let one = Outlook { hosts: vec![HostOutlook { host: host.host.clone(), ..host.clone() }] };
     let Totals { add, change, remove, same, check, findings, unknown, orphans, .. } = one.totals();
@@ -132,7 +134,9 @@ pub(super) fn summary(host: &HostOutlook, paint: &Paint) -> String {
 pub(super) fn body(host: &HostOutlook, all: bool, paint: &Paint) -> String {
     let mut text = String::new();
     let mut phase: Option<Phase> = None;
-    for planned in host.resources.iter().filter(|planned| all || !matches!(planned.act, Act::Same)) {
+    // The host has said that all of them are unknown, and why.
+    let listed = |planned: &&Planned| all || host.unreachable.is_none() && !matches!(planned.act, Act::Same);
+    for planned in host.resources.iter().filter(listed) {
         if phase.replace(planned.phase) != Some(planned.phase) {
             text.push_str(&format!("  {}\n", paint.tone(Tone::Bold, planned.phase.name())));
         }
@@ -165,13 +169,12 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
     }
     plain.push_str(&more);
     line.push_str(&more);
-    line.push_str(&" ".repeat(PLACE.saturating_sub(plain.width()).max(2)));
     let mut place = visible(&planned.place);
     if !planned.controls.is_empty() {
         place
             .push_str(&format!("  [{}]", planned.controls.iter().map(|id| visible(id)).collect::<Vec<_>>().join(", ")));
     }
-    line.push_str(&paint.tone(Tone::Dim, &place));
+    let line = with_place(&line, plain.width(), &place, 8, paint);
     let below = match &planned.act {
         Act::Create { fields } => new_fields(fields, paint),
         Act::Change { fields } => changed_fields(fields, paint),
@@ -186,8 +189,8 @@ fn resource(planned: &Planned, paint: &Paint) -> String {
 }
 
 fn ending(outlook: &Outlook, paint: &Paint) -> String {
-    let Totals { add, change, remove, same, check, findings, unknown, unreachable, locked_out, orphans } =
-        outlook.totals();
+    let Totals { add, change, remove, same, check, findings, unreachable, locked_out, orphans, .. } = outlook.totals();
+    let unknown = outlook.not_judged();
     let resources: usize = outlook.hosts.iter().map(|host| host.resources.len()).sum();
     if resources == 0 && unreachable + orphans == 0 {
         return "Nothing is declared for these hosts.\n".to_owned();
@@ -203,6 +206,10 @@ fn ending(outlook: &Outlook, paint: &Paint) -> String {
     }
     let mut text = if changes {
         format!("{} {add} to add, {change} to change, {remove} to remove.\n", paint.tone(Tone::Bold, "Plan:"))
+    } else if unreachable == outlook.hosts.len() {
+        paint.tone(Tone::Bad, "Nothing can be planned.") + "\n"
+    } else if unreachable > 0 {
+        "No changes to make on the hosts that were reached, but that is not all:\n".to_owned()
     } else {
         "No changes to make, but that is not all:\n".to_owned()
     };
@@ -212,12 +219,6 @@ fn ending(outlook: &Outlook, paint: &Paint) -> String {
             text.push('\n');
         }
     };
-    tell(
-        unreachable,
-        Tone::Bad,
-        "host was not reached; nothing is known of it.",
-        "hosts were not reached; nothing is known of them.",
-    );
     tell(
         locked_out,
         Tone::Bad,
@@ -241,7 +242,14 @@ fn ending(outlook: &Outlook, paint: &Paint) -> String {
         text.push_str(&paint.tone(Tone::Change, &leftovers_to_remove(orphans)));
         text.push('\n');
     }
-    text
+    text + &unknown_hosts(outlook, paint)
+}
+
+/// The last line about the hosts that could not be asked; nothing where there are none.
+pub(super) fn unknown_hosts(outlook: &Outlook, paint: &Paint) -> String {
+    let hosts: Vec<&HostName> = outlook.not_reached().map(|host| &host.host).collect();
+    let resources = outlook.not_reached().map(|host| host.resources.len()).sum();
+    nothing_known(&hosts, resources).map(|told| paint.tone(Tone::Bad, &told) + "\n").unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -309,16 +317,16 @@ mod tests {
                 open: wanted [22]
                       found  [22, 8080]
 
-        old1: not reached: cannot reach it: no route to host
+        old1: not reached, 1 unknown: cannot reach it: no route to host
 
         calm1: no changes (1 as declared)
           same on calm2
 
         Plan: 4 to add, 4 to change, 1 to remove.
-        1 host was not reached; nothing is known of it.
         1 check does not hold.
         1 resource could not be judged, and is left alone.
         2 checks are made once the changes before them are.
+        Nothing is known about old1: it was not reached, and its 1 resource is unknown.
         "#);
     }
 
@@ -400,10 +408,10 @@ mod tests {
     fn a_fleet_that_nobody_could_ask_is_not_fine() {
         let outlook = Outlook { hosts: vec![samples::outlook().hosts.remove(3)] };
         insta::assert_snapshot!(shown(&outlook, &Notes::new(), false, &Paint::PLAIN), @r"
-        old1: not reached: cannot reach it: no route to host
+        old1: not reached, 1 unknown: cannot reach it: no route to host
 
-        No changes to make, but that is not all:
-        1 host was not reached; nothing is known of it.
+        Nothing can be planned.
+        Nothing is known about old1: it was not reached, and its 1 resource is unknown.
         ");
         let nothing = shown(&Outlook { hosts: Vec::new() }, &Notes::new(), false, &Paint::PLAIN);
         assert_eq!(nothing, "Nothing is declared for these hosts.\n");
@@ -414,6 +422,6 @@ mod tests {
         let mut outlook = Outlook { hosts: samples::outlook().hosts.split_off(2) };
         outlook.hosts[0].resources.drain(1..3);
         let printed = crate::report::json_text(&plan_json(&outlook, &samples::notes()), false);
-        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":1,"unreachable":1,"locked_out":0,"orphans":0}}"##);
+        insta::assert_snapshot!(printed, @r##"{"format_version":"1.0","kind":"plan","hosts":[{"host":"db1","resources":[{"id":"file:/etc/app.conf","phase":"preparation","place":"play.yaml:30","act":"change","fields":[{"field":"content","from":"long_text","to":"long_text","diff":[{"sign":" ","text":"# managed"},{"sign":"-","text":"port = 1 "},{"sign":"-","text":"old\u001b[2J = x"},{"sign":"+","text":"port = 1"},{"sign":"+","text":"new = y"},{"sign":"@","text":""},{"sign":" ","text":"last"}]},{"field":"owner","from":{"value":"evil\u202e\n\"root\""},"to":{"value":"root"}},{"field":"mode","from":{"value":"0600"},"to":{"value":"0644"}},{"field":"token","from":{"hidden":"(hidden: may hold an old secret)"},"to":{"hidden":"(secret gw/token)"}}]},{"id":"sshd:main","phase":"hardening","place":"play.yaml:35","act":"unknown","why":"sshd -T says:\nno"},{"id":"port_scan:db1","phase":"tests","place":"play.yaml:40","act":"finding","fields":[{"field":"open","from":{"value":[22,8080]},"to":{"value":[22]}}]}]},{"host":"old1","unreachable":"cannot reach it: no route to host","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"unknown","why":"its host was not reached"}]},{"host":"calm1","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]},{"host":"calm2","resources":[{"id":"user:ollama","phase":"preparation","place":"play.yaml:10","act":"same"}]}],"notes":[{"host":"db1","healed":{"at":"2026-03-01 12:30:45 UTC","by":"timer"}}],"totals":{"add":0,"change":1,"remove":0,"same":2,"check":0,"findings":1,"unknown":2,"unreachable":1,"locked_out":0,"orphans":0}}"##);
     }
 }

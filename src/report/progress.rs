@@ -57,6 +57,12 @@ impl Progress {
         Self { shared: Arc::new(shared) }
     }
 
+    /// Hosts of which it was told already that they cannot be reached.
+    pub fn knows_lost<'a>(&self, hosts: impl Iterator<Item = &'a HostName>) {
+        let mut teller = locked(&self.shared.teller);
+        hosts.for_each(|host| teller.knows_lost(host));
+    }
+
     /// What the engine tells its events to.
     pub fn observer(&self) -> Arc<Observer> {
         let shared = self.shared.clone();
@@ -228,6 +234,28 @@ mod tests {
         ");
         assert_eq!(teller.times()[&host("web1")], Duration::from_millis(62_600));
         assert_eq!(teller.summary(), "2/2 hosts done, 0 at work, 2 with trouble");
+    }
+
+    #[test]
+    fn what_is_skipped_on_a_lost_host_needs_no_line_each() {
+        let id = || ResourceId::new("user", "x");
+        let skipped = || Outcome::Skipped { because: "old1 could not be reached: no route".into() };
+        let settled = |outcome| Event::Settled { host: host("old1"), id: id(), outcome };
+        let unknown = Outcome::Unknown { why: "it was lost".into() };
+        let said = |teller: &mut Teller| {
+            [Event::Unreachable(host("old1"), "no route".into()), settled(skipped()), settled(unknown.clone())]
+                .map(|event| teller.hear(&event, Duration::ZERO).line.unwrap_or_default())
+                .concat()
+        };
+        let mut teller = Teller::new(&[(host("old1"), 2)], Paint::PLAIN);
+        assert_eq!(said(&mut teller), "✗ old1 not reached: no route\n? old1 user:x cannot be judged: it was lost\n");
+        let mut knows = Teller::new(&[(host("old1"), 2)], Paint::PLAIN);
+        knows.knows_lost(&host("old1"));
+        assert_eq!(
+            knows.hear(&settled(skipped()), Duration::ZERO),
+            Heard { host: Some((host("old1"), false)), ..Heard::default() }
+        );
+        assert_eq!(knows.summary(), "1/1 hosts done, 0 at work, 1 with trouble");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::escape::visible;
-use super::plan::{body, summary};
+use super::plan::{body, summary, unknown_hosts};
 use super::way_in::way_in;
 use super::{Paint, Tone};
 use crate::model::HostName;
@@ -19,7 +19,7 @@ pub struct PruneView<'a> {
 
 /// The plan of a prune as text.
 pub fn prune(view: &PruneView<'_>, paint: &Paint) -> String {
-    let Totals { remove, unknown, unreachable, orphans: kept, .. } = view.outlook.totals();
+    let Totals { remove, orphans: kept, .. } = view.outlook.totals();
     let forgotten: usize = view.forgotten.values().map(Vec::len).sum();
     let mut text = String::new();
     for host in &view.outlook.hosts {
@@ -49,21 +49,15 @@ pub fn prune(view: &PruneView<'_>, paint: &Paint) -> String {
         "to forget: they are not there any more, or never removed.",
     );
     tell(
-        unknown,
+        view.outlook.not_judged(),
         Tone::Doubt,
         "orphan could not be judged, and is left alone.",
         "orphans could not be judged, and are left alone.",
     );
-    tell(
-        unreachable,
-        Tone::Bad,
-        "host was not reached; nothing is known of it.",
-        "hosts were not reached; nothing is known of them.",
-    );
     if view.outlook.hosts.is_empty() && forgotten == 0 {
         text.push_str(&format!("{}\n", paint.tone(Tone::Good, "Nothing is left over.")));
     }
-    text
+    text + &unknown_hosts(view.outlook, paint)
 }
 
 /// Which hosts go on remembering what they were to forget.

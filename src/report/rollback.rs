@@ -108,7 +108,17 @@ pub fn checkpoints(settled: &BTreeMap<HostName, Result<Checkpoint, TransportErro
     for (host, end) in settled {
         let (tone, mark, words) = match end {
             Ok(Checkpoint::None) => continue,
-            Ok(Checkpoint::Confirmed) => (Tone::Good, "\u{2713}", "confirmed: the change stays".to_owned()),
+            Ok(Checkpoint::Confirmed { not_by: None }) => {
+                (Tone::Good, "\u{2713}", "confirmed: the change stays".to_owned())
+            }
+            Ok(Checkpoint::Confirmed { not_by: Some(way) }) => {
+                let told = format!(
+                    "confirmed: the change stays; the run came by {}, which the inventory does not list any more",
+                    visible(way)
+                );
+                (Tone::Good, "\u{2713}", told)
+            }
+            Ok(Checkpoint::Apart { way, why }) => (Tone::Bad, "\u{2717}", visible(&apart(way, why))),
             Ok(Checkpoint::TakenBack { whole: true }) => (Tone::Change, "~", "taken back: all is as before".to_owned()),
             Ok(Checkpoint::TakenBack { whole: false }) => {
                 (Tone::Bad, "\u{2717}", "taken back, but not all is as before; the next plan says what".to_owned())
@@ -121,6 +131,13 @@ pub fn checkpoints(settled: &BTreeMap<HostName, Result<Checkpoint, TransportErro
     if text.is_empty() { "No checkpoint waits.\n".to_owned() } else { text }
 }
 
+fn apart(way: &str, why: &str) -> String {
+    format!(
+        "not confirmed: the run came by {way}, which does not lead in ({why}); if it is to be closed, take it from \
+         `connect` and commit again, else the host takes the change back"
+    )
+}
+
 /// The same as JSON.
 pub fn checkpoints_json(settled: &BTreeMap<HostName, Result<Checkpoint, TransportError>>) -> Value {
     let hosts: Vec<Value> = settled
@@ -128,7 +145,10 @@ pub fn checkpoints_json(settled: &BTreeMap<HostName, Result<Checkpoint, Transpor
         .map(|(host, end)| {
             let (state, why) = match end {
                 Ok(Checkpoint::None) => ("none", None),
-                Ok(Checkpoint::Confirmed) => ("confirmed", None),
+                Ok(Checkpoint::Confirmed { not_by }) => {
+                    ("confirmed", not_by.as_ref().map(|way| format!("the run came by {way}, which is no way any more")))
+                }
+                Ok(Checkpoint::Apart { way, why }) => ("waiting", Some(apart(way, why))),
                 Ok(Checkpoint::TakenBack { whole: true }) => ("taken_back", None),
                 Ok(Checkpoint::TakenBack { whole: false }) => ("taken_back", Some("not all is as before".to_owned())),
                 Ok(Checkpoint::Busy(why)) => ("unknown", Some(why.clone())),

@@ -1,5 +1,6 @@
 //! Owns how a run ended, as people read it: what went wrong and why, what did happen all the same, and the recap.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use unicode_width::UnicodeWidthStr;
 use super::escape::{cut, padded, visible, visible_line};
 use super::json::to_json;
 use super::notes::entry_json;
-use super::words::{count, took};
+use super::words::{count, nothing_known, took};
 use super::{Paint, Tone};
 use crate::engine::{Outcome, RunReport};
 use crate::model::{HostName, ResourceId};
-use crate::plan::Outlook;
+use crate::plan::{NOT_REACHED, Outlook};
 
 /// How a run ended, and how long it took if that is to be told.
 pub struct RunView<'a> {
@@ -39,6 +40,23 @@ fn column(outcome: &Outcome) -> (usize, Tone) {
         Outcome::Unknown { .. } => (5, Tone::Doubt),
         Outcome::Healed { .. } => (6, Tone::Bad),
     }
+}
+
+// A host that was not reached at all: what is declared there was not tried, and nobody knows how it is.
+fn is_unknown(report: &RunReport, host: &HostName) -> bool {
+    let untried = |(_, outcome): &(ResourceId, Outcome)| matches!(outcome, Outcome::Skipped { .. });
+    report.unreachable.contains_key(host) && report.hosts.get(host).is_none_or(|all| all.iter().all(untried))
+}
+
+// How it went with the resources of a host. Those of a host that was not reached are unknown, and the host says why.
+fn outcomes_of<'a>(report: &'a RunReport, host: &HostName) -> Vec<(&'a ResourceId, Cow<'a, Outcome>)> {
+    let unknown = is_unknown(report, host);
+    let all = report.hosts.get(host).into_iter().flatten();
+    all.map(|(id, outcome)| match unknown {
+        true => (id, Cow::Owned(Outcome::Unknown { why: NOT_REACHED.to_owned() })),
+        false => (id, Cow::Borrowed(outcome)),
+    })
+    .collect()
 }
 
 /// The end of a run as text.
@@ -67,19 +85,20 @@ pub fn run_json(view: &RunView<'_>) -> Value {
     let hosts: Vec<Value> = view
         .report
         .hosts
-        .iter()
-        .map(|(host, outcomes)| {
+        .keys()
+        .map(|host| {
+            let outcomes = outcomes_of(view.report, host);
             let resources: Vec<Value> = outcomes
                 .iter()
                 .map(|(id, outcome)| {
                     let mut told = json!({ "id": id });
-                    if let (Value::Object(told), Value::Object(more)) = (&mut told, to_json(outcome)) {
+                    if let (Value::Object(told), Value::Object(more)) = (&mut told, to_json(outcome.as_ref())) {
                         told.extend(more);
                     }
                     told
                 })
                 .collect();
-            let mut told = json!({ "host": host, "resources": resources, "totals": totals(outcomes.iter()) });
+            let mut told = json!({ "host": host, "resources": resources, "totals": totals(tally(&outcomes)) });
             if let Some(entry) = view.report.entries.get(host) {
                 told["entry"] = entry_json(entry);
             }
@@ -96,7 +115,7 @@ pub fn run_json(view: &RunView<'_>) -> Value {
         "interrupted": view.report.interrupted,
         "hosts": hosts,
         "unreachable": to_json(&view.report.unreachable),
-        "totals": totals(view.report.hosts.values().flatten()),
+        "totals": totals(tally_of_all(view.report)),
     });
     // Only `--allow-lockout` lets such a plan run.
     let closed: Vec<Value> = view
@@ -114,7 +133,7 @@ pub fn run_json(view: &RunView<'_>) -> Value {
     told
 }
 
-fn tally<'a>(outcomes: impl Iterator<Item = &'a (ResourceId, Outcome)>) -> [usize; 7] {
+fn tally(outcomes: &[(&ResourceId, Cow<'_, Outcome>)]) -> [usize; 7] {
     let mut tally = [0; 7];
     for (_, outcome) in outcomes {
         tally[column(outcome).0] += 1;
@@ -122,8 +141,16 @@ fn tally<'a>(outcomes: impl Iterator<Item = &'a (ResourceId, Outcome)>) -> [usiz
     tally
 }
 
-fn totals<'a>(outcomes: impl Iterator<Item = &'a (ResourceId, Outcome)>) -> Value {
-    COLUMNS.iter().zip(tally(outcomes)).map(|(name, number)| ((*name).to_owned(), json!(number))).collect()
+fn tally_of_all(report: &RunReport) -> [usize; 7] {
+    let mut all = [0; 7];
+    for host in report.hosts.keys() {
+        all.iter_mut().zip(tally(&outcomes_of(report, host))).for_each(|(all, one)| *all += one);
+    }
+    all
+}
+
+fn totals(tally: [usize; 7]) -> Value {
+    COLUMNS.iter().zip(tally).map(|(name, number)| ((*name).to_owned(), json!(number))).collect()
 }
 
 // What went wrong on a host, and what had happened there until then.
@@ -172,7 +199,7 @@ fn trouble(host: &HostName, outcomes: &[(ResourceId, Outcome)], paint: &Paint) -
 
 fn skipped(report: &RunReport, paint: &Paint) -> String {
     let mut causes: BTreeMap<&str, BTreeMap<&HostName, Vec<String>>> = BTreeMap::new();
-    for (host, outcomes) in &report.hosts {
+    for (host, outcomes) in report.hosts.iter().filter(|(host, _)| !is_unknown(report, host)) {
         for (id, outcome) in outcomes {
             if let Outcome::Skipped { because } = outcome {
                 let names = causes.entry(because).or_default().entry(host).or_default();
@@ -198,23 +225,32 @@ fn table(view: &RunView<'_>, paint: &Paint) -> String {
     let first = names.iter().map(|name| name.width()).chain([4]).max().unwrap_or(4);
     let timed = !view.times.is_empty();
     let mut head = padded("host", first);
-    head.extend(COLUMNS.iter().map(|name| format!("  {name}")));
+    // Where not all columns fit, those that say nothing are left out.
+    let all = first
+        + COLUMNS.iter().map(|name| name.len() + 2).sum::<usize>()
+        + if timed { 2 + "3 min 05 s".len() } else { 0 };
+    let narrow = paint.width < Paint::PLAIN.width && all > paint.width;
+    let totals = tally_of_all(view.report);
+    let is_shown = |at: usize| !narrow || totals[at] > 0;
+    head.extend((0..COLUMNS.len()).filter(|at| is_shown(*at)).map(|at| format!("  {}", COLUMNS[at])));
     head.push_str(if timed { "  time" } else { "" });
     let mut text = format!("{}\n", paint.tone(Tone::Bold, &head));
-    let none = Vec::new();
     for (host, name) in hosts.into_iter().zip(names) {
         text.push_str(&padded(&name, first));
-        if view.report.unreachable.contains_key(host) && !view.report.hosts.contains_key(host) {
-            text.push_str(&format!("  {}\n", paint.tone(Tone::Bad, "not reached")));
+        if is_unknown(view.report, host) {
+            text.push_str(&format!("  {}\n", paint.tone(Tone::Bad, "not reached, so nothing is known")));
             continue;
         }
-        let outcomes = view.report.hosts.get(host).unwrap_or(&none);
+        let outcomes = outcomes_of(view.report, host);
         let mut tones = [Tone::Dim; 7];
-        for (_, outcome) in outcomes {
+        for (_, outcome) in &outcomes {
             let (at, tone) = column(outcome);
             tones[at] = tone;
         }
-        for ((title, number), tone) in COLUMNS.iter().zip(tally(outcomes.iter())).zip(tones) {
+        for (at, ((title, number), tone)) in COLUMNS.iter().zip(tally(&outcomes)).zip(tones).enumerate() {
+            if !is_shown(at) {
+                continue;
+            }
             text.push_str(&paint.tone(tone, &format!("{number:>width$}", width = title.len() + 2)));
         }
         if let Some(time) = view.times.get(host) {
@@ -230,7 +266,7 @@ fn table(view: &RunView<'_>, paint: &Paint) -> String {
 
 fn ending(view: &RunView<'_>, paint: &Paint) -> String {
     let report = view.report;
-    let [changed, same, passed, failed, skipped, unknown, healed] = tally(report.hosts.values().flatten());
+    let [changed, same, passed, failed, skipped, unknown, healed] = tally_of_all(report);
     let mut bad = Vec::new();
     for (number, words) in
         [(failed, "failed"), (healed, "taken back by the host"), (unknown, "unknown"), (skipped, "skipped")]
@@ -273,7 +309,10 @@ fn ending(view: &RunView<'_>, paint: &Paint) -> String {
             "What was done: rempart history show {name}. To take it back: rempart rollback {name}.\n"
         ));
     }
-    text
+    let lost: Vec<&HostName> = report.unreachable.keys().filter(|host| is_unknown(report, host)).collect();
+    let resources = lost.iter().filter_map(|host| report.hosts.get(*host)).map(Vec::len).sum();
+    let told = nothing_known(&lost, resources).map(|told| paint.tone(Tone::Bad, &told) + "\n");
+    text + &told.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -303,7 +342,9 @@ mod tests {
             (id("http_probe", "proxy"), skipped()),
         ];
         let calm = vec![(id("user", "ollama"), Outcome::Same), (id("port_scan", "all"), Outcome::Passed)];
-        let hosts = [("web1", web), ("db1", db), ("calm1", calm)];
+        let lost = || Outcome::Skipped { because: "old1 could not be reached: no route to host".into() };
+        let old = vec![(id("user", "ollama"), lost()), (id("user", "admin"), lost())];
+        let hosts = [("web1", web), ("db1", db), ("calm1", calm), ("old1", old)];
         RunReport {
             run: "r12".into(),
             hosts: hosts.into_iter().map(|(name, outcomes)| (HostName::new(name), outcomes)).collect(),
@@ -347,11 +388,12 @@ mod tests {
         host   changed  same  passed  failed  skipped  unknown  healed  time
         calm1        0     1       1       0        0        0       0
         db1          0     0       0       0        1        1       1
-        old1   not reached
+        old1   not reached, so nothing is known
         web1         1     1       0       1        2        0       0  4.2 s
 
-        Not all is done: 1 failed, 1 taken back by the host, 1 unknown, 3 skipped, 1 host not reached, 1 changed, 2 as declared before, 1 check passed in 75 s (run r12).
+        Not all is done: 1 failed, 1 taken back by the host, 3 unknown, 3 skipped, 1 host not reached, 1 changed, 2 as declared before, 1 check passed in 75 s (run r12).
         What was done: rempart history show r12. To take it back: rempart rollback r12.
+        Nothing is known about old1: it was not reached, and its 2 resources are unknown.
         ");
     }
 
@@ -367,6 +409,35 @@ mod tests {
 
         ESC[32mDone:ESC[0m 0 changed, 1 as declared before, 1 check passed in 75 s (run r12).
         ");
+    }
+
+    #[test]
+    fn a_host_that_nobody_could_reach_says_why_once_and_all_of_it_is_unknown() {
+        let report = bad_run();
+        let text = shown(&report, &Paint::PLAIN);
+        assert_eq!(text.matches("no route to host").count(), 1, "{text}");
+        let told = "Nothing is known about old1: it was not reached, and its 2 resources are unknown.\n";
+        assert!(text.ends_with(told), "{text}");
+        let json = run_json(&RunView { report: &report, took: None, times: &BTreeMap::new(), outlook: None });
+        let old = json["hosts"].as_array().unwrap().iter().find(|host| host["host"] == "old1").unwrap();
+        assert_eq!(old["resources"][0]["outcome"], "unknown");
+        assert_eq!((&old["totals"]["unknown"], &old["totals"]["skipped"]), (&json!(2), &json!(0)));
+        assert_eq!(json.to_string().matches("no route to host").count(), 1, "{json}");
+        assert_eq!(report.exit(), crate::model::Exit::Healed);
+        // One that was lost on the way has outcomes of its own.
+        let mut report = report;
+        report.hosts.get_mut(&HostName::new("old1")).unwrap()[0].1 = Outcome::Passed;
+        let text = shown(&report, &Paint::PLAIN);
+        assert!(text.contains("lost on the way") && !text.contains("Nothing is known"), "{text}");
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_columns_that_say_nothing_are_left_out() {
+        let mut report = bad_run();
+        report.hosts.retain(|host, _| host.as_str() == "calm1");
+        report.unreachable.clear();
+        let text = shown(&report, &Paint { width: 50, ..Paint::PLAIN });
+        assert!(text.starts_with("host   same  passed  time\ncalm1     1       1\n"), "{text}");
     }
 
     #[test]
@@ -393,6 +464,6 @@ mod tests {
     fn a_run_as_json() {
         let report = bad_run();
         let told = run_json(&RunView { report: &report, took: None, times: &BTreeMap::new(), outlook: None });
-        insta::assert_snapshot!(crate::report::json_text(&told, false), @r#"{"format_version":"1.0","kind":"run","run":"r12","interrupted":false,"hosts":[{"host":"calm1","resources":[{"id":"user:ollama","outcome":"same"},{"id":"port_scan:all","outcome":"passed"}],"totals":{"changed":0,"same":1,"passed":1,"failed":0,"skipped":0,"unknown":0,"healed":0}},{"host":"db1","resources":[{"id":"firewall_ufw:main","outcome":"healed","why":"no fresh connection within 30 s"},{"id":"sshd:main","outcome":"unknown","why":"sshd -T gave no answer"},{"id":"http_probe:proxy","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"}],"totals":{"changed":0,"same":0,"passed":0,"failed":0,"skipped":1,"unknown":1,"healed":1}},{"host":"web1","resources":[{"id":"package_apt:squid","outcome":"changed","steps":["install squid"]},{"id":"user:ollama","outcome":"same"},{"id":"template:/etc/squid/squid.conf","outcome":"failed","why":"write /etc/squid/squid.conf: the step ended with status 1","output":["squid: \u001b[31mbad\u001b[0m line 3","\tacl"]},{"id":"systemd_unit:squid","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"},{"id":"http_probe:proxy","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"}],"totals":{"changed":1,"same":1,"passed":0,"failed":1,"skipped":2,"unknown":0,"healed":0}}],"unreachable":{"old1":"no route to host"},"totals":{"changed":1,"same":2,"passed":1,"failed":1,"skipped":3,"unknown":1,"healed":1}}"#);
+        insta::assert_snapshot!(crate::report::json_text(&told, false), @r#"{"format_version":"1.0","kind":"run","run":"r12","interrupted":false,"hosts":[{"host":"calm1","resources":[{"id":"user:ollama","outcome":"same"},{"id":"port_scan:all","outcome":"passed"}],"totals":{"changed":0,"same":1,"passed":1,"failed":0,"skipped":0,"unknown":0,"healed":0}},{"host":"db1","resources":[{"id":"firewall_ufw:main","outcome":"healed","why":"no fresh connection within 30 s"},{"id":"sshd:main","outcome":"unknown","why":"sshd -T gave no answer"},{"id":"http_probe:proxy","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"}],"totals":{"changed":0,"same":0,"passed":0,"failed":0,"skipped":1,"unknown":1,"healed":1}},{"host":"old1","resources":[{"id":"user:ollama","outcome":"unknown","why":"its host was not reached"},{"id":"user:admin","outcome":"unknown","why":"its host was not reached"}],"totals":{"changed":0,"same":0,"passed":0,"failed":0,"skipped":0,"unknown":2,"healed":0}},{"host":"web1","resources":[{"id":"package_apt:squid","outcome":"changed","steps":["install squid"]},{"id":"user:ollama","outcome":"same"},{"id":"template:/etc/squid/squid.conf","outcome":"failed","why":"write /etc/squid/squid.conf: the step ended with status 1","output":["squid: \u001b[31mbad\u001b[0m line 3","\tacl"]},{"id":"systemd_unit:squid","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"},{"id":"http_probe:proxy","outcome":"skipped","because":"template:/etc/squid/squid.conf failed"}],"totals":{"changed":1,"same":1,"passed":0,"failed":1,"skipped":2,"unknown":0,"healed":0}}],"unreachable":{"old1":"no route to host"},"totals":{"changed":1,"same":2,"passed":1,"failed":1,"skipped":3,"unknown":3,"healed":1}}"#);
     }
 }

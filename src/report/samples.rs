@@ -8,7 +8,9 @@ use super::notes::Notes;
 use crate::engine::{Healed, HostNote};
 use crate::lockout::{Part, PartVerdict, Ruling, WayIn};
 use crate::model::{HostName, Phase, ResourceId};
-use crate::plan::{Act, DiffLine, FieldDelta, HostOutlook, Leftovers, Made, Orphan, Outlook, Planned, Shown};
+use crate::plan::{
+    Act, DiffLine, FieldDelta, HostOutlook, Leftovers, Made, NOT_REACHED, Orphan, Outlook, Planned, Shown,
+};
 
 pub fn field(name: &str, from: Option<serde_json::Value>, to: serde_json::Value) -> FieldDelta {
     let from = from.map_or(Shown::Nothing, Shown::Value);
@@ -117,8 +119,9 @@ pub fn outlook() -> Outlook {
             planned(Phase::Tests, "port_scan", "db1", 40, finding),
         ],
     );
-    let lost =
-        HostOutlook { unreachable: Some("cannot reach it: no route to host".into()), ..host("old1", Vec::new()) };
+    let unknown = Act::Unknown { why: NOT_REACHED.into() };
+    let of_lost = vec![planned(Phase::Preparation, "user", "ollama", 10, unknown)];
+    let lost = HostOutlook { unreachable: Some("cannot reach it: no route to host".into()), ..host("old1", of_lost) };
     let calm = |name| host(name, vec![planned(Phase::Preparation, "user", "ollama", 10, Act::Same)]);
     Outlook { hosts: vec![web("web1"), web("web2"), db, lost, calm("calm1"), calm("calm2")] }
 }

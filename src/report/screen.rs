@@ -70,6 +70,7 @@ struct Pen {
     writer: Box<dyn Write + Send>,
     paint: Paint,
     terminal: bool,
+    written: bool,
     closed: bool,
     error: Option<io::Error>,
 }
@@ -113,7 +114,14 @@ impl Screen {
                 colour: has_colour(colour, environment, stream.terminal),
                 width: stream.width.map_or(Paint::PLAIN.width, |width| width.clamp(40, 400)),
             };
-            Mutex::new(Pen { writer: stream.writer, paint, terminal: stream.terminal, closed: false, error: None })
+            Mutex::new(Pen {
+                writer: stream.writer,
+                paint,
+                terminal: stream.terminal,
+                written: false,
+                closed: false,
+                error: None,
+            })
         };
         Self {
             out: pen(out),
@@ -140,6 +148,11 @@ impl Screen {
         if !self.quiet {
             self.tell(text);
         }
+    }
+
+    /// Whether a result was written to stdout.
+    pub fn has_printed(&self) -> bool {
+        locked(&self.out).written
     }
 
     /// How to write for stdout.
@@ -248,6 +261,7 @@ impl Pen {
         if self.closed {
             return;
         }
+        self.written |= !text.is_empty();
         let written = self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush());
         self.note(written);
     }

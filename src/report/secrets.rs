@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::escape::{cut, visible};
 use super::inventory::table;
-use super::words::count;
 use super::{Paint, Tone};
+use crate::model::count;
 use crate::store::Burned;
 
 /// A file of the store.
@@ -64,7 +64,11 @@ pub fn stored(files: &[StoredFile], recipients: bool, paint: &Paint) -> String {
     let mut rows = vec![["secret", "file", "readers", "written"].map(str::to_owned)];
     let mut secrets = 0;
     for file in files.iter().filter(|file| !file.of_project) {
-        let readers = if file.recipients.is_empty() { "?".into() } else { (file.recipients.len() + file.others.len()).to_string() };
+        let readers = if file.recipients.is_empty() {
+            "?".into()
+        } else {
+            (file.recipients.len() + file.others.len()).to_string()
+        };
         for secret in &file.secrets {
             secrets += 1;
             rows.push([visible(secret), visible(&file.name), readers.clone(), visible(&file.written)]);
@@ -105,7 +109,11 @@ pub fn rekeyed(changes: &[Rekeyed], burned: &[(String, String)], paint: &Paint) 
             0 => String::new(),
             stays => format!("  ({stays} {})", if stays == 1 { "stays" } else { "stay" }),
         };
-        text.push_str(&format!("{}{}\n", paint.tone(Tone::Bold, &visible(&change.name)), paint.tone(Tone::Dim, &stays)));
+        text.push_str(&format!(
+            "{}{}\n",
+            paint.tone(Tone::Bold, &visible(&change.name)),
+            paint.tone(Tone::Dim, &stays)
+        ));
         let marked = [(Tone::Good, '+', &change.gains), (Tone::Bad, '-', &change.loses)];
         for (tone, sign, readers) in marked {
             for reader in readers {
@@ -131,10 +139,9 @@ pub fn rekeyed(changes: &[Rekeyed], burned: &[(String, String)], paint: &Paint) 
 
 /// The same as JSON.
 pub fn rekeyed_json(changes: &[Rekeyed], burned: &[(String, String)], gaps: &[String]) -> Value {
-    let change = |change: &Rekeyed| {
-        json!({ "file": change.name, "gains": change.gains, "loses": change.loses, "encrypted_anew": change.is_new })
-    };
-    let burned = burned.iter().map(|(secret, reader)| json!({ "secret": secret, "reader": reader })).collect::<Vec<_>>();
+    let change = |change: &Rekeyed| json!({ "file": change.name, "gains": change.gains, "loses": change.loses, "encrypted_anew": change.is_new });
+    let burned =
+        burned.iter().map(|(secret, reader)| json!({ "secret": secret, "reader": reader })).collect::<Vec<_>>();
     json!({
         "format_version": "1.0", "kind": "rekey", "files": changes.iter().map(change).collect::<Vec<_>>(),
         "must_be_changed": burned, "not_known": gaps,
@@ -148,7 +155,8 @@ pub fn burned(entries: &[Burned], paint: &Paint) -> String {
     }
     let mut rows = vec![["secret", "since", "state", "who could read it"].map(str::to_owned)];
     for entry in entries {
-        let state = entry.done.as_ref().map_or_else(|| "must be changed".to_owned(), |day| format!("changed {}", visible(day)));
+        let state =
+            entry.done.as_ref().map_or_else(|| "must be changed".to_owned(), |day| format!("changed {}", visible(day)));
         rows.push([visible(&entry.secret), visible(&entry.since), state, visible(&entry.reader)]);
     }
     let open = entries.iter().filter(|entry| entry.done.is_none()).count();
@@ -157,9 +165,7 @@ pub fn burned(entries: &[Burned], paint: &Paint) -> String {
 
 /// The same as JSON.
 pub fn burned_json(entries: &[Burned]) -> Value {
-    let entry = |entry: &Burned| {
-        json!({ "secret": entry.secret, "reader": entry.reader, "since": entry.since, "changed": entry.done })
-    };
+    let entry = |entry: &Burned| json!({ "secret": entry.secret, "reader": entry.reader, "since": entry.since, "changed": entry.done });
     json!({ "format_version": "1.0", "kind": "burned", "entries": entries.iter().map(entry).collect::<Vec<_>>() })
 }
 
@@ -175,9 +181,14 @@ pub fn checked(files: &[CheckedFile], burned: usize, paint: &Paint) -> String {
             None => (Tone::Doubt, '?', "not known".to_owned()),
         };
         text.push_str(&format!("{sign} {:<width$}  {}\n", visible(&file.name), paint.tone(tone, &said)));
-        for (sign, word, readers) in [('+', "may read it by its rule, and cannot", &file.gains), ('-', "can read it, and may not", &file.loses)] {
+        for (sign, word, readers) in
+            [('+', "may read it by its rule, and cannot", &file.gains), ('-', "can read it, and may not", &file.loses)]
+        {
             for reader in readers {
-                text.push_str(&format!("    {}\n", paint.tone(Tone::Change, &format!("{sign} {} {word}", visible(reader)))));
+                text.push_str(&format!(
+                    "    {}\n",
+                    paint.tone(Tone::Change, &format!("{sign} {} {word}", visible(reader)))
+                ));
             }
         }
     }
@@ -195,9 +206,7 @@ pub fn checked(files: &[CheckedFile], burned: usize, paint: &Paint) -> String {
 
 /// The same as JSON.
 pub fn checked_json(files: &[CheckedFile], burned: usize, fine: bool) -> Value {
-    let file = |file: &CheckedFile| {
-        json!({ "file": file.name, "proved": file.proved, "wrong": file.wrong, "gains": file.gains, "loses": file.loses })
-    };
+    let file = |file: &CheckedFile| json!({ "file": file.name, "proved": file.proved, "wrong": file.wrong, "gains": file.gains, "loses": file.loses });
     json!({
         "format_version": "1.0", "kind": "secrets_check", "files": files.iter().map(file).collect::<Vec<_>>(),
         "must_be_changed": burned, "all_proved": fine && files.iter().all(|file| file.proved),

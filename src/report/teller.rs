@@ -32,6 +32,7 @@ struct Desk {
     took: Duration,
     done: bool,
     bad: bool,
+    lost: bool,
 }
 
 /// Listens for all hosts.
@@ -46,6 +47,11 @@ impl Teller {
     pub fn new(hosts: &[(HostName, usize)], paint: Paint) -> Self {
         let desks = hosts.iter().map(|(host, total)| (host.clone(), Desk { total: *total, ..Desk::default() }));
         Self { desks: desks.collect(), paint }
+    }
+
+    /// Takes a host for lost of which that was told already.
+    pub fn knows_lost(&mut self, host: &HostName) {
+        self.desks.entry(host.clone()).or_default().lose();
     }
 
     /// Takes an event that came `now` after the beginning.
@@ -66,7 +72,8 @@ impl Teller {
             }
             Event::Unreachable(_, why) => {
                 line = say(Tone::Bad, "✗", &format!("not reached: {}", visible(why)));
-                (desk.bad, desk.done, at_work) = (true, true, false);
+                desk.lose();
+                at_work = false;
             }
             Event::Waiting(_, other) => {
                 desk.doing = format!("waits for {}", visible(other.as_str()));
@@ -90,8 +97,11 @@ impl Teller {
                 desk.settled += 1;
                 let time = desk.spent.remove(id).map(|time| format!(" ({})", took(time))).unwrap_or_default();
                 desk.bad |= !outcome.is_good() && !matches!(outcome, Outcome::Skipped { .. });
+                // Why nothing is tried on a lost host was told of the host.
+                let told = desk.lost && matches!(outcome, Outcome::Skipped { .. });
+                at_work = !desk.lost;
                 let (sign, tone, words) = settled(outcome);
-                if !words.is_empty() {
+                if !words.is_empty() && !told {
                     line = say(tone, sign, &format!("{} {words}{time}", visible(&id.to_string())));
                 }
             }
@@ -162,6 +172,10 @@ impl Teller {
 }
 
 impl Desk {
+    fn lose(&mut self) {
+        (self.bad, self.done, self.lost) = (true, true, true);
+    }
+
     fn end_step(&mut self, now: Duration) {
         if let Some((id, began)) = self.step.take() {
             *self.spent.entry(id).or_default() += now.saturating_sub(began);

@@ -2,6 +2,7 @@
 //! long, and with so much output.
 //!
 //! Root is held by the sandbox of `sandbox.rs`; anybody else by a view of their own of the mounts, all of them read-only.
+//! Only a host that gives accounts no user namespaces runs it free; where the view fails for another reason it is not run.
 //! What a command asks of a daemon over a socket, or of another machine, is not held back.
 
 use super::sandbox::SANDBOX;
@@ -20,13 +21,14 @@ const FREE: &str = "rp-free";
 
 // A user's own view: as root of a user namespace all mounts are made read-only, and then, one namespace deeper, it is the
 // user again, without any right to undo that. /proc is left out, since the second namespace is entered by writing there;
-// a user can write there about their own processes alone.
+// a user can write there about their own processes alone. It is a view of their own of the processes, too, so that what the
+// command leaves behind ends with it.
 const VIEW: &str = r#"rp_uid=$1 rp_gid=$2; shift 2
 while read -r _ _ _ _ rp_at _; do
   rp_at=$(printf %b "$rp_at")
   case $rp_at in /proc|/proc/*) ;; *) mount -o remount,bind,ro "$rp_at" 2>/dev/null ;; esac
 done </proc/self/mountinfo
-for rp_at in / /tmp /var/tmp /dev/shm "${HOME:-/}"; do [ ! -w "$rp_at" ] || exit 125; done
+for rp_at in / /tmp /var/tmp /dev/shm "${HOME:-/}"; do [ ! -w "$rp_at" ] || { echo "$rp_at can still be written to" >&2; exit 125; }; done
 exec unshare --user --map-user="$rp_uid" --map-group="$rp_gid" -- setpriv --no-new-privs -- "$@""#;
 
 /// What an ad-hoc command did.
@@ -49,16 +51,20 @@ pub fn ask_ad_hoc(script: &mut ProbeScript, words: &[String], seconds: u64) {
     let mut text = sh!("rp_view={}\nrp_sandboxed={}", VIEW, sandboxed(words, seconds).text());
     text.line(sh!(
         "rp_held() {
-  unshare --user --map-root-user --mount --propagation private sh -c \"$rp_view\" rempart \"$(id -u)\" \"$(id -g)\" \"$@\"
+  unshare --user --map-root-user --mount --propagation private --pid --fork --kill-child sh -c \"$rp_view\" rempart \"$(id -u)\" \"$(id -g)\" \"$@\"
 }
 rp_go() {
   if [ \"$(id -u)\" = 0 ]; then
     [ -d /run/systemd/system ] || { echo 'no systemd, so no sandbox for root' >&2; return 125; }
     printf '%s\\n' \"$rp_sandboxed\" | {}
-  elif rp_held true </dev/null >/dev/null 2>&1; then
+  elif unshare --user --map-root-user true </dev/null >/dev/null 2>&1; then
+    rp_why=$(rp_held true </dev/null 2>&1) || {
+      echo \"a view of the mounts in which all are read-only could not be made: $rp_why\" >&2; return 125; }
     echo {} >&2; rp_held {} </dev/null
   else
-    echo {} >&2; {} </dev/null
+    # timeout makes a process group: what is left of it would keep the pipes open.
+    echo {} >&2; {} </dev/null & wait $!; rp_status=$?
+    kill -s KILL -- \"-$!\" 2>/dev/null; return \"$rp_status\"
   fi
 }
 exec 7>&1 8>&2
@@ -118,14 +124,22 @@ pub fn ad_hoc_output(answer: &Answer) -> Result<AdHocOutput, ProbeError> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::transport::Output;
 
     // Here, as whoever runs the tests. A machine may have hundreds of mounts, so most of them go without a view of their own.
     fn run(words: &[&str], seconds: u64) -> Result<AdHocOutput, ProbeError> {
-        run_as(words, seconds, "elif rp_held true </dev/null >/dev/null 2>&1", "elif false")
+        run_as(words, seconds, "elif unshare --user --map-root-user true </dev/null >/dev/null 2>&1", "elif false")
+    }
+
+    // Whether an account may have a user namespace here.
+    fn has_namespaces() -> bool {
+        Command::new("unshare")
+            .args(["--user", "--map-root-user", "true"])
+            .status()
+            .is_ok_and(|status| status.success())
     }
 
     // Where that is root there is no sandbox without systemd: it is taken for anybody else.
@@ -157,15 +171,35 @@ mod tests {
         assert!(done.cut && done.stdout.len() == AD_HOC_LIMIT && done.status != 0, "{}", done.status);
         let done = run(&["sh", "-c", "yes >&2"], 5).unwrap();
         assert!(done.cut && done.stderr.len() == AD_HOC_LIMIT);
-        // What goes on in the background holds nobody up for longer than the command may take.
-        assert!(run(&["sh", "-c", "sleep 1 & echo x"], 5).unwrap().stdout.starts_with(b"x"));
+    }
+
+    #[test]
+    fn what_goes_on_in_the_background_ends_with_the_command() {
+        let begun = Instant::now();
+        let words = ["sh", "-c", "sleep 61 & echo x; exit 3"];
+        for done in [run(&words, 20).unwrap(), run_as(&words, 20, "", "").unwrap()] {
+            assert_eq!((done.status, done.stdout.as_slice()), (3, b"x\n".as_slice()));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     }
 
     #[test]
     fn where_it_is_held_it_cannot_write() {
         let done = run_as(&["sh", "-c", "id -u; : >/tmp/rempart-ad-hoc && echo wrote"], 20, "", "").unwrap();
         let _ = std::fs::remove_file("/tmp/rempart-ad-hoc");
-        assert_eq!(done.held, !String::from_utf8_lossy(&done.stdout).contains("wrote"));
+        let wrote = String::from_utf8_lossy(&done.stdout).contains("wrote");
+        assert_eq!((done.held, wrote), (has_namespaces(), !has_namespaces()));
+    }
+
+    #[test]
+    fn where_it_could_be_held_and_is_not_it_does_not_run() {
+        let asked = run_as(&["echo", "ran"], 20, "mount -o remount,bind,ro", "true");
+        if has_namespaces() {
+            let why = asked.unwrap_err().0;
+            assert!(why.contains("could not be run read-only") && why.contains("/ can still be written to"), "{why}");
+        } else {
+            assert!(!asked.unwrap().held);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Owns what a resource may learn about its host before anybody connects, and how it refuses a value.
 
+use std::borrow::Cow;
+
 use crate::model::HostName;
 
 /// Finds the hosts of a pattern with their addresses, in order; or says why there are none.
@@ -23,7 +25,9 @@ pub struct Context<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The field as written in the playbook; parts of it as `field.part`.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
+    /// What is wrong in a few words, if more can be said than that the kind cannot take the value.
+    pub summary: Option<&'static str>,
     /// Why.
     pub why: String,
     /// What to do.
@@ -32,8 +36,15 @@ pub struct Fault {
 
 impl Fault {
     /// A refusal.
-    pub fn new(field: &'static str, why: impl Into<String>) -> Self {
-        Self { field, why: why.into(), fix: None }
+    pub fn new(field: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
+        Self { field: field.into(), summary: None, why: why.into(), fix: None }
+    }
+
+    /// Says in a few words what is wrong.
+    #[must_use]
+    pub fn called(mut self, summary: &'static str) -> Self {
+        self.summary = Some(summary);
+        self
     }
 
     /// Says what to do.

@@ -371,12 +371,12 @@ fn load<K: Kind>(node: &Node, context: &Context<'_>) -> Result<Box<dyn Resource>
         let mut place = &node.place;
         let mut at = node;
         for part in fault.field.split('.') {
-            let Some(entry) = at.entry(part) else { break };
-            (place, at) = (&entry.node.place, &entry.node);
+            let in_list = || at.items()?.get(part.parse::<usize>().ok()?);
+            let Some(inner) = at.get(part).or_else(in_list) else { break };
+            (place, at) = (&inner.place, inner);
         }
-        let mut told = Diagnostic::error(format!("a value that {} cannot take", K::NAME))
-            .at(place, fault.field)
-            .because(fault.why);
+        let summary = fault.summary.map_or_else(|| format!("a value that {} cannot take", K::NAME), str::to_owned);
+        let mut told = Diagnostic::error(summary).at(place, fault.field).because(fault.why);
         told.fix = fault.fix;
         Box::new(told)
     })?;

@@ -1,8 +1,8 @@
 //! Owns running commands that the user of rempart wrote as questions (`unless`, `check`, `assert`): in a sandbox that
 //! cannot write, all of a kind in one, each with its own status and output.
 //!
-//! Files, the kernel's settings and its modules are read-only there. What a command asks of a daemon over a socket
-//! (`systemctl restart`, `docker rm`) is not held back.
+//! Files, the kernel's settings and its modules are read-only there. Not held back are the devices in /dev, and what a
+//! command asks of a daemon over a socket (`systemctl restart`, `docker rm`).
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -51,7 +51,10 @@ impl UserCommand<'_> {
 }
 
 // /tmp stays in sight, read-only, because questions are asked about it; what must write gets a /var/tmp of its own.
+// ProtectKernelTunables brings the API file systems along (MountAPIVFS), and with them a /run that can be written; a /dev
+// that cannot be is not to be had that way. `ufw status` and `iptables-legacy -S` take their locks before they look.
 pub(super) const SANDBOX: &str = "systemd-run --quiet --pipe --wait --collect -p ProtectSystem=strict -p ProtectHome=read-only \
+-p ReadOnlyPaths=/run -p ReadWritePaths=-/run/ufw.lock -p ReadWritePaths=-/run/xtables.lock \
 -p TemporaryFileSystem=/var/tmp:mode=1777,size=64M -p ProtectKernelTunables=yes -p ProtectKernelModules=yes \
 -p ProtectControlGroups=yes -p InaccessiblePaths=-/dev/shm -E LC_ALL=C -E TMPDIR=/var/tmp -E PATH=\"$PATH\" sh -s";
 

@@ -1,8 +1,8 @@
 //! Owns values that must not be shown: the `Secret` type, text that holds secrets, and what may be said about them.
 //!
 //! Must not know who uses them, and never prints. A secret is a type with no way to print it, not a string with a
-//! habit: there is no `Display`, `Serialize`, `Deref` or `PartialEq`, and `reveal` is called in `transport` only
-//! (a test holds that).
+//! habit: there is no `Display`, `Serialize`, `Deref` or `PartialEq`, and `reveal` is called only where a secret
+//! is sent or encrypted (a test holds that).
 //!
 //! ```compile_fail
 //! let secret = rempart::secret::Secret::new("db_password", "hunter2");
@@ -39,10 +39,12 @@
 //! let text: &str = &secret;
 //! ```
 
+mod project_key;
 mod rendered;
 mod value;
 mod vault;
 
+pub use project_key::{Fingerprint, FingerprintKey, ProjectKey};
 pub use rendered::{Piece, Rendered};
 pub use value::Secret;
 pub use vault::{NoSecret, NoVault, Vault};

@@ -36,8 +36,8 @@ impl Secret {
         &self.name
     }
 
-    /// The content. Only `transport` may call this from outside `secret`, to send it. Of a locked secret it is a word
-    /// without a meaning.
+    /// The content. From outside `secret` only `transport` may call this, to send it, and `store`, to encrypt it. Of a
+    /// locked secret it is a word without a meaning.
     pub fn reveal(&self) -> &str {
         &self.value
     }

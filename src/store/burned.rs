@@ -52,13 +52,20 @@ impl BurnList {
         let root = yaml::parse(&yaml::read(&path)?, Dialect::Inventory)?;
         let wrong = |node: &Node, label: &str| {
             let fix = "take the file from its last version (`git diff` shows the change)";
-            Fault::new(FaultKind::Format, "the burn list cannot be understood", "so nobody knows what must be changed", fix)
-                .at(&node.place, label)
+            Fault::new(
+                FaultKind::Format,
+                "the burn list cannot be understood",
+                "so nobody knows what must be changed",
+                fix,
+            )
+            .at(&node.place, label)
         };
         let mut entries = Vec::new();
         for item in root.items().unwrap_or_default() {
             let text = |name: &str| match item.get(name) {
-                Some(node) => node.text().map(|text| Some(text.to_owned())).ok_or_else(|| wrong(node, "this is a text")),
+                Some(node) => {
+                    node.text().map(|text| Some(text.to_owned())).ok_or_else(|| wrong(node, "this is a text"))
+                }
                 None => Ok(None),
             };
             let needed = |name: &str| text(name)?.ok_or_else(|| wrong(item, &format!("an entry without `{name}`")));
@@ -83,8 +90,10 @@ impl BurnList {
 
     /// Notes that a secret could be read by somebody; once for each of them, as long as it is not changed.
     pub fn add(&mut self, entry: Burned) {
-        let known =
-            self.entries.iter_mut().find(|old| old.secret == entry.secret && old.reader == entry.reader && old.done.is_none());
+        let known = self
+            .entries
+            .iter_mut()
+            .find(|old| old.secret == entry.secret && old.reader == entry.reader && old.done.is_none());
         match known {
             Some(old) => old.print = entry.print,
             None => self.entries.push(entry),
@@ -125,7 +134,9 @@ impl BurnList {
         for entry in &self.entries {
             text.push_str(&format!("- {}  {}", line("secret", &entry.secret), line("reader", &entry.reader)));
             text.push_str(&format!("  {}", line("since", &entry.since)));
-            for (name, value) in [("print", entry.print.as_ref().map(ToString::to_string)), ("done", entry.done.clone())] {
+            for (name, value) in
+                [("print", entry.print.as_ref().map(ToString::to_string)), ("done", entry.done.clone())]
+            {
                 text.push_str(&value.map(|value| format!("  {}", line(name, &value))).unwrap_or_default());
             }
         }
@@ -157,7 +168,9 @@ mod tests {
             print: value.map(|value| print(&key, &Secret::new(name, value))),
             done: None,
         };
-        for (name, value) in [("gw/token", Some("old")), ("db/same", Some("same")), ("a: \"b\"\n", None), ("gone", Some("x"))] {
+        for (name, value) in
+            [("gw/token", Some("old")), ("db/same", Some("same")), ("a: \"b\"\n", None), ("gone", Some("x"))]
+        {
             list.add(entry(name, value));
         }
         list.add(entry("gw/token", Some("old")));

@@ -179,11 +179,21 @@ impl Folder {
         inside(name)?;
         if name.split('/').next() == stem(PROJECT) {
             let fix = "choose another name";
-            return Err(Fault::new(FaultKind::Format, "a name that is kept for the store itself", name.to_owned(), fix));
+            return Err(Fault::new(
+                FaultKind::Format,
+                "a name that is kept for the store itself",
+                name.to_owned(),
+                fix,
+            ));
         }
         if self.wholes.contains(&format!("{name}.age")) {
             let fix = "encrypt it with `age` as it was, or remove it first";
-            return Err(Fault::new(FaultKind::Unsupported, "a secret that is a whole file", format!("{name}.age"), fix));
+            return Err(Fault::new(
+                FaultKind::Unsupported,
+                "a secret that is a whole file",
+                format!("{name}.age"),
+                fix,
+            ));
         }
         let longest = self.candidates(name).max_by_key(|(file, _)| file.name.len());
         if let Some((file, path)) = longest {

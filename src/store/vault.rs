@@ -139,23 +139,15 @@ impl Vault for Opening {
     fn get(&self, name: &str) -> Result<Secret, NoSecret> {
         self.secret(name).or_else(|fault| match fault.kind {
             FaultKind::Missing => Err(NoSecret::Unknown { known: self.folder.names() }),
-            kind if is_about_keys(kind) => Ok(Secret::locked(name, said(&fault))),
+            kind if is_locked(kind) => Ok(Secret::locked(name, said(&fault))),
             _ => Err(NoSecret::Broken { why: said(&fault), fix: fault.told.fix.clone().unwrap_or_default() }),
         })
     }
 }
 
 // What a key at hand would mend: the secret is there, and locked.
-fn is_about_keys(kind: FaultKind) -> bool {
-    matches!(
-        kind,
-        FaultKind::NoKey
-            | FaultKind::WrongKey
-            | FaultKind::NoPassphrase
-            | FaultKind::WrongPassphrase
-            | FaultKind::Plugin
-            | FaultKind::Identity
-    )
+fn is_locked(kind: FaultKind) -> bool {
+    kind.is_without_key() || matches!(kind, FaultKind::WrongPassphrase | FaultKind::Plugin | FaultKind::Identity)
 }
 
 fn said(fault: &Fault) -> String {

@@ -280,6 +280,12 @@ fn read_key(path: &Path) -> KeyFile {
     if locked { KeyFile::Locked } else { KeyFile::Ready(Zeroizing::new(text.to_owned())) }
 }
 
+/// Whether the private half of a public key stands in the file, for us to log in with.
+pub(super) fn holds(path: &Path, public: &[u8]) -> bool {
+    let KeyFile::Ready(text) = read_key(path) else { return false };
+    public_of(&text).or_else(|| public_blob(path)).is_some_and(|blob| blob == public)
+}
+
 fn public_of(private: &str) -> Option<Vec<u8>> {
     ssh_key::PrivateKey::from_openssh(private).ok()?.public_key().to_bytes().ok()
 }
@@ -300,6 +306,7 @@ pub(super) fn public_half(path: &Path) -> Option<ssh_key::PublicKey> {
     None
 }
 
-fn public_blob(path: &Path) -> Option<Vec<u8>> {
+/// The same as it travels.
+pub(super) fn public_blob(path: &Path) -> Option<Vec<u8>> {
     public_half(path)?.to_bytes().ok()
 }

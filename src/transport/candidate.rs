@@ -3,7 +3,7 @@
 //! Must not know which of them answers: `ways` tries them.
 
 use super::route::place_parts;
-use super::{Become, Target};
+use super::{Become, Elsewhere, Target};
 
 /// One of several ways to the same host; what it leaves out is the host's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,9 +53,30 @@ impl Candidate {
 }
 
 impl Target {
-    /// The host by one of its candidates alone; the target itself where it has none at that place.
+    /// The host by one of its candidates alone; the target itself where it has none at that place. What is known of it by
+    /// the others goes on vouching for it.
     #[must_use]
     pub fn by(&self, at: usize) -> Target {
+        let others = (0..self.candidates.len()).filter(|other| *other != at);
+        others.fold(self.alone(at), |target, other| target.vouched_by(&self.alone(other)))
+    }
+
+    /// The same, of which is known that it answers where `other` leads as well: one host at two places.
+    #[must_use]
+    pub fn vouched_by(mut self, other: &Target) -> Target {
+        let place = |target: &Target| Elsewhere {
+            address: target.address.clone(),
+            port: target.port,
+            user: target.user.clone(),
+        };
+        let other = place(other);
+        if other != place(&self) && !self.also_at.contains(&other) {
+            self.also_at.push(other);
+        }
+        self
+    }
+
+    fn alone(&self, at: usize) -> Target {
         let mut target = Target { candidates: Vec::new(), ..self.clone() };
         let Some(candidate) = self.candidates.get(at) else { return target };
         if let Some(user) = &candidate.user {

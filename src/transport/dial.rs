@@ -17,7 +17,7 @@ use ssh2::MethodType;
 
 use super::TransportError;
 use super::auth::login;
-use super::host_keys::{HostKey, KEY_TYPES};
+use super::host_keys::{HostKey, KEY_TYPES, Standing};
 use super::jump::Bastions;
 use super::link::{Fault, LET_GO, Link, Stream, code};
 use super::route::{Route, Way};
@@ -37,15 +37,34 @@ impl From<TransportError> for Failure {
 /// Connects, checks the host's key and logs in.
 pub(super) fn connect(route: &Route, bastions: &Arc<Bastions>) -> Result<Link, TransportError> {
     let known = route.known()?;
-    let preference = known.preference();
-    trying_again(route, bastions, || {
-        let deadline = Instant::now() + route.timeout;
-        let mut link = greet(route, bastions, &preference, deadline)?;
-        known.judge(&host_key(&link, route)?).map_err(|reason| route.bad_key(reason))?;
-        link.login = Some(login(&link, route, deadline)?);
-        link.stop_blocking(route.alive);
-        Ok(link)
-    })
+    let mut unpinned: Vec<String> = Vec::new();
+    let mut first_of_them = None;
+    loop {
+        let preference = known.preference(&unpinned);
+        let mut presented = None;
+        let tried = trying_again(route, bastions, || {
+            let deadline = Instant::now() + route.timeout;
+            let mut link = greet(route, bastions, &preference, deadline)?;
+            let key = presented.insert(host_key(&link, route)?);
+            known.judge(key).map_err(|reason| route.bad_key(reason))?;
+            link.login = Some(login(&link, route, deadline)?);
+            link.stop_blocking(route.alive);
+            Ok(link)
+        });
+        let error = match tried {
+            Ok(link) => return Ok(link),
+            Err(error) => error,
+        };
+        match presented.filter(|key| known.standing(key) == Standing::Unpinned) {
+            // It may have a key of another type, which is pinned.
+            Some(key) if unpinned.len() + 1 < KEY_TYPES.len() && !unpinned.contains(&key.kind) => {
+                unpinned.push(key.kind);
+                first_of_them.get_or_insert(error);
+            }
+            _ if error.to_string().contains(NO_COMMON) => return Err(first_of_them.unwrap_or(error)),
+            _ => return Err(error),
+        }
+    }
 }
 
 /// The keys a host presents, one handshake for each type; nobody logs in.

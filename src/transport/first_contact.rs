@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::TransportError;
 use super::host_keys::{HostKey, Standing};
-use super::known_hosts::{remember, replace};
+use super::known_hosts::{Replacement, own_place, remember, replacement};
 use super::route::Route;
+use super::ways::routes;
+use super::{Target, TransportError};
 
 /// Who answers at a host.
 #[derive(Clone, Debug)]
@@ -70,6 +71,18 @@ impl Contact {
         })
     }
 
+    /// What these keys are to us at another place of the same host. Nobody is asked.
+    ///
+    /// # Errors
+    /// ssh_config or known_hosts cannot be read.
+    pub fn at(&self, target: &Target) -> Result<Self, TransportError> {
+        let keys = self.keys.iter().map(|presented| presented.key.clone()).collect();
+        match routes(target)?.first() {
+            Some((_, route)) => Self::of(route, keys),
+            None => Ok(self.clone()),
+        }
+    }
+
     /// Whether we know who answers, and would connect.
     pub fn is_known(&self) -> bool {
         let is = |presented: &Presented| matches!(presented.standing, Standing::Known(_) | Standing::Pinned);
@@ -94,7 +107,8 @@ impl Contact {
         self.file.as_deref()
     }
 
-    /// Writes down these keys as the host's; what was known of it by this name goes, as a whole or not at all.
+    /// Writes down these keys as the host's; what was known of it by this name goes. All files that say something of it are
+    /// written whole before one of them is exchanged, so that one which cannot be written leaves all as they are.
     ///
     /// # Errors
     /// A file cannot be written, or an old line speaks of other hosts, too.
@@ -105,9 +119,20 @@ impl Contact {
         if self.old.is_empty() {
             return remember(file, &self.name, keys, self.hashed);
         }
+        let own = own_place(file);
+        let others: BTreeSet<PathBuf> = self.old.iter().map(|old| own_place(&old.file)).collect();
+        let prepared = |path: &Path, keys: &[HostKey]| {
+            replacement(path, &self.name, keys, self.hashed).map_err(|error| match error.kind() {
+                // It names the line.
+                io::ErrorKind::Other => error,
+                kind => io::Error::new(kind, format!("{}: {error}", path.display())),
+            })
+        };
         // The new keys first: were this to end between two files, both would be believed, and the next try mends it.
-        replace(file, &self.name, keys, self.hashed)?;
-        let others: BTreeSet<&PathBuf> = self.old.iter().map(|old| &old.file).filter(|other| *other != file).collect();
-        others.into_iter().try_for_each(|other| replace(other, &self.name, &[], self.hashed))
+        let mut all = vec![prepared(&own, keys)?];
+        for other in others.iter().filter(|other| **other != own) {
+            all.push(prepared(other, &[])?);
+        }
+        all.into_iter().try_for_each(Replacement::put)
     }
 }

@@ -63,8 +63,10 @@ pub enum Standing {
     Pinned,
     /// Nothing is known of the host.
     New,
-    /// Other keys are known of the host, and not this one.
+    /// Another key of its type is known of the host.
     Wrong,
+    /// The inventory pins others. A host has keys of several types, so that alone contradicts no pin.
+    Unpinned,
     /// It is revoked, there.
     Revoked(String),
 }
@@ -121,7 +123,7 @@ impl Known {
         match self.believed().find(|entry| entry.key == *presented) {
             Some(entry) => Standing::Known(entry.place()),
             None if self.own_lines().any(|entry| entry.key.kind == presented.kind) => Standing::Wrong,
-            None if !self.pinned.is_empty() => Standing::Wrong,
+            None if !self.pinned.is_empty() => Standing::Unpinned,
             None => Standing::New,
         }
     }
@@ -138,65 +140,65 @@ impl Known {
     }
 
     /// The key exchange names to offer, those of known types first: a host known by another type is then no mismatch.
-    /// Certificates are left out: libssh2 offers them unasked, and does not look who signed them.
-    pub fn preference(&self) -> String {
+    /// Certificates are left out: libssh2 offers them unasked, and does not look who signed them. `without` types that the
+    /// host has presented and that are none of those pinned: a pin does not say of which type it is.
+    pub fn preference(&self, without: &[String]) -> String {
         let is_known = |kind: &str| self.believed().any(|entry| entry.key.kind == kind);
         let (first, rest): (Vec<_>, Vec<_>) = KEY_TYPES.iter().partition(|(kind, _)| is_known(kind));
-        first.iter().chain(&rest).map(|(_, names)| *names).collect::<Vec<_>>().join(",")
+        let wanted = |kind: &str| !without.iter().any(|presented| presented == kind);
+        first
+            .iter()
+            .chain(&rest)
+            .filter(|(kind, _)| wanted(kind))
+            .map(|(_, names)| *names)
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     /// Whether `presented` is the host's key; else why not, in words.
     pub fn judge(&self, presented: &HostKey) -> Result<(), String> {
-        let fingerprint = presented.fingerprint();
-        let mut all = self.entries.iter().chain(&self.elsewhere);
-        if let Some(entry) = all.find(|entry| entry.marker == Marker::Revoked && entry.key == *presented) {
-            return Err(format!(
-                "its key {fingerprint} ({}) is revoked by {}; do not connect, and ask who revoked it",
-                presented.kind,
-                entry.place()
-            ));
-        }
-        if self.pinned.iter().any(|pin| same_fingerprint(pin, &fingerprint)) {
-            return Ok(());
-        }
-        if self.believed().any(|entry| entry.key == *presented) {
-            return Ok(());
-        }
-        let said = |marker| self.entries.iter().filter(move |entry| entry.marker == marker);
-        let same_type = said(Marker::Host).find(|entry| entry.key.kind == presented.kind);
-        if let Some(entry) = same_type.or_else(|| said(Marker::Host).next()) {
-            let verdict = if same_type.is_some() { "HAS CHANGED" } else { "is of a type not known for it" };
-            return Err(format!(
-                "its key {verdict}: presented is {fingerprint} ({}), known is {} ({}, {}); if the change is meant, \
-                 run `{} --replace`, else somebody may be listening",
-                presented.kind,
-                entry.key.fingerprint(),
-                entry.key.kind,
-                entry.place(),
-                self.command
-            ));
-        }
-        if !self.pinned.is_empty() {
-            return Err(format!(
-                "its key {fingerprint} ({}) is none of the {} pinned in the inventory ({})",
-                presented.kind,
-                self.pinned.len(),
-                self.pinned.join(", ")
-            ));
-        }
-        if let Some(entry) = said(Marker::Authority).next() {
-            return Err(format!(
-                "its key {fingerprint} ({}) is known only through the certificate authority of {}, and host \
-                 certificates are not supported; compare the fingerprint and run `{}`",
-                presented.kind,
-                entry.place(),
-                self.command
-            ));
-        }
-        Err(format!(
-            "its key {fingerprint} ({}) is not known as {}; compare the fingerprint with the host's and run `{}`",
-            presented.kind, self.name, self.command
-        ))
+        let its_key = format!("its key {} ({})", presented.fingerprint(), presented.kind);
+        let why = match self.standing(presented) {
+            Standing::Known(_) | Standing::Pinned => return Ok(()),
+            Standing::Revoked(place) => {
+                format!("{its_key} is revoked by {place}; do not connect, and ask who revoked it")
+            }
+            Standing::Wrong => self.changed(presented),
+            Standing::Unpinned => {
+                let (count, pins) = (self.pinned.len(), self.pinned.join(", "));
+                format!("{its_key} is none of the {count} pinned in the inventory ({pins})")
+            }
+            Standing::New => match self.entries.iter().find(|entry| entry.marker == Marker::Authority) {
+                _ if self.own_lines().next().is_some() => self.changed(presented),
+                Some(entry) => format!(
+                    "{its_key} is known only through the certificate authority of {}, and host certificates are not \
+                     supported; compare the fingerprint and run `{}`",
+                    entry.place(),
+                    self.command
+                ),
+                None => format!(
+                    "{its_key} is not known as {}; compare the fingerprint with the host's and run `{}`",
+                    self.name, self.command
+                ),
+            },
+        };
+        Err(why)
+    }
+
+    // In words that it is not the key, or none of the types, of its own lines.
+    fn changed(&self, presented: &HostKey) -> String {
+        let same_type = self.own_lines().find(|entry| entry.key.kind == presented.kind);
+        let verdict = if same_type.is_some() { "HAS CHANGED" } else { "is of a type not known for it" };
+        let known = same_type.or_else(|| self.own_lines().next()).map_or_else(String::new, |entry| {
+            format!("{} ({}, {})", entry.key.fingerprint(), entry.key.kind, entry.place())
+        });
+        format!(
+            "its key {verdict}: presented is {} ({}), known is {known}; if the change is meant, run `{} --replace`, else \
+             somebody may be listening",
+            presented.fingerprint(),
+            presented.kind,
+            self.command
+        )
     }
 }
 

@@ -145,12 +145,17 @@ pub(super) fn remember(path: &Path, name: &str, keys: &[HostKey], hashed: bool) 
     file.sync_all()
 }
 
-/// Puts `keys` in the place of all that the file `path` says of the keys of `name`, in one move: a reader sees the old
-/// file or the new one.
-pub(super) fn replace(path: &Path, name: &str, keys: &[HostKey], hashed: bool) -> io::Result<()> {
+/// What is to be a known_hosts file, written whole beside it; nothing is changed before [`Replacement::put`].
+pub(super) struct Replacement {
+    path: PathBuf,
+    beside: PathBuf,
+}
+
+/// Prepares to put `keys` in the place of all that the file `path` says of the keys of `name`, in one move: a reader sees the
+/// old file or the new one.
+pub(super) fn replacement(path: &Path, name: &str, keys: &[HostKey], hashed: bool) -> io::Result<Replacement> {
     make_folder(path)?;
-    // A link to the file stays one.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = own_place(path);
     let (old, meta) = match fs::read(&path) {
         Ok(bytes) => (bytes, Some(fs::metadata(&path)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
@@ -168,21 +173,35 @@ pub(super) fn replace(path: &Path, name: &str, keys: &[HostKey], hashed: bool) -
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     let beside = path.with_extension(format!("rempart-{:016x}", u64::from_ne_bytes(random)));
     let mode = meta.as_ref().map_or(0o600, |meta| meta.permissions().mode() & 0o7777);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(&text)?;
-        file.set_permissions(Permissions::from_mode(mode))?;
-        if let Some(meta) = &meta {
-            // Somebody else's file stays theirs where we may give it away.
-            let _ = std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()));
-        }
-        file.sync_all()?;
-        fs::rename(&beside, &path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
+    let replacement = Replacement { path, beside };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&replacement.beside)?;
+    file.write_all(&text)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    if let Some(meta) = &meta {
+        // Somebody else's file stays theirs where we may give it away.
+        let _ = std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()));
     }
-    written
+    file.sync_all()?;
+    Ok(replacement)
+}
+
+impl Replacement {
+    /// Puts it into its place.
+    pub fn put(self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.path)
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // Once it was put there is none.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+/// Where a file is in truth: a link to it stays one, and two names of it are one file.
+pub(super) fn own_place(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

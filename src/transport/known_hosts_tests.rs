@@ -4,6 +4,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
+use super::super::first_contact::Contact;
 use super::super::host_keys::{Known, Standing};
 use super::super::route::Route;
 use super::*;
@@ -82,13 +83,13 @@ fn a_replaced_key_takes_the_old_lines_along_and_nothing_else() {
     fs::write(&file, format!("{hashed}{others}web ssh-ed25519 {ED2}")).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    replace(&link, "web", &[key(ED)], false).unwrap();
+    replacement(&link, "web", &[key(ED)], false).unwrap().put().unwrap();
     let kept = others.replace("db,WEB,192.0.2.9", "db,192.0.2.9");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{kept}web ssh-ed25519 {ED}\n"));
     assert!(link.is_symlink() && fs::metadata(&file).unwrap().permissions().mode() & 0o777 == 0o640);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
     fs::write(&file, format!("*.lan ssh-ed25519 {ED2}\n")).unwrap();
-    let why = replace(&file, "web.lan", &[key(ED)], false).unwrap_err().to_string();
+    let why = replacement(&file, "web.lan", &[key(ED)], false).err().unwrap().to_string();
     assert!(why.contains("known:1") && why.contains("by hand"), "{why}");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("*.lan ssh-ed25519 {ED2}\n"));
 }
@@ -103,8 +104,73 @@ fn what_a_presented_key_is_to_us() {
     // Of another type than the one that is known: new, not changed.
     assert_eq!(standing(&format!("web ssh-rsa {}\n", rsa().base64()), &[]), Standing::New);
     assert_eq!(standing("", &[&key(ED).fingerprint()]), Standing::Pinned);
-    assert_eq!(standing("", &[&key(ED2).fingerprint()]), Standing::Wrong);
+    assert_eq!(standing("", &[&key(ED2).fingerprint()]), Standing::Unpinned);
     assert!(matches!(standing(&format!("@revoked * ssh-ed25519 {ED}\n"), &[]), Standing::Revoked(_)));
+}
+
+#[test]
+fn a_pin_is_contradicted_where_none_of_the_presented_keys_is_pinned() {
+    let folder = tempfile::tempdir().unwrap();
+    let contact = |text: &str, pinned: &HostKey, keys: &[HostKey]| {
+        let file = folder.path().join("known");
+        fs::write(&file, text).unwrap();
+        let pins = vec![pinned.fingerprint()];
+        let target = Target { known_hosts: vec![file], host_key_fingerprints: pins, ..here() };
+        Contact::of(&Route::of(&target).unwrap(), keys.to_vec()).unwrap()
+    };
+    // As Debian does it: keys of several types, of which one is pinned.
+    let both = contact("", &key(ED), &[rsa(), key(ED)]);
+    assert!(both.is_known() && !both.is_changed());
+    assert_eq!(both.keys.iter().map(|key| &key.standing).collect::<Vec<_>>(), [&Standing::Unpinned, &Standing::Pinned]);
+    let none = contact("", &key(ED2), &[rsa(), key(ED)]);
+    assert!(none.is_changed() && !none.is_known());
+    let contradicted = contact(&format!("web ssh-ed25519 {ED2}\n"), &rsa(), &[rsa(), key(ED)]);
+    assert!(contradicted.is_changed(), "known_hosts has another key of that type");
+    let preference = known("", "web", 22, &["SHA256:x"]).unwrap().preference(&["ssh-ed25519".to_owned()]);
+    assert!(preference.starts_with("ecdsa") && preference.ends_with("ssh-rsa"), "{preference}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_others_as_they_are_and_two_names_are_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let old = format!("web ssh-ed25519 {ED2}\n");
+    fs::write(at("mine"), &old).unwrap();
+    let remembered = |files: &[&str]| {
+        let target = Target { known_hosts: files.iter().map(|file| at(file)).collect(), ..here() };
+        let contact = Contact::of(&Route::of(&target).unwrap(), vec![key(ED)]).unwrap();
+        assert!(contact.is_changed());
+        contact.remember(&[key(ED)])
+    };
+    // A line that nobody but a person may change, in a file that others share.
+    fs::write(at("global"), format!("web* ssh-ed25519 {ED2}\n")).unwrap();
+    let why = remembered(&["mine", "global"]).unwrap_err().to_string();
+    assert!(why.contains("global:1") && why.contains("by hand"), "{why}");
+    assert_eq!(fs::read_to_string(at("mine")).unwrap(), old);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
+    // The same file by another name: what was written to the one is not taken away by the other.
+    std::os::unix::fs::symlink(at("mine"), at("link")).unwrap();
+    remembered(&["mine", "link"]).unwrap();
+    assert_eq!(fs::read_to_string(at("mine")).unwrap(), format!("web ssh-ed25519 {ED}\n"));
+}
+
+#[test]
+fn the_keys_of_one_place_are_known_at_another_one_of_the_same_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("known");
+    fs::write(&file, format!("first.example ssh-ed25519 {ED}\n")).unwrap();
+    let first = Target { address: "first.example".into(), known_hosts: vec![file.clone()], ..here() };
+    let declared = Target { port: Some(2222), known_hosts: vec![file.clone()], ..here() }.vouched_by(&first);
+    let met = Contact::of(&Route::of(&first).unwrap(), vec![key(ED), rsa()]).unwrap();
+    let there = met.at(&declared).unwrap();
+    assert!(there.is_known() && there.old.is_empty() && there.keys[1].standing == Standing::New, "{there:?}");
+    there.remember(&[key(ED)]).unwrap();
+    assert_eq!(met.at(&declared).unwrap().old.len(), 1);
+    assert!(judge(&fs::read_to_string(&file).unwrap(), "web", 2222).is_ok());
+}
+
+fn here() -> Target {
+    Target { ssh_config: Some("".into()), ..Target::bare("web", "web") }
 }
 
 #[test]
@@ -135,9 +201,11 @@ fn revoked_wins_over_known_and_pinned_and_is_never_passed_over() {
 #[test]
 fn another_type_is_preferred_when_known_and_not_called_changed() {
     let text = format!("web ssh-rsa {}\n", rsa().base64());
-    assert!(known(&text, "web", 22, &[]).unwrap().preference().starts_with("rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed"));
-    assert!(known("", "web", 22, &[]).unwrap().preference().starts_with("ssh-ed25519,ecdsa"));
-    assert!(!known("", "web", 22, &[]).unwrap().preference().contains("cert"));
+    assert!(
+        known(&text, "web", 22, &[]).unwrap().preference(&[]).starts_with("rsa-sha2-512,rsa-sha2-256,ssh-rsa,ssh-ed")
+    );
+    assert!(known("", "web", 22, &[]).unwrap().preference(&[]).starts_with("ssh-ed25519,ecdsa"));
+    assert!(!known("", "web", 22, &[]).unwrap().preference(&[]).contains("cert"));
     assert!(judge(&text, "web", 22).unwrap_err().contains("is of a type not known for it"));
 }
 
@@ -159,7 +227,7 @@ proptest! {
     fn junk_never_panics_nor_vouches(text in "(\\PC|\n|\\||@revoked |@cert-authority |web |ssh-ed25519 |AAAA){0,120}") {
         if let Ok(known) = known(&text, "web", 22, &[]) {
             prop_assert!(known.judge(&key(ED)).is_err());
-            prop_assert!(!known.preference().is_empty());
+            prop_assert!(!known.preference(&[]).is_empty());
         }
     }
 

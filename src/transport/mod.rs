@@ -35,7 +35,7 @@ pub use login::{Agreed, Login, Method};
 pub use own_key::{OwnKey, own_key};
 pub use script::{Output, ReadScript, Stream, WriteScript};
 pub use ssh::SshTransport;
-pub use target::{Become, Target};
+pub use target::{Become, Elsewhere, Target};
 pub use ways::{Entry, Passed};
 
 use std::time::Duration;
@@ -80,7 +80,7 @@ pub trait Transport: Send + Sync {
     /// Connects for reading.
     fn reader(&self, target: &Target) -> Result<Box<dyn Reader>, TransportError>;
 
-    /// Connects for reading and writing; asked for by `apply` alone.
+    /// Connects for reading and writing; asked for by the verbs that change hosts.
     fn writer(&self, target: &Target) -> Result<Box<dyn Writer>, TransportError>;
 }
 

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ssh_key::PublicKey;
 
-use super::auth::public_half;
+use super::auth::{holds, public_blob, public_half};
 use super::dial::printable;
 use super::host_keys::fingerprint;
 use super::route::Route;
@@ -77,6 +77,17 @@ pub fn own_key(target: &Target, named: Option<&Path>) -> Result<OwnKey, String> 
     })
 }
 
+impl OwnKey {
+    /// Whether its private half is at hand, so that a login to `target` would try it: in a file, or held by the agent.
+    pub fn is_at_hand(&self, target: &Target) -> bool {
+        let Ok(route) = Route::of(target) else { return false };
+        let named = route.identities.iter().any(|identity| public_blob(&identity.path).as_ref() == Some(&self.blob));
+        let may_hold = named || !route.identities_only;
+        may_hold && held_by_agent(&route).iter().any(|held| held.blob == self.blob)
+            || route.identities.iter().any(|identity| holds(&identity.path, &self.blob))
+    }
+}
+
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }
@@ -120,11 +131,39 @@ fn held_by_agent(route: &Route) -> Vec<OwnKey> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     use super::*;
 
     const ED: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJjklMqTTmqOKuYQhZQHcDCLo0pE9ah7bw0lZQoYUfbd";
+
+    #[test]
+    fn a_key_is_at_hand_where_a_file_has_its_private_half() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("id");
+        let config = folder.path().join("config");
+        fs::write(&config, "Host *\n IdentityAgent none\n").unwrap();
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&file).status();
+        assert!(made.unwrap().success());
+        let target =
+            Target { ssh_config: Some(config), identity_files: vec![file.clone()], ..Target::bare("web", "web") };
+        let key = from_file(&folder.path().join("id.pub")).unwrap();
+        assert!(key.is_at_hand(&target));
+        // Another key of the same name, one that others can read, and none.
+        assert!(!own_key_of(ED, &folder).is_at_hand(&target));
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        assert!(!key.is_at_hand(&target));
+        fs::remove_file(&file).unwrap();
+        assert!(!key.is_at_hand(&target));
+    }
+
+    fn own_key_of(line: &str, folder: &tempfile::TempDir) -> OwnKey {
+        let file = folder.path().join("other.pub");
+        fs::write(&file, line).unwrap();
+        from_file(&file).unwrap()
+    }
 
     #[test]
     fn a_named_file_holds_one_public_key() {

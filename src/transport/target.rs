@@ -21,6 +21,8 @@ pub struct Target {
     /// The ways to this host, in the order in which they are tried; each takes what it leaves out from the fields above.
     /// Empty = there is one way, that of the fields above.
     pub candidates: Vec<Candidate>,
+    /// Where else the same host answers: a key that is known of it there vouches for it here. What `by` leaves behind.
+    pub also_at: Vec<Elsewhere>,
     /// Private keys to try before those of ssh_config and the usual ones.
     pub identity_files: Vec<PathBuf>,
     /// Login password, if any.
@@ -57,6 +59,7 @@ impl Target {
             port: None,
             user: None,
             candidates: Vec::new(),
+            also_at: Vec::new(),
             identity_files: Vec::new(),
             password: None,
             identities_only: false,
@@ -71,6 +74,17 @@ impl Target {
             retries: 0,
         }
     }
+}
+
+/// Another place at which the same host answers, whole: nothing of it is taken from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Address or DNS name.
+    pub address: String,
+    /// TCP port, if said; else ssh_config's, else 22.
+    pub port: Option<u16>,
+    /// Login name, if said: ssh_config may answer by it.
+    pub user: Option<String>,
 }
 
 /// How to become root on a host.

@@ -3,15 +3,15 @@
 //! Must not know how a connection is made. A way on which somebody answers with a key that is not the host's ends it all:
 //! the next way would prove itself, but whoever stands in the first must not pass unnoticed.
 
-use super::route::Route;
-use super::{Target, TransportError};
+use super::route::{Route, Way};
+use super::{Elsewhere, Target, TransportError};
 
 /// By which of several ways a connection came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its position among the host's candidates.
     pub at: usize,
-    /// `user@address:port`.
+    /// `user@address:port`, and through what where that alone tells it from another one.
     pub way: String,
     /// The ways before it, and why they were not taken.
     pub passed: Vec<Passed>,
@@ -20,7 +20,7 @@ pub struct Entry {
 /// A way that was tried and not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
-    /// `user@address:port`.
+    /// `user@address:port`, and through what where that alone tells it from another one.
     pub way: String,
     /// In words.
     pub why: String,
@@ -31,16 +31,49 @@ pub(super) fn routes(target: &Target) -> Result<Vec<(usize, Route)>, TransportEr
     let mut routes: Vec<(usize, Route)> = Vec::new();
     for at in 0..target.candidates.len().max(1) {
         let route = Route::of(&target.by(at))?;
-        if !routes.iter().any(|(_, known)| known.words() == route.words()) {
+        if !routes.iter().any(|(_, known)| known.words() == route.words() && known.way == route.way) {
             routes.push((at, route));
         }
     }
-    let names: Vec<String> = routes.iter().map(|(_, route)| route.known_as()).collect();
+    let mut names: Vec<String> = routes.iter().map(|(_, route)| route.known_as()).collect();
+    for place in &target.also_at {
+        names.push(Route::of(&target.elsewhere(place))?.known_as());
+    }
     for (_, route) in &mut routes {
         let own = route.known_as();
         route.siblings = names.iter().filter(|name| **name != own).cloned().collect();
     }
     Ok(routes)
+}
+
+impl Target {
+    /// The host by the one of its ways that is called so, see [`Entry::way`]; `None` = it has no such way.
+    pub fn by_way(&self, way: &str) -> Option<Target> {
+        let routes = routes(self).ok()?;
+        let at = names(&routes).iter().position(|name| name == way)?;
+        Some(self.by(routes[at].0))
+    }
+
+    fn elsewhere(&self, place: &Elsewhere) -> Target {
+        let Elsewhere { address, port, user } = place.clone();
+        Target { address, port, user, candidates: Vec::new(), also_at: Vec::new(), ..self.clone() }
+    }
+}
+
+// What each is called: two may lead to one place, one through a bastion and one directly.
+fn names(routes: &[(usize, Route)]) -> Vec<String> {
+    let name = |(_, route): &(usize, Route)| {
+        let words = route.words();
+        if routes.iter().filter(|(_, other)| other.words() == words).count() == 1 {
+            return words;
+        }
+        match &route.way {
+            Way::Direct => format!("{words} directly"),
+            Way::Jump(hops) => format!("{words} through {}", hops.join(",")),
+            Way::Command(_) => format!("{words} by its ProxyCommand"),
+        }
+    };
+    routes.iter().map(name).collect()
 }
 
 /// Makes `attempt` on each way until one succeeds; gives what came of it, the route, and how that was found where there
@@ -50,14 +83,15 @@ pub(super) fn first<T>(
     mut attempt: impl FnMut(&Route) -> Result<T, TransportError>,
 ) -> Result<(T, Route, Option<Entry>), TransportError> {
     let routes = routes(target)?;
+    let names = names(&routes);
     let several = !target.candidates.is_empty();
     let count = routes.len();
     let mut failures: Vec<(Passed, TransportError)> = Vec::new();
-    for (at, route) in routes {
+    for ((at, route), way) in routes.into_iter().zip(names) {
         match attempt(&route) {
             Ok(done) => {
                 let passed = failures.into_iter().map(|(passed, _)| passed).collect();
-                let entry = several.then(|| Entry { at, way: route.words(), passed });
+                let entry = several.then_some(Entry { at, way, passed });
                 return Ok((done, route, entry));
             }
             Err(TransportError::HostKey { host, address, reason }) => {
@@ -73,7 +107,7 @@ pub(super) fn first<T>(
                 };
                 return Err(TransportError::HostKey { host, address, reason });
             }
-            Err(error) => failures.push((Passed { way: route.words(), why: words(&error) }, error)),
+            Err(error) => failures.push((Passed { way, why: words(&error) }, error)),
         }
     }
     Err(all_failed(target, failures))

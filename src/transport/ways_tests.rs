@@ -43,6 +43,32 @@ fn the_first_way_that_leads_in_is_taken_and_the_others_are_told() {
 }
 
 #[test]
+fn two_routes_to_one_place_are_two_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    std::fs::write(&config, "Host near far\n HostName 192.0.2.1\nHost far\n ProxyCommand nc %h %p\n").unwrap();
+    let target = Target { ssh_config: Some(config), ..target(&["near", "far", "near:22"]) };
+    let mut tried = Vec::new();
+    let found = first(&target, |route| {
+        tried.push(route.way.clone());
+        if route.way == Way::Direct { Err(route.unreachable("silent")) } else { Ok(()) }
+    });
+    let entry = found.unwrap().2.unwrap();
+    assert_eq!(tried, [Way::Direct, Way::Command("nc 192.0.2.1 22".into())]);
+    assert_eq!((entry.at, entry.way.as_str()), (1, "admin@192.0.2.1:22 by its ProxyCommand"));
+    assert_eq!(entry.passed[0].way, "admin@192.0.2.1:22 directly");
+}
+
+#[test]
+fn a_way_is_found_again_by_its_name() {
+    let target = target(&["admin@", "admin@:22", "root@:2222"]);
+    let found = target.by_way("root@192.0.2.1:2222").unwrap();
+    assert_eq!((found.user.as_deref(), found.port, found.also_at.len()), (Some("root"), Some(2222), 2));
+    assert!(target.by_way("root@192.0.2.1:22").is_none());
+    assert!(target.by(2).by_way("root@192.0.2.1:2222").is_some());
+}
+
+#[test]
 fn a_wrong_key_ends_it_all() {
     let (entry, tried) =
         play(&["admin@", "root@:2222"], &[("admin@192.0.2.1:22", "key"), ("root@192.0.2.1:2222", "in")]);
@@ -79,4 +105,9 @@ fn a_key_known_by_one_way_vouches_for_another_and_does_not_contradict() {
     let siblings: Vec<&[String]> = routes.iter().map(|(_, route)| route.siblings.as_slice()).collect();
     assert_eq!(siblings[1], ["192.0.2.1", "gate.example"]);
     assert_eq!(siblings[0], ["[192.0.2.1]:2222", "gate.example"]);
+    // Also once one of them was chosen: what a host is known by does not depend on the way that was taken before.
+    let chosen = Target { port: Some(22), ..target(&["admin@", "root@:2222", "debian@gate.example"]) }.by(1);
+    let kept = super::routes(&chosen.by(0)).unwrap();
+    assert_eq!((kept.len(), kept[0].1.known_as().as_str()), (1, "[192.0.2.1]:2222"));
+    assert_eq!(kept[0].1.siblings, ["192.0.2.1", "gate.example"]);
 }

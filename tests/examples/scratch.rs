@@ -1,6 +1,7 @@
 //! Folders in which examples are run: the repository's own project with the demo fleet, and a small project of
 //! the names that examples use. They are run in a network namespace without any network, so no host is ever reached.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,7 +38,8 @@ phases:
     - sysctl: { name: net.ipv4.conf.all.log_martians, value: 1 }
 ";
 
-// Of a pair that nobody has the other half of.
+// Of a pair that nobody has the other half of; what stands in its place is as much of one as is read before a login.
+const PRIVATE_KEY: &str = "-----BEGIN RSA PRIVATE KEY-----\nMII\n";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBdXJ1jZsXcW6kQ0vGm0b8iZJr8vWyJm5l6Qn3a2Cw1d ops@control\n";
 
 impl Scratch {
@@ -54,10 +56,15 @@ impl Scratch {
             ("project/inventories/hosts.yaml", FLEET),
             ("project/inventories/prod.yaml", FLEET),
             ("project/first-password", "only-for-the-example\n"),
+            (".ssh/id_ed25519", PRIVATE_KEY),
             (".ssh/id_ed25519.pub", KEY),
             (".ssh/ops.pub", KEY),
         ] {
             scratch.write(name, text);
+        }
+        for secret in [".ssh/id_ed25519", "project/first-password"] {
+            let closed = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(scratch.folder.path().join(secret), closed).unwrap();
         }
         scratch.journal();
         scratch

@@ -86,8 +86,6 @@ pub fn has(program: &str) -> bool {
     if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
         return true;
     }
-    let required = std::env::var("REMPART_LAB").is_ok_and(|value| value == "required");
-    assert!(!required, "REMPART_LAB=required, but {program} is not installed; scripts/packages.sh installs it");
-    eprintln!("NOTICE: SKIPPED, because {program} is not installed; scripts/packages.sh installs it");
+    super::skipped::skip(program, "it is not installed; scripts/packages.sh installs it");
     false
 }

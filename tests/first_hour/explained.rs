@@ -131,3 +131,21 @@ fn a_resource_is_shown_with_its_fields_and_why_it_waits() {
     assert!(near.err.contains("did you mean `user:deploy`?"), "{}", near.all());
     assert!(json.good && json.json()["guarded"] == true, "{}", json.all());
 }
+
+#[test]
+fn what_the_project_says_of_connections_is_shown_as_what_it_is() {
+    let desk = desk();
+    desk.write("rempart.toml", "inventory = \"hosts.yaml\"\nuser = \"projects\"\ntimeout = 7\n");
+    let user = desk.run("", &["explain", "web1", "ansible_user"]);
+    assert!(user.out.starts_with("web1 / ansible_user = \"projects\"\n  from      rempart.toml"), "{}", user.all());
+    let timeout = desk.run("", &["explain", "db1", "ansible_timeout", "--json"]).json();
+    assert_eq!(timeout["value"], 7);
+    desk.write("host_vars/db1.yaml", "ansible_user: own\n");
+    let own = desk.run("", &["explain", "db1", "ansible_user"]);
+    assert!(
+        own.out.starts_with("db1 / ansible_user = \"own\"") && own.out.contains("over      rempart.toml"),
+        "{}",
+        own.all()
+    );
+    assert!(desk.run("", &["explain", "web1"]).out.contains("projects"));
+}

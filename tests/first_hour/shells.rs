@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Said, has};
+use rempart::history::{Event, Journal, RunEvent, RunSelection, RunVerb};
 
 fn desk() -> Desk {
     let desk = Desk::with_project();
@@ -54,6 +55,60 @@ fn bash_completes() {
     assert_eq!(bash(&desk, "rempart plan -l web"), ["web", "web1", "web2"]);
     assert_eq!(bash(&desk, "rempart plan -i inventories/hosts.yaml --limit 'web1:!d"), ["web1:!db1"]);
     assert!(bash(&desk, "rempart plan ").contains(&"playbooks/".to_owned()));
+}
+
+/// What a person's bash makes of a word that is completed inside of an open quote: the word itself again.
+#[test]
+fn what_is_put_into_an_open_quote_is_the_name_again() {
+    let desk = desk();
+    let names = ["a b$HOME.yaml", "q\"uote.yaml", "it's.yaml", "tick`id`.yaml", "back\\slash.yaml", "bang!!x.yaml"];
+    for name in names {
+        desk.write(&format!("fleet/odd/{name}"), "x");
+    }
+    for quote in ['"', '\''] {
+        for name in names {
+            // As much of it as is plain.
+            let begin: String = name.chars().take_while(|c| c.is_ascii_lowercase()).collect();
+            let line = format!("rempart plan {quote}odd/{begin}");
+            let put = bash(&desk, &line);
+            assert_eq!(put.len(), 1, "{line}: {put:?}");
+            // As a terminal has it: with the expansion of `!`.
+            let script = format!("set -o history -o histexpand\nprintf %s {quote}{}{quote}\n", put[0]);
+            desk.write("typed", &script);
+            let read = desk.command("bash", "").args(["--norc", "typed"]).output().unwrap();
+            let said = Said::of(read);
+            assert_eq!(said.out, format!("odd/{name}"), "{script}: {}", said.all());
+        }
+    }
+    // Only what stands behind the quote is put there.
+    assert_eq!(bash(&desk, "rempart plan --limit web1:'!d"), ["!db1"]);
+    assert_eq!(bash(&desk, "rempart plan --limit \"web1:\"\\!\"d"), ["db1"]);
+}
+
+#[test]
+fn runs_are_completed_by_their_numbers() {
+    let desk = desk();
+    for (number, verb) in [("3f2a00c1d2e4", RunVerb::Apply), ("4b9a00c1d2e4", RunVerb::Rollback)] {
+        let run = RunEvent {
+            run: number.into(),
+            verb,
+            who: "ops@control".into(),
+            why: "an example".into(),
+            playbooks: Vec::new(),
+            inventories: Vec::new(),
+            selection: RunSelection::default(),
+            set_names: Vec::new(),
+            approved: Vec::new(),
+            resumes: None,
+            allowed_lockouts: Vec::new(),
+        };
+        Journal::open(&desk.path(".local/state/rempart")).unwrap().append(&Event::Run(Box::new(run))).unwrap();
+    }
+    assert_eq!(bash(&desk, "rempart history show 3"), ["3f2a00c1d2e4"]);
+    let mut all = bash(&desk, "rempart rollback ");
+    all.sort();
+    assert_eq!(all, ["3f2a00c1d2e4", "4b9a00c1d2e4"]);
+    assert_eq!(bash(&desk, "rempart apply --resume 4"), ["4b9a00c1d2e4"]);
 }
 
 #[test]

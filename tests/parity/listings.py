@@ -2,7 +2,7 @@
 
 Standard input is a JSON list of jobs: {"sources": [...], "folder": the current folder}. Standard output is a JSON list of
 answers in the same order: {"text": what `ansible-inventory --list` prints, "listing": the same as a value} or
-{"refused": why}. The command's own class does the work; only what a process usually has once is set anew for each job:
+{"refused": why}, or {"broken": why} where Ansible fell over instead of refusing. The command's own class does the work; only what a process usually has once is set anew for each job:
 arguments, vault, and which files were found. Infinities, which JSON does not know, become words.
 """
 
@@ -12,9 +12,11 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 
 from ansible import context
 from ansible.cli.inventory import InventoryCLI
+from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultSecretsContext
 from ansible.plugins.vars import host_group_vars
 from ansible.utils.context_objects import CLIArgs
@@ -22,6 +24,15 @@ from ansible.utils.context_objects import CLIArgs
 
 def set_arguments(options):
     context.CLIARGS = CLIArgs.from_options(options)
+
+
+class Listing(InventoryCLI):
+    @staticmethod
+    def dump(stuff):
+        try:
+            return InventoryCLI.dump(stuff)
+        except (TypeError, ValueError) as error:
+            raise AnsibleError("it was read, and cannot be listed") from error
 
 
 def listing(job, output):
@@ -33,16 +44,19 @@ def listing(job, output):
     noise = io.StringIO()
     try:
         with contextlib.redirect_stdout(noise), contextlib.redirect_stderr(noise):
-            InventoryCLI(["ansible-inventory", *sources, "--list", "--output", output]).run()
+            Listing(["ansible-inventory", *sources, "--list", "--output", output]).run()
     except SystemExit as end:
         if end.code == 0:
             with open(output, encoding="utf-8") as written:
                 text = written.read()
             return {"text": text, "listing": json.loads(text, parse_constant=str)}
-        return {"refused": f"exit {end.code}"}
-    except Exception as error:
+        return {"broken": f"exit {end.code}"}
+    except AnsibleError as error:
         return {"refused": f"{type(error).__name__}: {error}", "noise": noise.getvalue()[-4000:]}
-    return {"refused": "no answer"}
+    except Exception:
+        # Of this script, or of what was installed; an inventory cannot be blamed for it.
+        return {"broken": traceback.format_exc(), "noise": noise.getvalue()[-4000:]}
+    return {"broken": "it ended without an answer"}
 
 
 def main():

@@ -7,8 +7,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what was skipped and drawn must be seen")]
 
+#[path = "../skipped/mod.rs"]
+mod skipped;
+
 mod ansible;
-mod generate;
+mod drawn;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ansible::{Answer, Job};
-use generate::Dice;
+use drawn::Dice;
 use serde_json::Value;
 
 const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
@@ -161,7 +164,7 @@ fn drawn_inventories_are_listed_as_ansible_lists_them() {
     let mut dice = Dice::new(seed);
     let draw = |at: usize| {
         let folder = folder.path().join(format!("{at:02}"));
-        let sources = generate::write(&mut dice, &folder);
+        let sources = drawn::write(&mut dice, &folder);
         Job { name: format!("seed {seed}, inventory {at:02}"), folder, sources }
     };
     let jobs: Vec<Job> = (0..DRAWN).map(draw).collect();

@@ -43,7 +43,9 @@ fn from_a_first_account_to_the_declared_user_and_no_further() {
     lab.on("web1", &format!("echo 'root:{FIRST}' | chpasswd; {HANDED_OVER}"));
     lab.on("web1", "SUDO_FORCE_REMOVE=yes dpkg --purge sudo >/dev/null 2>&1; ! command -v sudo");
     let account = "useradd -m -s /bin/bash -G sudo debian";
-    lab.on("deb1", &format!("{account}; echo 'debian:{FIRST}' | chpasswd; {HANDED_OVER}"));
+    // Its first account is at another port than what is declared: one host all the same.
+    let ports = "printf 'Port 22\\nPort 2222\\n' >/etc/ssh/sshd_config.d/01-ports.conf";
+    lab.on("deb1", &format!("{account}; {ports}; echo 'debian:{FIRST}' | chpasswd; {HANDED_OVER}"));
     let (web, deb) = (print_of(&lab, "web1"), print_of(&lab, "deb1"));
 
     // Nobody has compared the key: nothing is sent.
@@ -78,7 +80,7 @@ fn from_a_first_account_to_the_declared_user_and_no_further() {
     assert_eq!(before, lab.on("web1", STATE));
 
     // By an account that sudo asks for its password, to one that sudo asks for the inventory's.
-    let args = ["deb1", "--as", "debian", "--yes", "--password-file", "first", "--fingerprint", &deb, "--json"];
+    let args = ["deb1", "--as", "debian@:2222", "--yes", "--password-file", "first", "--fingerprint", &deb, "--json"];
     let ran = bootstrap(&lab, &args).ends(0);
     assert_eq!(ran.json()["hosts"][0]["status"], "done", "{ran}");
     assert!(ran.err.contains("had no password, and has that of the inventory now"), "{ran}");
@@ -92,6 +94,21 @@ fn from_a_first_account_to_the_declared_user_and_no_further() {
         "deb1",
         &format!("! journalctl -q | grep -F -e '{FIRST}' -e '{SUDO}'; ! ls /run/rempart-?????? 2>/dev/null"),
     );
+    // Broken off before the password was set: the next one sets it. A password that somebody locked is left as it is.
+    lab.on("deb1", "usermod -p '!' ops");
+    let args = ["deb1", "--as", "debian", "--yes", "--password-file", "first"];
+    let ran = bootstrap(&lab, &args).ends(0);
+    assert!(ran.err.contains("had no password, and has that of the inventory now"), "{ran}");
+    assert!(ran.out.contains("ops logs in by key and becomes root by sudo, with its password"), "{ran}");
+    lab.on("deb1", "passwd -l ops >/dev/null");
+    let locked = lab.on("deb1", "getent shadow ops");
+    let ran = bootstrap(&lab, &args).ends(1);
+    assert!(
+        ran.err.contains("cannot be worked with, though all of it stands") && ran.err.contains("passwd -S ops"),
+        "{ran}"
+    );
+    assert_eq!(lab.on("deb1", "getent shadow ops"), locked);
+    lab.on("deb1", "passwd -u ops >/dev/null");
     lab.playbook("- file: { path: /etc/rp-boot, content: \"1\\n\" }\n");
     let mut command = lab.command(&["apply", "playbook.yaml", "--yes"]);
     command.env("REMPART_KNOWN_HOSTS", lab.folder.path().join("known"));

@@ -8,6 +8,7 @@
 
 mod bad_files;
 mod bootstrap;
+mod canary;
 mod clean;
 mod dead_man;
 mod faults;
@@ -17,17 +18,20 @@ mod guard;
 mod history;
 mod hostile;
 mod journal;
+mod leaks;
 mod limits;
 mod lockout;
 mod lockouts;
 mod one_connection;
 mod orphans;
 mod partial;
+mod private;
 mod reboot;
 #[path = "../recording/mod.rs"]
 #[allow(dead_code, reason = "what reads recordings is tests/recordings.rs")]
 mod recording;
 mod registry;
+mod secrets;
 mod tamper;
 mod twice;
 mod undo;

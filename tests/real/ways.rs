@@ -49,6 +49,23 @@ fn the_way_that_leads_in_is_shown_and_judged_and_confirms() {
     let ran = crate::fixture::Running::start(command).end(std::time::Duration::from_secs(60)).ends(3);
     assert!(ran.text().contains("HAS CHANGED") && ran.text().contains("was not tried"), "{ran}");
     exec(&lab);
+    commit(&lab);
+}
+
+// What another way lets in says nothing of the one that the run came by, and may have closed.
+fn commit(lab: &Lab) {
+    // A playbook that leaves out the port of the first way is refused before anybody connects.
+    inventory(lab, "'nobody@:2222', 'admin@:22', 'admin@:2222'");
+    lab.playbook("- sshd: { settings: { Port: [\"2222\"] } }\n");
+    let closing = ["apply", "playbook.yaml", "--yes", "--allow-lockout", "--no-confirm", "--confirm-within", "120"];
+    lab.rempart(&closing).ends(2);
+    let ran = lab.rempart(&["commit"]).ends(1);
+    assert!(ran.out.contains("not confirmed: the run came by admin@192.0.2.11:22"), "{ran}");
+    lab.on("web1", "test -e /var/lib/rempart/guard/armed");
+    inventory(lab, "'admin@:2222'");
+    let ran = lab.rempart(&["commit"]).ends(0);
+    assert!(ran.out.contains("confirmed: the change stays; the run came by admin@192.0.2.11:22"), "{ran}");
+    lab.on("web1", "! test -e /var/lib/rempart/guard");
 }
 
 fn exec(lab: &Lab) {
@@ -57,23 +74,35 @@ fn exec(lab: &Lab) {
     let told = ran.ends(1).json()["hosts"][0].clone();
     assert_eq!((told["status"].as_u64(), told["stderr"].as_str()), (Some(3), Some("bad\n")), "{told}");
     assert_eq!(told["stdout"], "admin\n(secret token)\n");
-    // As the login user it cannot become more than that, and where it is held it writes nothing.
+    // What it leaves in the background holds nobody up.
+    let ran = lab.rempart(&["exec", "web1", "--", "sh", "-c", "sleep 61 & echo left"]).ends(0);
+    assert!(ran.out.contains("left") && ran.took.as_secs() < 20, "{ran}");
+    // As the login user it cannot become more than that, and it is held: the lab's hosts have user namespaces for accounts.
     let write = "touch /tmp/rp-exec; touch ~/rp-exec; sudo -n true; echo $?";
     let ran = lab.rempart(&["exec", "web1", "--json", "--", "sh", "-c", write]).ends(0);
     let told = ran.json()["hosts"][0].clone();
-    eprintln!("exec as the login user: read_only {}, {}", told["read_only"], told["stderr"]);
-    let wrote = lab.try_on("web1", "ls /tmp/rp-exec /home/admin/rp-exec 2>/dev/null").out;
-    assert_eq!(told["read_only"] == true, wrote.trim().is_empty(), "{told} {wrote}");
-    if told["read_only"] == true {
-        assert_ne!(told["stdout"], "0\n", "sudo worked: {told}");
-    }
+    assert_eq!(told["read_only"], true, "{told}");
+    assert_eq!(lab.try_on("web1", "ls /tmp/rp-exec /home/admin/rp-exec 2>/dev/null").out, "", "{told}");
+    assert_ne!(told["stdout"], "0\n", "sudo worked: {told}");
     // Root writes nothing either.
-    let write = "id -u; touch /etc/rp-exec /tmp/rp-root /root/rp; echo 1 >/proc/sys/net/ipv4/ip_forward; echo $?";
+    let write = "id -u; touch /etc/rp-exec /tmp/rp-root /root/rp /run/rp /run/systemd/system/rp.service; echo 1 >/proc/sys/net/ipv4/ip_forward; echo $?";
     let ran = lab.rempart(&["exec", "web1", "--become", "--json", "--", "sh", "-c", write]).ends(0);
     let told = ran.json()["hosts"][0].clone();
     let said = told["stdout"].as_str().unwrap();
     assert!(told["read_only"] == true && said.starts_with("0\n") && said != "0\n0\n", "{told}");
-    assert_eq!(lab.try_on("web1", "ls /etc/rp-exec /tmp/rp-root /root/rp 2>/dev/null").out, "");
+    assert_eq!(
+        lab.try_on("web1", "ls /etc/rp-exec /tmp/rp-root /root/rp /run/rp /run/systemd/system/rp.service 2>/dev/null")
+            .out,
+        ""
+    );
+    // A tool that takes its lock before it looks gets it.
+    lab.on("web1", "touch /run/ufw.lock");
+    lab.rempart(&["exec", "web1", "--become", "--", "sh", "-c", ": >/run/ufw.lock"]).ends(0);
+    // The same sandbox holds what a playbook asks.
+    let asks = "touch /etc/rp-plan /tmp/rp-plan /run/rp-plan; false";
+    lab.playbook(&format!("- command: {{ name: peek, run: \"true\", unless: \"{asks}\" }}\n"));
+    lab.rempart(&["plan", "playbook.yaml", "--detailed-exitcode"]).ends(2);
+    assert_eq!(lab.try_on("web1", "ls /etc/rp-plan /tmp/rp-plan /run/rp-plan 2>/dev/null").out, "");
     let ran = lab.rempart(&["exec", "web1", "--within", "1", "--", "sleep", "20"]).ends(1);
     assert!(ran.out.contains("it was ended after 1 s") && ran.took.as_secs() < 15, "{ran}");
     let ran = lab.rempart(&["exec", "web1", "--", "printf", "a\\033[2Jb\\n"]).ends(0);

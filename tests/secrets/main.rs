@@ -68,7 +68,7 @@ fn every_wrong_use_is_one_readable_message() {
         (vec!["secrets", "set", "token", "--generate", "32"], 65, vec!["names no file", "gw/token"]),
         (vec!["secrets", "set", "rempart/x", "--generate", "32"], 65, vec!["kept for the store itself"]),
         (vec!["secrets", "set", "gw/rempart_seal", "--generate", "32"], 65, vec!["kept for the file itself"]),
-        (vec!["secrets", "set", "gw/token/deeper", "--generate", "32"], 65, vec!["gw"]),
+        (vec!["secrets", "set", "gw/token/deeper", "--generate", "32"], 65, vec!["a secret inside of a secret"]),
         (vec!["secrets", "set", "gw/x", "--generate", "4"], 64, vec!["8..=1024"]),
         (vec!["secrets", "set", "gw/x", "--file", "none"], 65, vec!["cannot read a secret", "none"]),
         (vec!["secrets", "edit", "../outside"], 65, vec!["outside"]),
@@ -93,7 +93,12 @@ fn an_editor_sees_plain_text_and_only_what_it_changed_is_new() {
     project.piped(&["secrets", "set", "gw/token"], "hunter2").ends(0);
     project.piped(&["secrets", "set", "gw/other"], "stays-as-it-is").ends(0);
     let before = project.read("secrets/gw.yaml");
-    let said = project.edit("gw", "grep -q 'token: hunter2' \"$1\" && sed -i 's/hunter2/changed/' \"$1\" && ls -ld \"$1\" \"${1%/*}\" > seen").ends(0);
+    let said = project
+        .edit(
+            "gw",
+            "grep -q 'token: hunter2' \"$1\" && sed -i 's/hunter2/changed/' \"$1\" && ls -ld \"$1\" \"${1%/*}\" > seen",
+        )
+        .ends(0);
     assert!(said.err.contains("gw/token: changed") && !said.err.contains("gw/other"), "{said}");
     assert_eq!(project.run(&["secrets", "get", "gw/token"]).out, "changed");
     let seen = project.read("seen");

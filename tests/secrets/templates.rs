@@ -17,14 +17,19 @@ fn names_are_checked_without_a_key_and_nothing_is_shown_with_one() {
     project.write("hosts.yaml", INVENTORY);
     project.write("p.yaml", &playbook("{{ token }} {{ secret('gw/token') | b64encode }}"));
     let all = ["-i", "hosts.yaml"];
-    for args in [vec!["validate", "p.yaml"], vec!["explain", "web1", "token"], vec!["inventory", "--json"], vec!["inventory"]] {
+    for args in
+        [vec!["validate", "p.yaml"], vec!["explain", "web1", "token"], vec!["inventory", "--json"], vec!["inventory"]]
+    {
         let args: Vec<&str> = args.into_iter().chain(all).collect();
         for ran in [project.run(&args).ends(0), project.without_key(&args).ends(0)] {
             assert!(!ran.text().contains("hunter2"), "{args:?}: {ran}");
         }
     }
     project.write("p.yaml", &playbook("{{ secret('gw/tokn') }}"));
-    for ran in [project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]), project.without_key(&["validate", "p.yaml", "-i", "hosts.yaml"])] {
+    for ran in [
+        project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]),
+        project.without_key(&["validate", "p.yaml", "-i", "hosts.yaml"]),
+    ] {
         assert_eq!(ran.code, 65, "{ran}");
         assert!(ran.err.contains("did you mean `gw/token`?"), "{ran}");
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 /// The folder of Cargo.toml.
@@ -383,6 +383,20 @@ pub fn reached(roots: &[PathBuf]) -> Vec<Source> {
     sources
 }
 
+// Without `..`, so that a file has one path, whoever names it.
+fn flat(path: &Path) -> PathBuf {
+    let mut flat = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                flat.pop();
+            }
+            part => flat.push(part),
+        }
+    }
+    flat
+}
+
 fn follow(
     path: &Path,
     inner: &Path,
@@ -402,7 +416,7 @@ fn follow(
     for (name, given, test) in modules {
         let beside = path.parent().expect("a file stands in a folder");
         let (file, folder) = match given {
-            Some(given) => (beside.join(given), inner.join(&name)),
+            Some(given) => (flat(&beside.join(given)), inner.join(&name)),
             None if inner.join(&name).join("mod.rs").is_file() => (inner.join(&name).join("mod.rs"), inner.join(&name)),
             None => (inner.join(format!("{name}.rs")), inner.join(&name)),
         };

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rempart::engine::{Links, WriteLinks};
 use rempart::transport::{Candidate, Entry, Reader, SshTransport, Target, Transport, TransportError};
 use serde_json::Value;
 
@@ -72,6 +74,24 @@ fn a_way_with_a_wrong_or_an_unknown_key_stops_everything() {
     assert!(matches!(reader(&target), Err(TransportError::HostKey { .. })), "another key is known of the other way");
     good.known("");
     assert!(matches!(reader(&target), Err(TransportError::HostKey { .. })));
+}
+
+#[test]
+fn what_vouches_for_a_way_does_so_at_every_connection_of_a_run() {
+    let Some(lab) = lab() else { return };
+    let sshd = Sshd::start(lab, "");
+    let own = fs::read_to_string(lab.root.join("etc/ssh/rempart_ed25519.pub")).unwrap();
+    let port = dead_port();
+    sshd.known(&format!("[127.0.0.1]:{port} {own}"));
+    let target = by(lab, &sshd, &[format!("bashy@127.0.0.1:{port}"), at(&sshd, "bashy")]);
+    let host = target.name.clone();
+    let targets = BTreeMap::from([(host.clone(), target)]);
+    let links = WriteLinks::new(Arc::new(SshTransport::new()), targets, Arc::new(|_| {}));
+    links.with(&host, |_| Ok(())).unwrap();
+    links.with_fresh(&host, None, |_| Ok(())).unwrap();
+    links.close(&host);
+    links.with(&host, |_| Ok(())).unwrap();
+    assert_eq!(links.entry(&host).unwrap().way, at(&sshd, "bashy"));
 }
 
 #[test]
@@ -193,12 +213,19 @@ fn trust_shows_remembers_and_replaces_only_when_told() {
     assert_eq!(fs::read_to_string(&file).unwrap(), old);
     let (code, told, _) = trust(&sshd, &["--replace", "--fingerprint", other]);
     assert_eq!((code, status(&told).as_str()), (5, "mismatch"));
+    let (code, told, words) = trust(&sshd, &["--replace", "--yes"]);
+    assert_eq!((code, status(&told).as_str()), (5, "not_approved"), "nobody has compared it: {words}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), old);
     let (code, told, words) = trust(&sshd, &["--replace", "--fingerprint", print]);
     assert_eq!((code, status(&told).as_str()), (0, "replaced"), "{words}");
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("# mine\n|1|") && text.lines().count() == 2, "{text}");
     assert_eq!(told["hosts"][0]["known_before"][0]["type"], "ssh-ed25519");
 
+    sshd.known("@revoked * what is this\n");
+    let (code, told, words) = trust(&sshd, &["--fingerprint", print]);
+    assert_eq!((code, status(&told).as_str()), (5, "not_judged"), "it answered: {words}");
+    assert!(words.contains("known:1"), "{words}");
     let own = fs::read_to_string(lab.root.join("etc/ssh/rempart_ed25519.pub")).unwrap();
     sshd.known(&format!("@revoked * {own}"));
     let (code, told, _) = trust(&sshd, &["--replace", "--yes"]);

@@ -1,6 +1,7 @@
-//! Owns what can stand in the place of a value: hosts, groups, variables, tags, playbooks, kinds, phases.
+//! Owns what can stand in the place of a value: hosts, groups, variables, tags, playbooks, kinds, phases, runs.
 //!
-//! Read from the files that the line, the environment or `rempart.toml` names; what cannot be read gives nothing.
+//! Read from the files that the line, the environment or `rempart.toml` names, and from this controller's journal; what
+//! cannot be read gives nothing.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,11 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::CompletionCandidate;
 
 use crate::cli::defaults::Defaults;
+use crate::cli::history::state_folder;
+use crate::history;
 use crate::inventory::{self, Inventory};
 use crate::kinds::KINDS;
-use crate::model::Phase;
+use crate::model::{Phase, utc};
 use crate::playbook;
 
 /// A kind of value.
@@ -23,6 +26,7 @@ pub(super) enum Wanted {
     Phase,
     Playbook,
     Kind,
+    Run,
 }
 
 /// What the line says so far.
@@ -52,6 +56,7 @@ impl Known {
             }
             Wanted::Phase => plain(Phase::ALL.into_iter().map(Phase::name), current),
             Wanted::Playbook => files(current),
+            Wanted::Run => runs(current),
             Wanted::Kind => {
                 let named = KINDS.iter().filter(|entry| entry.name.starts_with(current));
                 named.map(|entry| candidate(entry.name.to_owned(), entry.summary)).collect()
@@ -113,6 +118,19 @@ impl Known {
         let named: Vec<PathBuf> = named.map(|(_, word)| PathBuf::from(word)).filter(|path| path.is_file()).collect();
         if named.is_empty() { self.defaults.of("playbooks").iter().map(PathBuf::from).collect() } else { named }
     }
+}
+
+// The runs of this controller, the newest first.
+fn runs(current: &str) -> Vec<CompletionCandidate> {
+    let Some(history) = state_folder().ok().and_then(|folder| history::read(&folder).ok()) else { return Vec::new() };
+    let named = history.runs.iter().rev().filter(|run| run.number.starts_with(current));
+    named.map(|run| candidate(run.number.clone(), &told(run))).collect()
+}
+
+// What was done, when, and why.
+fn told(run: &history::Run) -> String {
+    let what = run.start.as_ref().map(|start| format!("{}: {}", start.verb.name(), start.why)).unwrap_or_default();
+    format!("{} {what}", utc(run.began)).trim().to_owned()
 }
 
 fn candidate(value: String, help: &str) -> CompletionCandidate {

@@ -7,8 +7,8 @@ const BREAKS: [char; 3] = [':', '=', '@'];
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Typed {
     pub words: Vec<String>,
-    /// The quote that is open at the cursor.
-    quote: Option<char>,
+    /// The quote that is open at the cursor, and how much of the last word stands before it.
+    quote: Option<(char, usize)>,
     /// The last word as typed, where no quote is open in it.
     raw: String,
 }
@@ -26,15 +26,27 @@ impl Typed {
 
     /// What bash puts in the place of the last word, or of its last part.
     pub fn rest_for_bash(&self, candidate: &str) -> String {
-        if self.quote.is_some() {
-            return candidate.to_owned();
+        if let Some((quote, at)) = self.quote {
+            // bash replaces what stands behind the quote, as it is handed over.
+            return candidate.get(at..).unwrap_or(candidate).chars().map(|c| quoted(quote, c)).collect();
         }
         // The part before the last break stays as it was typed.
         let kept = self.raw.rfind(BREAKS).map_or(0, |at| at + 1);
         let rest =
             if self.raw.contains(['\\', '\'', '"']) { candidate } else { candidate.get(kept..).unwrap_or(candidate) };
-        let special = |c: char| c.is_whitespace() || "'\"\\$&|;()<>*?[]!`~#".contains(c);
+        let special = |c: char| c.is_whitespace() || "'\"\\$&|;()<>*?[]{}!`~#".contains(c);
         rest.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+    }
+}
+
+// A character as it is written inside of an open quote.
+fn quoted(quote: char, c: char) -> String {
+    match (quote, c) {
+        ('\'', '\'') => "'\\''".into(),
+        // Alone it would begin an event of the history, and a backslash before it would stay in the word.
+        ('"', '!') => "\"\\!\"".into(),
+        ('"', '\\' | '$' | '`' | '"') => format!("\\{c}"),
+        (_, c) => c.into(),
     }
 }
 
@@ -46,8 +58,11 @@ pub(super) fn split(line: &str) -> Typed {
     while let Some(c) = chars.next() {
         let Some(word) = typed.words.last_mut() else { break };
         match (typed.quote, c) {
-            (Some(quote), c) if c == quote => typed.quote = None,
-            (Some('"'), '\\') => word.extend(chars.next()),
+            (Some((quote, _)), c) if c == quote => typed.quote = None,
+            (Some(('"', _)), '\\') => match chars.next() {
+                Some(c @ ('\\' | '$' | '`' | '"')) => word.push(c),
+                other => word.extend(['\\'].into_iter().chain(other)),
+            },
             (Some(_), c) => word.push(c),
             (None, ' ' | '\t' | '\n') => {
                 if begun {
@@ -62,7 +77,7 @@ pub(super) fn split(line: &str) -> Typed {
                 begun = false;
                 continue;
             }
-            (None, '\'' | '"') => typed.quote = Some(c),
+            (None, '\'' | '"') => typed.quote = Some((c, word.len())),
             (None, '\\') => word.extend(chars.next()),
             (None, c) => word.push(c),
         }
@@ -91,6 +106,7 @@ mod tests {
         assert_eq!(words("rempart  plan "), ["rempart", "plan", ""]);
         assert_eq!(words("rempart plan --limit 'web:&pa"), ["rempart", "plan", "--limit", "web:&pa"]);
         assert_eq!(words("rempart plan a\\ b \"c d\" e"), ["rempart", "plan", "a b", "c d", "e"]);
+        assert_eq!(words(r#"rempart "a\d\$\"" 'b\'\''c'"#), ["rempart", r#"a\d$""#, r"b\'c"]);
         assert_eq!(words("cd x && sudo A=b /usr/bin/rempart dr"), ["/usr/bin/rempart", "dr"]);
         assert_eq!(words(""), [""]);
     }
@@ -102,5 +118,19 @@ mod tests {
         assert_eq!(split("rempart plan --limit 'web:&pa").rest_for_bash("web:&paris"), "web:&paris");
         assert_eq!(split("rempart plan a").rest_for_bash("a b.yaml"), "a\\ b.yaml");
         assert_eq!(split("rempart ").rest_for_bash("plan"), "plan");
+    }
+
+    #[test]
+    fn inside_of_a_quote_bash_gets_the_rest_as_it_must_stand_there() {
+        for (line, candidate, rest) in [
+            (r#"plan "a"#, r#"a$(id)`id`"\"#, r#"a\$(id)\`id\`\"\\"#),
+            (r#"plan "web:"#, "web:!db", r#"web:"\!"db"#),
+            (r#"plan "web:"\!""#, "web:!db", "db"),
+            ("plan 'a", "a$b'c", r"a$b'\''c"),
+            (r"plan 'it'\''", "it's", "s"),
+            ("plan web:'!d", "web:!db1", "!db1"),
+        ] {
+            assert_eq!(split(line).rest_for_bash(candidate), rest, "{line}");
+        }
     }
 }

@@ -38,7 +38,8 @@ pub(super) enum Shell {
 
 For good: the first lines of each script say where it goes. Hosts, groups and variables are those of
 the inventory named by -i, REMPART_INVENTORY or rempart.toml; tags are those of the playbooks on the
-line, or of rempart.toml. Inventories that are programs are not run for it.")]
+line, or of rempart.toml; runs are those of this controller. Inventories that are programs are not
+run for it.")]
 pub(super) struct Args {
     /// The shell
     #[arg(value_enum)]
@@ -64,13 +65,12 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     Ok(Exit::Done)
 }
 
-pub(super) fn answer(args: &CompleteArgs, screen: &Arc<Screen>) -> Ended {
+pub(super) fn answer(args: &CompleteArgs, project: Defaults, screen: &Arc<Screen>) -> Ended {
     let typed = match args.shell {
         Shell::Bash => line::split(args.words.first().map_or("", String::as_str)),
         Shell::Zsh | Shell::Fish => line::Typed::of_words(&args.words),
     };
-    let defaults = Defaults::of_project().unwrap_or_default();
-    let lines: Vec<String> = candidates_for(&typed, defaults)
+    let lines: Vec<String> = candidates_for(&typed, project)
         .into_iter()
         .map(|(value, help)| match args.shell {
             Shell::Bash => typed.rest_for_bash(&value),
@@ -129,6 +129,8 @@ fn wanted(verb: &str, above: &str, argument: &str) -> Option<Wanted> {
         "phase" => Wanted::Phase,
         "playbooks" => Wanted::Playbook,
         "kind" => Wanted::Kind,
+        "resume" => Wanted::Run,
+        "run" if verb == "rollback" || above == "history" => Wanted::Run,
         "name" if verb == "explain" => Wanted::Variable,
         _ => return None,
     })

@@ -90,7 +90,8 @@ pub(super) fn difference(store: &Opening, filed: &Filed) -> Result<(Vec<String>,
     let Ok(locked) = &filed.locked else { return Ok((Vec::new(), Vec::new())) };
     let rule = rule_of(&store.folder().path(&filed.name))?;
     let has = |text: &str| Recipient::parse(text).ok();
-    let same = |text: &str, other: &Recipient| has(text).is_some_and(|one| one.same_as(other)) || text == other.to_string();
+    let same =
+        |text: &str, other: &Recipient| has(text).is_some_and(|one| one.same_as(other)) || text == other.to_string();
     let there = locked.recipients();
     let gains = rule.recipients.iter().filter(|wanted| !there.iter().any(|text| same(text, wanted)));
     let loses = there.iter().filter(|text| !rule.recipients.iter().any(|wanted| same(text, wanted)));

@@ -47,7 +47,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             Ok(edited) => break edited,
             Err(stopped) => {
                 show::diagnostics(screen, &stopped.diagnostics);
-                match screen.ask("Edit it again? Otherwise what you wrote is thrown away, and the file stays as it was.") {
+                match screen
+                    .ask("Edit it again? Otherwise what you wrote is thrown away, and the file stays as it was.")
+                {
                     Ok(true) => {}
                     _ => return Err(Stopped::refused(Diagnostic::error("nothing was written"))),
                 }
@@ -85,7 +87,8 @@ struct Draft {
 impl Draft {
     fn of(name: &str, text: &str) -> Result<Self, Stopped> {
         let mut random = [0; 8];
-        let fail = |why: String| Stopped::failed(Diagnostic::error("there is no private place for the text").because(why));
+        let fail =
+            |why: String| Stopped::failed(Diagnostic::error("there is no private place for the text").because(why));
         getrandom::fill(&mut random).map_err(|error| fail(error.to_string()))?;
         let word: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let folder = place().join(format!("rempart-{word}"));
@@ -112,7 +115,9 @@ impl Draft {
             let told = Diagnostic::error("the editor failed: nothing was written").because(why);
             Stopped::failed(told.fix("name one that waits, with EDITOR"))
         };
-        let words = shlex::split(&line).filter(|words| !words.is_empty()).ok_or_else(|| fail(format!("`{line}` is no command")))?;
+        let words = shlex::split(&line)
+            .filter(|words| !words.is_empty())
+            .ok_or_else(|| fail(format!("`{line}` is no command")))?;
         let status = Command::new(&words[0]).args(&words[1..]).arg(&self.file).status();
         match status {
             Ok(status) if status.success() => Ok(()),
@@ -124,7 +129,9 @@ impl Draft {
     fn text(&self) -> Result<Zeroizing<String>, Stopped> {
         fs::read_to_string(&self.file).map(Zeroizing::new).map_err(|error| {
             let place = Place::outside(&self.file.display().to_string());
-            Stopped::failed(Diagnostic::error("the edited text cannot be read").at(&place, "").because(error.to_string()))
+            Stopped::failed(
+                Diagnostic::error("the edited text cannot be read").at(&place, "").because(error.to_string()),
+            )
         })
     }
 }
@@ -137,7 +144,8 @@ impl Drop for Draft {
             if let Ok(mut file) = OpenOptions::new().write(true).open(&path) {
                 let length = file.metadata().map_or(0, |about| about.len());
                 let zeros = vec![0; usize::try_from(length).unwrap_or(0).min(1 << 26)];
-                let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&zeros)).and_then(|()| file.sync_all());
+                let _ =
+                    file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&zeros)).and_then(|()| file.sync_all());
             }
         }
         let _ = fs::set_permissions(&self.folder, Permissions::from_mode(0o700));

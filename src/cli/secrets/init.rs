@@ -11,7 +11,9 @@ use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::Rendered;
-use crate::store::{KeyPath, PROJECT, PROJECT_KEY, Recipient, Rules, Sources, Unlocked, new_identity, project_key, save};
+use crate::store::{
+    KeyPath, PROJECT, PROJECT_KEY, Recipient, Rules, Sources, Unlocked, new_identity, project_key, save,
+};
 
 /// Make a store: its folder, .sops.yaml, and the key of the project; overwrites nothing
 #[derive(Debug, clap::Args)]
@@ -55,7 +57,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         }
         write_rules(folder, &recipients, screen)?;
     } else if !args.recipient.is_empty() {
-        let told = Diagnostic::error("the rules stand already: nothing was written").because("--recipient writes new ones");
+        let told =
+            Diagnostic::error("the rules stand already: nothing was written").because("--recipient writes new ones");
         return Err(Stopped::usage(told.fix("add the keys to .sops.yaml")));
     }
     let rule = rule_of(&path)?;
@@ -65,9 +68,15 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     keep(&store, PROJECT, &mut file, &key)?;
     show::say(screen, &format!("{}: the key of the project ({})", path.display(), key.id()));
     for filed in store.folder().files() {
-        show::say(screen, &format!("{} was there before: look at it, then take it with `rempart secrets seal`", filed.name));
+        show::say(
+            screen,
+            &format!("{} was there before: look at it, then take it with `rempart secrets seal`", filed.name),
+        );
     }
-    show::say(screen, "next: `rempart secrets set gw/token --generate 32`, and {{ secret(\"gw/token\") }} in a template");
+    show::say(
+        screen,
+        "next: `rempart secrets set gw/token --generate 32`, and {{ secret(\"gw/token\") }} in a template",
+    );
     Ok(Exit::Done)
 }
 
@@ -84,7 +93,12 @@ fn own_key(screen: &Screen) -> Result<String, Stopped> {
         Stopped::failed(told.at(&Place::outside(&path.display().to_string()), "").because(why))
     };
     make_folder(path.parent().unwrap_or(Path::new(".")), 0o700)?;
-    let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(|error| fail(error.to_string()))?;
+    let mut to = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| fail(error.to_string()))?;
     let written = writeln!(to, "# public key: {public}")
         .and_then(|()| Rendered::secret(secret).send_to(&mut to))
         .and_then(|()| to.write_all(b"\n"))
@@ -98,13 +112,19 @@ fn write_rules(folder: &Path, recipients: &[String], screen: &Screen) -> Result<
     let above = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let path: PathBuf = above.join(".sops.yaml");
     let base = folder.file_name().unwrap_or_default().to_string_lossy();
-    let pattern: String = base.chars().flat_map(|c| (!c.is_alphanumeric() && c != '_' && c != '-').then_some('\\').into_iter().chain([c])).collect();
+    let pattern: String = base
+        .chars()
+        .flat_map(|c| (!c.is_alphanumeric() && c != '_' && c != '-').then_some('\\').into_iter().chain([c]))
+        .collect();
     let mut text = String::from(
         "# Who may read which file of the store: the first rule whose path_regex fits counts. After a change of it,\n\
          # `rempart secrets rekey` brings the files to it, and says what somebody who leaves could read.\n\
          creation_rules:\n",
     );
-    text.push_str(&format!("  - path_regex: {}\n    age:\n", serde_json::Value::from(format!("^{pattern}/.*\\.ya?ml$"))));
+    text.push_str(&format!(
+        "  - path_regex: {}\n    age:\n",
+        serde_json::Value::from(format!("^{pattern}/.*\\.ya?ml$"))
+    ));
     for recipient in recipients {
         text.push_str(&format!("      - {}\n", serde_json::Value::from(recipient.as_str())));
     }
@@ -117,8 +137,13 @@ fn make_folder(path: &Path, mode: u32) -> Result<(), Stopped> {
     if path.is_dir() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(mode).create(path).or_else(|error| if path.is_dir() { Ok(()) } else { Err(error) }).map_err(|error| {
-        let place = Place::outside(&path.display().to_string());
-        Stopped::failed(Diagnostic::error("cannot make a folder").at(&place, "").because(error.to_string()))
-    })
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .or_else(|error| if path.is_dir() { Ok(()) } else { Err(error) })
+        .map_err(|error| {
+            let place = Place::outside(&path.display().to_string());
+            Stopped::failed(Diagnostic::error("cannot make a folder").at(&place, "").because(error.to_string()))
+        })
 }

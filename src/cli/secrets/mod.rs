@@ -1,16 +1,22 @@
-//! `rempart secrets`: the store of secrets; one file a verb. What is read here is shown by `get` alone.
+//! `rempart secrets`: the store of secrets, and the scanner for those that are in none; one file a verb. What is read
+//! here is shown by `get` alone.
 
 mod burned;
 mod check;
 mod edit;
 mod get;
+mod git;
+mod hook;
 mod init;
 mod list;
+mod on_hosts;
 mod past;
 mod person;
 mod rekey;
+mod scan;
 mod seal;
 mod set;
+mod walk;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -37,7 +43,8 @@ pub(super) use person::Person;
   rempart secrets list
   rempart secrets edit gw
   rempart secrets rekey
-  rempart secrets check")]
+  rempart secrets check
+  rempart secrets scan")]
 pub(super) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -54,6 +61,18 @@ enum Verb {
     Burned(burned::Args),
     Seal(seal::Args),
     Check(check::Args),
+    Scan(Box<scan::Args>),
+}
+
+impl Args {
+    /// Whether it looks at this computer alone, so that nothing that is said of connections matters.
+    pub(super) fn stays_here(&self) -> bool {
+        match &self.verb {
+            Verb::Scan(args) => args.stays_here(),
+            // Where the store is may stand in the project.
+            _ => false,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
@@ -67,6 +86,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Verb::Burned(args) => burned::run(args, screen),
         Verb::Seal(args) => seal::run(args, screen),
         Verb::Check(args) => check::run(args, screen),
+        Verb::Scan(args) => scan::run(args, screen),
     }
 }
 
@@ -74,13 +94,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OfStore {
     /// The folder of the store of secrets
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        env = "REMPART_SECRETS",
-        default_value = "secrets",
-        help_heading = "Secrets"
-    )]
+    #[arg(long, value_name = "FOLDER", env = "REMPART_SECRETS", default_value = "secrets", help_heading = "Secrets")]
     pub secrets: PathBuf,
 }
 
@@ -117,7 +131,8 @@ impl OfStore {
     /// Keeps other rempart processes from writing into the folder, until the value is dropped.
     pub fn hold(&self) -> Result<File, Stopped> {
         let place = Place::outside(&self.secrets.display().to_string());
-        let fail = |why: String| Stopped::failed(Diagnostic::error("the store cannot be written").at(&place, "").because(why));
+        let fail =
+            |why: String| Stopped::failed(Diagnostic::error("the store cannot be written").at(&place, "").because(why));
         let folder = File::open(&self.secrets).map_err(|error| fail(error.to_string()))?;
         match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(folder),

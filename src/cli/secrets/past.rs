@@ -36,7 +36,18 @@ impl Past {
         if shallow.trim() == "true" {
             past.gaps.push("this clone is shallow: older versions are not here (`git fetch --unshallow`)".into());
         }
-        let log = ["log", "--all", "--full-history", "-m", "--relative", "-z", "--name-only", "--format=%x01%H%x01", "--", "."];
+        let log = [
+            "log",
+            "--all",
+            "--full-history",
+            "-m",
+            "--relative",
+            "-z",
+            "--name-only",
+            "--format=%x01%H%x01",
+            "--",
+            ".",
+        ];
         let Some(log) = git(&log) else {
             past.gaps.push("git does not tell its history".into());
             return past;

@@ -13,7 +13,7 @@ use crate::model::{Diagnostic, Exit, Place};
 use crate::report::{self, Rekeyed, Screen};
 use crate::secret::{ProjectKey, Secret};
 use crate::store::{
-    BurnList, Burned, FaultKind, KeyPath, Opening, PROJECT, PROJECT_KEY, Recipient, Unlocked, print, project_key,
+    BurnList, Burned, FaultKind, KeyPath, Opening, PROJECT, PROJECT_KEY, Recipient, print, project_key,
 };
 
 /// Encrypt the store for those whom .sops.yaml names now, after showing who gains and who loses access
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         return Ok(Exit::Done);
     }
     let leavers = leavers(&changes);
-    let (burned, gaps) = if leavers.is_empty() { (Vec::new(), Vec::new()) } else { readable(&store, &leavers)? };
+    let Readable { burned, gaps } = if leavers.is_empty() { Readable::default() } else { readable(&store, &leavers)? };
     if !args.json {
         screen.print(&report::rekeyed(&changes, &burned, &screen.out_paint()));
     }
@@ -82,21 +82,20 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         if change.name == PROJECT && new_project {
             file.set(&KeyPath::parse(PROJECT_KEY)?, &key.to_secret(PROJECT_KEY))?;
         }
-        reseal(&store, &change.name, file, &key)?;
+        // It was proved with the old key; with another one it is written even where nothing else of it changed.
+        keep(&store, &change.name, file, &key)?;
     }
     if args.json {
         show::json(screen, &report::rekeyed_json(&changes, &burned, &gaps));
     }
     show::say(screen, &format!("{count} {} written", if count == 1 { "file" } else { "files" }));
     if !burned.is_empty() {
-        show::say(screen, "change what was burned at its source, and put it in with `rempart secrets set`; `rempart secrets burned` shows what is left");
+        show::say(
+            screen,
+            "change what was burned at its source, and put it in with `rempart secrets set`; `rempart secrets burned` shows what is left",
+        );
     }
     Ok(Exit::Done)
-}
-
-// It was proved with the old key; with another one it is written even where nothing else of it changed.
-fn reseal(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> Result<(), Stopped> {
-    keep(store, name, file, key)
 }
 
 fn changes(store: &Opening, all: bool) -> Result<Vec<Rekeyed>, Stopped> {
@@ -124,15 +123,25 @@ fn leavers(changes: &[Rekeyed]) -> Vec<String> {
     leavers
 }
 
-/// What each of them could ever read, as far as it was not changed since, and what nobody can say.
-fn readable(store: &Opening, leavers: &[String]) -> Result<(Vec<(String, String)>, Vec<String>), Stopped> {
+/// What somebody who leaves could ever read.
+#[derive(Default)]
+struct Readable {
+    /// Secrets that still have a value that was read, each with the reader.
+    burned: Vec<(String, String)>,
+    /// What nobody can say.
+    gaps: Vec<String>,
+}
+
+/// What each of them could ever read, as far as it was not changed since.
+fn readable(store: &Opening, leavers: &[String]) -> Result<Readable, Stopped> {
     // By secret and reader, whether what they read is what it is now.
     let mut seen: BTreeMap<(String, String), bool> = BTreeMap::new();
     let folder = store.folder();
     let past = Past::of(folder.root());
     let mut gaps = past.gaps;
     let is = |text: &str, leaver: &str| {
-        text == leaver || Recipient::parse(text).is_ok_and(|one| Recipient::parse(leaver).is_ok_and(|other| one.same_as(&other)))
+        text == leaver
+            || Recipient::parse(text).is_ok_and(|one| Recipient::parse(leaver).is_ok_and(|other| one.same_as(&other)))
     };
     let mut now: BTreeMap<String, Option<Secret>> = BTreeMap::new();
     for name in folder.names() {
@@ -165,11 +174,14 @@ fn readable(store: &Opening, leavers: &[String]) -> Result<(Vec<(String, String)
     }
     if !folder.wholes().is_empty() {
         gaps.push("files of age do not say for whom they are: all of them count as readable".into());
-        for (whole, leaver) in folder.wholes().iter().flat_map(|whole| leavers.iter().map(move |leaver| (whole, leaver))) {
+        for (whole, leaver) in
+            folder.wholes().iter().flat_map(|whole| leavers.iter().map(move |leaver| (whole, leaver)))
+        {
             seen.insert((whole.trim_end_matches(".age").to_owned(), leaver.clone()), true);
         }
     }
-    Ok((seen.into_iter().filter(|(_, same)| *same).map(|(of, _)| of).collect(), gaps))
+    let burned = seen.into_iter().filter(|(_, same)| *same).map(|(of, _)| of).collect();
+    Ok(Readable { burned, gaps })
 }
 
 // With another project key, the fingerprints of what was burned before are made anew.

@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     opened.set(&path, &secret)?;
     keep(&store, &file, &mut opened, &key)?;
-    burned::set_anew(&store, &[args.name.clone()])?;
+    burned::set_anew(&store, std::slice::from_ref(&args.name))?;
     let what = if before.is_some() { "changed" } else { "new" };
     show::say(screen, &format!("{}: {what}, in {}", args.name, store.folder().path(&file).display()));
     Ok(Exit::Done)
@@ -96,9 +96,8 @@ fn value(args: &Args) -> Result<Secret, Stopped> {
     let secret = match &args.file {
         Some(path) => {
             let place = Place::outside(&path.display().to_string());
-            let fail = |why: String| {
-                Stopped::from(Diagnostic::error("cannot read a secret").at(&place, "").because(why))
-            };
+            let fail =
+                |why: String| Stopped::from(Diagnostic::error("cannot read a secret").at(&place, "").because(why));
             let file = std::fs::File::open(path).map_err(|error| fail(error.to_string()))?;
             read(file, &args.name).map_err(fail)?
         }
@@ -110,7 +109,8 @@ fn value(args: &Args) -> Result<Secret, Stopped> {
             first
         }
         None => {
-            let fail = |why: String| Stopped::from(Diagnostic::error("cannot read a secret from standard input").because(why));
+            let fail =
+                |why: String| Stopped::from(Diagnostic::error("cannot read a secret from standard input").because(why));
             let all = read(std::io::stdin(), &args.name).map_err(fail)?;
             // The newline of `echo` belongs to nobody's password; of several lines, the last one needs it.
             all.map(|text| match text.strip_suffix('\n') {

@@ -90,6 +90,8 @@ fn a_run_is_put_together_from_its_lines_though_others_are_in_between() {
     assert_eq!(history.follower("aa11").unwrap().number, "aa22");
     assert_eq!(history.find("aa"), Err(NoSuchRun::Several(vec!["aa11".into(), "aa22".into()])));
     assert_eq!(history.find("b"), Err(NoSuchRun::Unknown));
+    assert_eq!(history.find("aa12"), Err(NoSuchRun::Near("aa11".into())));
+    assert_eq!(history.find("ffff"), Err(NoSuchRun::Unknown));
     let anchors: Vec<(u64, String)> =
         history.anchors(&web).into_iter().map(|anchor| (anchor.seq, anchor.run)).collect();
     assert_eq!(anchors, [(5, "aa11".into()), (8, "aa22".into())]);

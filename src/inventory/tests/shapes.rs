@@ -50,7 +50,7 @@ fn every_value_of_a_program_knows_its_call_and_where_it_was_printed() {
 
 #[test]
 fn what_a_program_says_beside_its_answer_is_told() {
-    let text = "#!/bin/sh\necho careful >&2\necho '{\"web\": {\"hosts\": []}, \"_meta\": {\"hostvars\": {\"x\": {}, \"y\": {}}}}'\n";
+    let text = "#!/bin/sh\necho careful >&2\necho '{\"web\": {\"hosts\": [\"w1\"]}, \"_meta\": {\"hostvars\": {\"x\": {}, \"y\": {}}}}'\n";
     let inventory = as_file("program", text).unwrap();
     let told: Vec<&str> = inventory.warnings().iter().filter_map(|warning| warning.detail.as_deref()).collect();
     assert_eq!(told, ["on its standard error: careful", "2 in all, so they are not read: x, y"]);

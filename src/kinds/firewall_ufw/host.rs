@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::kernel::Table;
 use super::tuple::Tuple;
+use crate::model::count;
 use crate::resource::{
     Answer, FileContent, ProbeError, ProbeScript, Provision, Seen, UnitState, show_units, unit_state,
 };
@@ -263,7 +264,8 @@ fn differing(kernel: &Table, prefix: &str, [before, user, after]: [&Table; 3]) -
         let hook = usize::from(WAYS.iter().any(|(_, way)| *name == format!("{prefix}-before-{way}")));
         let wanted = before.chain(name).len() + after.chain(name).len() + hook;
         if name.starts_with(prefix) && !user.chains.contains_key(name) && kernel.chain(name).len() != wanted {
-            return Some(format!("{name} holds {} rules instead of {wanted}", kernel.chain(name).len()));
+            let held = count(kernel.chain(name).len(), "rule", "rules");
+            return Some(format!("{name} holds {held} instead of {wanted}"));
         }
     }
     None

@@ -230,13 +230,13 @@ fn an_aggregate_waits_for_the_facts_of_its_parts_and_of_nothing_else() {
     let text = |extra: &str| format!("    - whole: {{}}\n    - part: {{ name: a }}\n{extra}");
     let show = |extra: &str| lines(&items("", &text(extra)).unwrap()).join(", ");
     assert_eq!(
-        show("    - note: { to: /x, content: \"{{ facts.a }}\" }"),
+        show("    - note: { to: /x, content: \"{{ facts.arch }}\" }"),
         "s1 whole:it, s1 part:a, s1 note:/x (waits)"
     );
     for part in [
-        "    - part: { name: b, size: \"{{ facts.a }}\" }",
-        "    - part: { name: b }\n      when: facts.a == 1",
-        "    - part: { name: \"{{ facts.a }}\" }",
+        "    - part: { name: b, size: \"{{ facts.arch }}\" }",
+        "    - part: { name: b }\n      when: facts.arch == 1",
+        "    - part: { name: \"{{ facts.arch }}\" }",
     ] {
         assert!(show(part).starts_with("s1 whole:it (waits), s1 part:a"), "{part}: {}", show(part));
         let alone = items("", &format!("    - whole: {{}}\n{part}")).unwrap();
@@ -274,6 +274,6 @@ fn going_over_the_variables_of_a_host_asks_it_nothing_and_keys_take_no_facts_of_
     assert_eq!(resource(&done, "/a").text(), r#"{"host": "p1", "address": "p1.example"}"#);
     let told = items("", "    - note: { to: \"/{{ hostvars.p1.facts.arch }}\" }").unwrap();
     assert_eq!(lines(&told), ["s1 ? (waits)"]);
-    let told = items("", "    - note: { to: /x }\n      each: { d: hostvars.p1.facts.disks }").unwrap_err();
+    let told = items("", "    - note: { to: /x }\n      each: { d: hostvars.p1.facts.interfaces }").unwrap_err();
     assert!(told.contains("facts come too late"), "{told}");
 }

@@ -1,6 +1,8 @@
 //! Typical mistakes, and what people are told.
 
-use super::{TestFleet, expand_files};
+use super::{Files, TestFleet, expand_files, kinds};
+use crate::model::Diagnostic;
+use crate::playbook::load::load_on_with;
 
 const HEAD: &str = "playbook: p\nhosts: s1\nvars: { port: 80, models: [{ name: a }], token: x }\nsecret_vars: [token]\nphases:\n  installation:\n";
 
@@ -43,7 +45,27 @@ const CASES: &[(&str, &str)] = &[
         "    - part: { name: a }\n    - note: { to: /x }\n    - note: { to: /x }\n      needs: [\"part:a\"]",
     ),
     ("a key from facts", "    - note: { to: \"/{{ facts.arch }}\" }"),
-    ("each from facts", "    - note: { to: /x }\n      each: { d: facts.disks }"),
+    ("each from facts", "    - note: { to: /x }\n      each: { d: facts.interfaces }"),
+    ("a fact with a typo", "    - note: { to: /x, content: \"{{ facts.os_verison }}\" }"),
+    ("a fact of Ansible's", "    - note: { to: /x, content: \"{{ facts['distribution'] | default('x') }}\" }"),
+    ("a fact of another host with a typo", "    - note: { to: /x, content: \"{{ hostvars.s2.facts.kernal }}\" }"),
+    ("a fact that no host tells", "    - note: { to: /x }\n      when: facts.virtualization_type == 'kvm'"),
+    ("a wrong fact in a template file", "    - note: { to: /x, from: fact.j2 }"),
+    ("a wrong fact in a variable", "    - note: { to: /x, content: \"{{ of_fact }}\" }"),
+    ("a filter behind a fact", "    - note: { to: /x, content: \"{{ facts.arch | uper }}\" }"),
+    ("ansible_facts", "    - note: { to: \"/{{ ansible_facts.distribution }}\" }"),
+    ("a fact under its name in Ansible", "    - note: { to: \"/{{ ansible_distribution_release }}\" }"),
+    ("ansible_default_ipv4", "    - note: { to: \"/{{ ansible_default_ipv4.address }}\" }"),
+    ("a fact of Ansible's that is none here", "    - note: { to: \"/{{ ansible_mounts }}\" }"),
+    ("inventory_hostname_short", "    - note: { to: \"/{{ inventory_hostname_short }}\" }"),
+    ("a variable of a vault", "    - note: { to: \"/{{ vault_db_password }}\" }"),
+    ("item", "    - note: { to: \"/{{ item }}\" }"),
+    ("a lookup", "    - note: { to: \"/{{ lookup('env', 'HOME') }}\" }"),
+    ("a function with a typo", "    - note: { to: \"/{{ rnge(3) }}\" }"),
+    ("a filter of Ansible's", "    - note: { to: \"/{{ port | regex_replace('a', 'b') }}\" }"),
+    ("a test with a typo", "    - note: { to: /x }\n      when: port is nmber"),
+    ("a test of Ansible's", "    - note: { to: /x }\n      when: \"'a' is match('b')\""),
+    ("a method of Python's", "    - note: { to: \"/{{ 'a,b'.split(',') }}\" }"),
     ("a need from facts", "    - note: { to: /x }\n      needs: [\"note:{{ facts.arch }}\"]"),
     ("a missing template", "    - note: { to: /x, from: nothing.j2 }"),
     ("content twice", "    - note: { to: /x, from: a.j2, content: b }"),
@@ -83,12 +105,14 @@ fn mistakes_are_told_with_place_and_fix() {
         let files = [
             ("p.yaml", book.as_str()),
             ("a.j2", "a"),
+            ("fact.j2", "{% if port == 80 %}{{ facts.arch }}\n{{ facts.hostnam }}{% endif %}\n"),
             ("bad.j2", "first\nsecond {{ port + prt }}\n"),
             ("outer.j2", "{% include 'bad.j2' %}\n"),
             ("loop.yaml", "- include: loop2.yaml\n"),
             ("loop2.yaml", "- include: loop.yaml\n"),
         ];
-        let fleet = TestFleet::new().var("s1", "a: \"{{ b }}\"\nb: \"{{ c }}\"\nc: \"{{ a }}\"");
+        let fleet =
+            TestFleet::new().var("s1", "a: \"{{ b }}\"\nb: \"{{ c }}\"\nc: \"{{ a }}\"\nof_fact: \"{{ facts.cpu }}\"");
         let facts = if name.contains("key from facts") { Some("arch: x86_64") } else { None };
         let told = expand_files(&files, &fleet, facts).expect_err(name);
         all.push_str(&format!("# {name}\n{told}\n"));
@@ -97,8 +121,72 @@ fn mistakes_are_told_with_place_and_fix() {
 }
 
 #[test]
-fn faults_of_all_items_and_hosts_are_collected_once() {
+fn faults_of_all_items_and_hosts_are_collected_once_with_the_hosts_that_have_them() {
     let text = "playbook: p\nhosts: all\nphases:\n  installation:\n    - note: { to: \"{{ x }}\" }\n    - note: { to: \"{{ y }}\" }\n";
-    let told = expand_files(&[("p.yaml", text)], &TestFleet::new(), None).unwrap_err();
-    assert_eq!(told.matches("an undefined variable").count(), 2, "{told}");
+    let files = Files::new(&[("p.yaml", text)]);
+    let fleet = TestFleet::new().var("p1", "y: /y");
+    let told = load_on_with(&files.paths(), kinds::all(), &fleet).unwrap().expand(&fleet, &|_| None).unwrap_err();
+    let hosts = |told: &Diagnostic| {
+        let first = told.subject.iter().map(|(host, _)| host.to_string());
+        first.chain(told.others.iter().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(told.iter().map(hosts).collect::<Vec<_>>(), ["s1 s2 p1 p2", "s1 s2 p2"]);
+}
+
+#[test]
+fn all_that_is_wrong_with_an_item_is_told_at_once() {
+    let all = |item: &str| {
+        let files = Files::new(&[("p.yaml", &format!("{HEAD}{item}\n"))]);
+        let fleet = TestFleet::new();
+        let told = match load_on_with(&files.paths(), kinds::all(), &fleet) {
+            Ok(site) => site.expand(&fleet, &|_| None).map(|_| ()).unwrap_err(),
+            Err(told) => told,
+        };
+        let mut labels: Vec<String> = told.into_iter().map(|told| told.place.unwrap().1).collect();
+        labels.sort();
+        labels
+    };
+    // An unknown keyword beside the kind, and two wrong fields and an unknown one in it.
+    assert_eq!(
+        all("    - note: { to: /x, count: many, active: 1, cont: y }\n      whn: x"),
+        [
+            "`cont` is not known here",
+            "`whn` is neither a kind nor a keyword",
+            "expected a whole number, found the text \"many\"",
+            "expected true or false, found the number 1",
+        ]
+    );
+    // A wrong value of the field that must be there hides nothing, and is not missing as well.
+    assert_eq!(
+        all("    - file: { path: x, mode: [1], ower: root, content: y }"),
+        ["`ower` is not known here", "expected text, found a list", "path"]
+    );
+    // A name that is meant by a wrong one is not missing.
+    assert_eq!(all("    - file: { pth: /x, content: y }"), ["`pth` is not known here"]);
+    assert_eq!(all("    - file: { content: y, bogus: 1 }"), ["`bogus` is not known here", "`path` must be given"]);
+    // Beside a value that cannot be rendered, and one that waits for facts.
+    assert_eq!(
+        all("    - file: { path: /x, content: \"{{ nobody }}\", ower: root }"),
+        ["`nobody` is not defined", "`ower` is not known here"]
+    );
+    assert_eq!(
+        all("    - file: { path: /x, content: \"{{ facts.arch }}\", ower: root }"),
+        ["`ower` is not known here"]
+    );
+    // Where all values stand at one place, nobody can tell which of them is wrong.
+    assert_eq!(all("    - note: \"{{ {'to': '/x', 'cont': 'y', 'whn': 'z'} }}\""), ["`cont` is not known here"]);
+    // Beside a condition or a loop that is wrong.
+    assert_eq!(
+        all("    - note: { to: /x, cont: y }\n      when: prt == 80"),
+        ["`cont` is not known here", "`prt` is not defined"]
+    );
+    assert_eq!(
+        all("    - note: { to: \"/{{ m }}\", cont: y }\n      each: { m: prt }"),
+        ["`cont` is not known here", "`prt` is not defined"]
+    );
+    // What follows from a name that could not be bound is not told again.
+    assert_eq!(
+        all("    - note: { to: \"/{{ m }}\", count: many }\n      each: { \"m-n\": [1] }"),
+        ["expected a whole number, found the text \"many\"", "it is bound to each value in turn"]
+    );
 }

@@ -10,7 +10,7 @@ mod store;
 mod templates;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::load::load_with;
@@ -122,18 +122,35 @@ impl Vault for TestVault {
     }
 }
 
+/// Files in a folder of their own, the first of which is read.
+pub struct Files {
+    folder: tempfile::TempDir,
+    first: String,
+}
+
+impl Files {
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join("w").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        Self { folder, first: files[0].0.to_owned() }
+    }
+
+    pub fn paths(&self) -> [PathBuf; 1] {
+        [self.folder.path().join("w").join(&self.first)]
+    }
+}
+
 /// Writes files into a folder and expands the first one.
 pub fn expand_files(files: &[(&str, &str)], fleet: &TestFleet, facts: Option<&str>) -> Result<Expansion, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("w");
-    for (name, text) in files {
-        let path = root.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
+    let files = Files::new(files);
+    let told = |all: Vec<Diagnostic>| told(&all, files.folder.path());
     let facts = facts.map(|text| parse(&Source::new("facts", text), Dialect::Inventory).unwrap());
-    let site = load_with(&[root.join(files[0].0)], kinds::all()).map_err(|all| told(&all, folder.path()))?;
-    site.expand(fleet, &|_| facts.clone()).map_err(|all| told(&all, folder.path()))
+    let site = load_with(&files.paths(), kinds::all()).map_err(told)?;
+    site.expand(fleet, &|_| facts.clone()).map_err(told)
 }
 
 /// Expands a playbook of one phase for the host `s1`: its items are given.

@@ -1,0 +1,93 @@
+//! A folder with a git repository, and the program run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
+
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+/// What a program said.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    pub fn all(&self) -> String {
+        format!("exit {}\n{}{}", self.code, self.out, self.err)
+    }
+
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}", self.all());
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.all()))
+    }
+}
+
+impl Desk {
+    /// An empty repository in the folder `repo`; `None`, and said, where there is no git.
+    pub fn new() -> Option<Self> {
+        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(desk.path("repo")).unwrap();
+        if Command::new("git").arg("--version").output().is_err() {
+            let required = std::env::var("REMPART_LAB").is_ok_and(|value| value == "required");
+            assert!(!required, "REMPART_LAB=required, but git is not installed");
+            eprintln!("NOTICE: SKIPPED, because git is not installed");
+            return None;
+        }
+        desk.git("repo", &["init", "-q", "-b", "main"]).ends(0);
+        Some(desk)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, program: &str, folder: &str) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("REMPART_") || name.starts_with("GIT_") {
+                command.env_remove(name);
+            }
+        }
+        // The hook finds the program that is tested.
+        let folders = [Path::new(REMPART).parent().unwrap().to_path_buf()];
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path))).unwrap();
+        command.env("PATH", path).env("HOME", self.folder.path()).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "t").env(format!("GIT_{role}_EMAIL"), "t@localhost");
+        }
+        command.env("GIT_CONFIG_NOSYSTEM", "1").current_dir(self.path(folder));
+        command
+    }
+
+    pub fn git(&self, folder: &str, arguments: &[&str]) -> Said {
+        Said::of(self.command("git", folder).args(arguments).output().unwrap())
+    }
+
+    pub fn scan(&self, folder: &str, arguments: &[&str]) -> Said {
+        Said::of(self.command(REMPART, folder).args(["secrets", "scan"]).args(arguments).output().unwrap())
+    }
+}

@@ -1,0 +1,69 @@
+//! The format written a second time, in Python, with pinned packages in the target folder.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+const PACKAGES: [&str; 3] = ["pyrage==1.4.0", "cryptography==48.0.0", "PyYAML==6.0.4"];
+
+/// Where the packages are.
+pub struct Python(PathBuf);
+
+/// The packages, installed where they are not yet; `None` = the test is skipped, and that is said.
+pub fn at_hand(test: &str) -> Option<Python> {
+    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGES[0].replace("==", "-"));
+    match install(&packages) {
+        Ok(()) => Some(Python(packages)),
+        Err(why) => super::skipped(test, &why),
+    }
+}
+
+fn install(packages: &Path) -> Result<(), String> {
+    fs::create_dir_all(packages).map_err(|error| error.to_string())?;
+    // Tests run in processes of their own; one installs, the others wait.
+    let lock = File::create(packages.with_extension("lock")).map_err(|error| error.to_string())?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
+    let done = packages.join("installed");
+    if done.exists() {
+        return Ok(());
+    }
+    let output = Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"])
+        .arg(packages)
+        .args(PACKAGES)
+        .output()
+        .map_err(|error| format!("python3: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("pip cannot install {}: {}", PACKAGES.join(" "), said.lines().last().unwrap_or("")));
+    }
+    fs::write(done, PACKAGES.join("\n")).map_err(|error| error.to_string())
+}
+
+impl Python {
+    /// What it answers to each job.
+    pub fn answers(&self, jobs: &[Value]) -> Vec<Value> {
+        let mut child = Command::new("python3")
+            .env("PYTHONPATH", &self.0)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/secret_store/sops_format.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(json!(jobs).to_string().as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "sops_format.py: {}", output.status);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The one answer to one job, which must be no refusal.
+    pub fn answer(&self, job: Value) -> Value {
+        let answer = self.answers(&[job]).remove(0);
+        assert!(answer.get("error").is_none(), "{answer}");
+        answer
+    }
+}
