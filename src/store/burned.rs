@@ -163,7 +163,7 @@ mod tests {
         assert!(!folder.path().join(FILE).exists(), "nothing to be written");
         let entry = |name: &str, value: Option<&str>| Burned {
             secret: name.into(),
-            reader: "age1old".into(),
+            reader: "age1left".into(),
             since: "2026-11-27".into(),
             print: value.map(|value| print(&key, &Secret::new(name, value))),
             done: None,

@@ -32,6 +32,7 @@ mod reboot;
 mod recording;
 mod registry;
 mod secrets;
+mod store;
 mod tamper;
 mod twice;
 mod undo;

@@ -26,7 +26,7 @@ Without --recipient the store is for you alone, by the public keys of the privat
 made where SOPS looks for it. Files that `sops` wrote into the folder before stay as they are; look at each, and take it with
 `rempart secrets seal`.")]
 pub(in crate::cli) struct Args {
-    /// Who may read it: age1…, ssh-ed25519 … or ssh-rsa …
+    /// Who may read it, by a public key: age1..., ssh-ed25519 ... or ssh-rsa ...
     #[arg(long, value_name = "PUBLIC KEY")]
     recipient: Vec<String>,
 

@@ -10,7 +10,7 @@ use crate::report::Screen;
 /// Take a file that was written without rempart as it is
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sops secrets/gw.yaml && rempart secrets seal gw
+  rempart secrets seal gw            # after `sops secrets/gw.yaml`
   rempart secrets seal gw db --yes
 
 Who knows the recipients can write a file that SOPS finds in order. The seal proves that somebody of the project wrote it.

@@ -1,0 +1,49 @@
+//! Secrets of the store on a real host: written where a key is at hand; unknown and untouched where none is.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::fixture::{Lab, Machine, Ran, run};
+
+fn rempart(lab: &Lab, who: &str, args: &[&str]) -> Ran {
+    let home = lab.folder.path().join(who);
+    fs::create_dir_all(&home).unwrap();
+    let mut command = lab.command(args);
+    command.env("HOME", home).env_remove("XDG_CONFIG_HOME").env_remove("SOPS_AGE_KEY_FILE");
+    run(command, Duration::from_secs(120))
+}
+
+#[test]
+fn what_depends_on_a_secret_is_unknown_without_its_key_and_never_clean() {
+    let Some(lab) = Lab::boot("secrets of the store", &[Machine::new("web1")]) else { return };
+    rempart(&lab, "alice", &["secrets", "init"]).ends(0);
+    let drawn = rempart(&lab, "alice", &["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    let token = rempart(&lab, "alice", &["secrets", "get", "gw/token"]).ends(0).out;
+    lab.write("templates/gw.env.j2", "A=1\nTOKEN={{ secret('gw/token') }}\n");
+    lab.playbook(
+        "- template: { to: /etc/gw.env, from: gw.env.j2, mode: \"0600\" }\n\
+         - file: { path: /etc/plain, content: \"x\\n\" }\n\
+         - file: { path: /etc/after, content: \"y\\n\" }\n  needs: [{ template: /etc/gw.env }]\n",
+    );
+    // Nothing is there, and nobody has the key: what can be known is planned, and the rest is not made up.
+    let plan = rempart(&lab, "nobody", &["plan", "playbook.yaml", "--json", "--detailed-exitcode"]).ends(1);
+    assert_eq!(plan.resource("web1", "template:/etc/gw.env")["act"], "unknown", "{plan}");
+    assert_eq!(plan.resource("web1", "file:/etc/plain")["act"], "create", "{plan}");
+    assert!(plan.text().contains("no key for the secret gw/token"), "{plan}");
+    let apply = rempart(&lab, "nobody", &["apply", "playbook.yaml", "--yes"]);
+    assert_eq!(apply.code, 1, "{apply}");
+    lab.on("web1", "test ! -e /etc/gw.env && test ! -e /etc/after");
+    // With the key all of it is made.
+    let apply = rempart(&lab, "alice", &["apply", "playbook.yaml", "--yes"]).ends(0);
+    assert!(!drawn.text().contains(&token) && !apply.text().contains(&token));
+    assert_eq!(lab.on("web1", "cat /etc/gw.env"), format!("A=1\nTOKEN={token}\n"));
+    rempart(&lab, "alice", &["drift", "playbook.yaml"]).ends(0);
+    // As declared, and still unknown to whoever has no key.
+    let drift = rempart(&lab, "nobody", &["drift", "playbook.yaml", "--json"]).ends(1);
+    assert!(!drift.text().contains(&token), "{drift}");
+    // Another value is seen as a change, and no value is shown.
+    rempart(&lab, "alice", &["secrets", "set", "gw/token", "--generate", "16"]).ends(0);
+    let changed = rempart(&lab, "alice", &["plan", "playbook.yaml"]).ends(0);
+    assert!(changed.out.contains("TOKEN=(secret gw/token)"), "{changed}");
+    assert!(!changed.text().contains(&token), "{changed}");
+}
