@@ -19,6 +19,9 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("rempart trust ", "asks a person to compare fingerprints: tests/ssh.rs does, at a terminal of its own"),
     ("rempart apply --resume", "needs a run that a real host broke off: tests/real/faults.rs"),
+    ("rempart secrets set gw/typed", "asks at a terminal"),
+    ("rempart secrets edit", "opens an editor: tests/secrets/main.rs"),
+    ("rempart secrets burned --done", "needs somebody who left: tests/secrets/readers.rs"),
     ("rempart secrets scan --staged", "needs a git repository: tests/scan/hook.rs"),
     ("rempart secrets scan --install-hook", "needs a git repository: tests/scan/hook.rs"),
     ("rempart man | man -l -", "a pager; tests/first_hour renders every page"),
@@ -93,6 +96,9 @@ fn every_example_runs() {
     }
     // docs/first-hour.md begins with this, and goes on inside of it.
     let (made, said) = scratch.shell("", "rempart init fleet");
+    assert_eq!(made, 0, "{said}");
+    let store = "rempart secrets init && for name in gw/token db/password tls/key; do echo x | rempart secrets set $name || exit; done";
+    let (made, said) = scratch.shell("project", &format!("echo x > ../server.key; {store}"));
     assert_eq!(made, 0, "{said}");
     let has_jq = scratch.shell("", "command -v jq").0 == 0;
     if !has_jq {

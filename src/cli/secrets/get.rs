@@ -12,7 +12,7 @@ use crate::secret::Rendered;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rempart secrets get gw/token
-  rempart secrets get tls/key > /run/user/1000/key
+  rempart secrets get tls/key > ../server.key
 
 It is the one verb that shows a secret. What it prints is the value to the byte; on a terminal a newline follows.")]
 pub(in crate::cli) struct Args {

@@ -21,7 +21,7 @@ use crate::store::{
 #[command(after_help = "Examples:
   rempart secrets rekey
   rempart secrets rekey --yes
-  rempart secrets rekey --all        # new data keys for all files, whether or not somebody leaves
+  rempart secrets rekey --all --yes    # new data keys for all files, whether or not somebody leaves
 
 A file whose recipients change gets a new data key, so that who leaves cannot read what is written later. What they could
 read before, in any version that git remembers, they know: it goes onto the burn list (`rempart secrets burned`). Where

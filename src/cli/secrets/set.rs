@@ -22,9 +22,9 @@ const LARGEST: u64 = 1024 * 1024;
 /// Put a secret into the store
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart secrets set gw/token                      # asks twice, and shows nothing
+  rempart secrets set gw/typed                      # asks twice, and shows nothing
   rempart secrets set gw/token --generate 32        # 32 random bytes, written in URL-safe base64
-  rempart secrets set tls/key --file server.key
+  rempart secrets set tls/key --file ../server.key
   printf %s \"$TOKEN\" | rempart secrets set gw/token
 
 A value is never an argument: those can be read in the list of processes, and stay in the shell's history. Piped in, it is
