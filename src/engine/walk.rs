@@ -88,6 +88,7 @@ impl Walk {
             let what = match outcome {
                 _ if outcome.is_good() => return None,
                 Outcome::Skipped { .. } => "was skipped",
+                Outcome::Unknown { .. } => "could not be judged",
                 _ => "failed",
             };
             Some(if on.host == self.host {
@@ -229,6 +230,11 @@ impl Walk {
     async fn change(&mut self, segment: &[usize]) -> bool {
         let mut work = Vec::new();
         for item in segment.iter().copied() {
+            // What was found out just now of something before it in the same segment counts, too.
+            if let Some(because) = self.blocked(item) {
+                self.take(item, Outcome::Skipped { because });
+                continue;
+            }
             let approved = self.run.approved.get(&item);
             match self.delta(item) {
                 Delta::Same => self.take(item, Outcome::Same),

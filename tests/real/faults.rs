@@ -192,6 +192,24 @@ const LONG: &str = "- command: { name: long, run: \"echo began > /srv/began; sle
                     - command: { name: beside, run: \"echo beside > /srv/beside\", creates: /srv/beside }\n\
                     - command: { name: later, run: \"echo later > /srv/later\", creates: /srv/later }\n  needs: [{ id: long }]";
 
+#[test]
+fn what_needs_something_that_cannot_be_judged_is_not_done() {
+    let Some(lab) = Lab::boot_one("needs of what cannot be judged") else { return };
+    lab.on("web1", "mkdir /srv/odd");
+    lab.playbook(
+        "- file: { path: /srv/odd, content: x }\n\
+         - file: { path: /srv/after, content: x }\n  needs: [{ file: /srv/odd }]\n\
+         - file: { path: /srv/last, content: x }\n  needs: [{ file: /srv/after }]\n\
+         - file: { path: /srv/apart, content: x }\n",
+    );
+    let ran = lab.apply().ends(1);
+    let outcome = |path: &str| ran.outcome("web1", &format!("file:/srv/{path}"));
+    assert_eq!(["odd", "after", "last", "apart"].map(outcome), ["unknown", "skipped", "skipped", "changed"], "{ran}");
+    assert_eq!(lab.on("web1", "ls /srv"), "apart\nodd\n");
+    let text = lab.rempart(&["apply", "playbook.yaml", "--yes"]).ends(1);
+    assert!(text.text().contains("file:/srv/odd could not be judged"), "{text}");
+}
+
 fn starts_long(lab: &Lab) -> crate::fixture::Running {
     lab.playbook(LONG);
     let apply = lab.start(&["apply", "playbook.yaml", "--yes"]);
