@@ -7,11 +7,12 @@ set -euo pipefail
 build=(build-essential libssl-dev pkg-config zlib1g-dev)
 # Without these there are no real hosts, or no second opinion on them.
 lab=(debootstrap systemd-container iproute2 util-linux e2fsprogs nftables openssh-client openssh-server nmap perl python3-venv)
-# Without these, completions and manual pages are not tried.
-shells=(zsh fish groff man-db)
+# Without these, completions, manual pages, filters of examples, the scanner's hook, and other people's programs on files of
+# the store are not tried.
+others=(zsh fish groff man-db jq git age python3-pip)
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "This is no Debian: install by hand what corresponds to: ${build[*]} ${lab[*]} ${shells[*]}" >&2
+  echo "This is no Debian: install by hand what corresponds to: ${build[*]} ${lab[*]} ${others[*]}" >&2
   exit 0
 fi
 
@@ -29,8 +30,8 @@ fi
 
 mapfile -t need_build < <(missing "${build[@]}")
 mapfile -t need_lab < <(missing "${lab[@]}")
-mapfile -t need_shells < <(missing "${shells[@]}")
-need=("${need_build[@]}" "${need_lab[@]}" "${need_shells[@]}")
+mapfile -t need_others < <(missing "${others[@]}")
+need=("${need_build[@]}" "${need_lab[@]}" "${need_others[@]}")
 [ "${#need[@]}" -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then
