@@ -192,6 +192,7 @@ fn bastions_are_shared_chained_and_checked() {
     // The bastion's session dies: the next host gets a new one.
     outer.cut();
     inner.cut();
+    std::thread::sleep(Duration::from_millis(200));
     assert_eq!(transport.reader(&target(&hosts[1], &chain)).unwrap().ask(&script("echo x")).unwrap().stdout, b"x\n");
 
     let strict = Sshd::start(lab, "AllowTcpForwarding no");
