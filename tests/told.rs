@@ -6,19 +6,10 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+#[path = "said/mod.rs"]
+mod said;
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
-    }
-}
+use said::Said;
 
 const PLAYBOOK: &str = r#"playbook: p
 hosts: all
@@ -31,7 +22,7 @@ phases:
 // Nothing listens at these places.
 const HOSTS: &str = "all:\n  vars: { ansible_user: admin, ansible_host: 127.0.0.9, ansible_port: 9 }\n  hosts: { alpha: , beta: , cee: , dee: , eps: }\n";
 
-fn run(playbook: &str, arguments: &[&str]) -> Ran {
+fn run(playbook: &str, arguments: &[&str]) -> Said {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hosts.yml"), HOSTS).unwrap();
     fs::write(folder.path().join("p.yaml"), playbook).unwrap();
@@ -46,8 +37,7 @@ fn run(playbook: &str, arguments: &[&str]) -> Ran {
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: ran.status.code().unwrap(), out: text(ran.stdout), err: text(ran.stderr) }
+    Said::of(ran)
 }
 
 #[test]

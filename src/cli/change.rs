@@ -46,15 +46,7 @@ pub(super) struct Change {
 impl Change {
     /// Asks for approval, unless it was given.
     pub fn approve(&self, screen: &Screen, question: &str) -> Result<(), Stopped> {
-        if self.yes {
-            return Ok(());
-        }
-        let not_approved = || Diagnostic::error("not approved: nothing was changed");
-        match screen.ask(question) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Stopped::refused(not_approved())),
-            Err(why) => Err(Stopped::refused(not_approved().because(why.to_string()).fix("approve with --yes"))),
-        }
+        approve(screen, self.yes, question)
     }
 
     /// The options of a run for the engine; `what` is what is run, in a few words.
@@ -71,6 +63,19 @@ impl Change {
             origin: Origin { who: who(), why },
             ..ApplyOptions::default()
         }
+    }
+}
+
+/// Asks for approval, unless `yes` says that it was given; where nobody is there to be asked, it was not.
+pub(super) fn approve(screen: &Screen, yes: bool, question: &str) -> Result<(), Stopped> {
+    if yes {
+        return Ok(());
+    }
+    let not_approved = || Diagnostic::error("not approved: nothing was changed");
+    match screen.ask(question) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Stopped::refused(not_approved())),
+        Err(why) => Err(Stopped::refused(not_approved().because(why.to_string()).fix("approve with --yes"))),
     }
 }
 

@@ -48,3 +48,8 @@ pub use project_key::{Fingerprint, FingerprintKey, ProjectKey};
 pub use rendered::{Piece, Rendered};
 pub use value::Secret;
 pub use vault::{NoSecret, NoVault, Vault};
+
+// Small letters, as hashes are written.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

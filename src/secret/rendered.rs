@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::Secret;
+use super::{Secret, hex};
 
 /// A stretch of rendered text.
 #[derive(Clone, Debug)]
@@ -326,14 +326,6 @@ fn split_lines(text: &str) -> impl Iterator<Item = &str> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let count = if text.is_empty() { 0 } else { usize::MAX };
     text.split('\n').take(count)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! No message holds a value, a passphrase or a private key.
 
-use crate::model::{Diagnostic, Place};
+use crate::model::{Diagnostic, Place, did_you_mean};
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,11 @@ impl Fault {
     pub(super) fn within(self, path: &str) -> Self {
         if self.told.place.is_some() { self } else { self.at(&Place::outside(path), "") }
     }
+}
+
+/// What may have been meant, to stand behind a name that is not there; nothing where nothing is near.
+pub(super) fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    did_you_mean(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 impl From<Fault> for Diagnostic {

@@ -6,10 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, hint};
 use super::key_path::KeyPath;
 use super::locked::Locked;
-use crate::model::did_you_mean;
 
 /// The file that holds the project key.
 pub const PROJECT: &str = "rempart.yaml";
@@ -229,8 +228,7 @@ impl Folder {
 
     fn missing(&self, name: &str) -> Fault {
         let names = self.names();
-        let near = did_you_mean(name, names.iter().map(String::as_str));
-        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let hint = hint(name, names.iter().map(String::as_str));
         let detail = format!("the store has no `{name}`{hint}");
         Fault::new(FaultKind::Missing, "no such secret", detail, "`rempart secrets list` names all that are there")
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::ask::Ask;
 use super::cipher::{DataKey, Sealed, seal as encrypt};
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, hint};
 use super::key_path::KeyPath;
 use super::locked::{Locked, Value, bound_to, is_metadata, mac, scalar, values};
 use super::metadata::{self, Metadata};
@@ -329,8 +329,7 @@ impl Unlocked {
 
     pub(super) fn missing(&self, path: &KeyPath) -> Fault {
         let known: Vec<String> = self.paths().iter().map(KeyPath::to_string).collect();
-        let near = crate::model::did_you_mean(&path.to_string(), known.iter().map(String::as_str));
-        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let hint = hint(&path.to_string(), known.iter().map(String::as_str));
         let detail = format!("{} has no `{path}`{hint}", self.name);
         let fix = "`rempart secrets list` names all that are there";
         Fault::new(FaultKind::Missing, "no such secret", detail, fix)

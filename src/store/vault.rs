@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::ask::Ask;
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, hint};
 use super::folder::{Folder, PROJECT, Spot};
 use super::key_path::KeyPath;
 use super::keyring::{Keyring, Sources};
@@ -108,9 +108,7 @@ impl Opening {
     /// There is none of this name, no key that fits, or the file's own MAC is wrong.
     pub fn unproved(&self, name: &str) -> Result<Unlocked, Fault> {
         let filed = self.folder.files().iter().find(|file| file.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.folder.files().iter().map(|file| file.name.as_str()).collect();
-            let near = crate::model::did_you_mean(name, names.iter().copied());
-            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let hint = hint(name, self.folder.files().iter().map(|file| file.name.as_str()));
             let fix = "`rempart secrets list` names all files";
             Fault::new(FaultKind::Missing, "no such file in the store", format!("`{name}`{hint}"), fix)
         })?;

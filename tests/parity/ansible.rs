@@ -1,6 +1,6 @@
 //! A pinned Ansible in the target folder, and what it makes of inventories.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,10 +34,8 @@ pub struct Ansible {
 
 /// Ansible, installed where it is not yet; `None` = the test is skipped, and that is said.
 pub fn at_hand(test: &str) -> Option<Ansible> {
-    // Named after all that is pinned, so that another pin is another folder.
-    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGES.join("-").replace("==", "-"));
-    match install(&packages) {
-        Ok(()) => {
+    match crate::pip::packages(&PACKAGES) {
+        Ok(packages) => {
             let home = tempfile::tempdir().unwrap();
             // Nobody's settings but its own.
             fs::write(home.path().join("ansible.cfg"), "").unwrap();
@@ -48,28 +46,6 @@ pub fn at_hand(test: &str) -> Option<Ansible> {
             None
         }
     }
-}
-
-fn install(packages: &Path) -> Result<(), String> {
-    fs::create_dir_all(packages).map_err(|error| error.to_string())?;
-    // Tests run in processes of their own; one installs, the others wait.
-    let lock = File::create(packages.with_extension("lock")).map_err(|error| error.to_string())?;
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
-    let done = packages.join("installed");
-    if done.exists() {
-        return Ok(());
-    }
-    let output = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"])
-        .arg(packages)
-        .args(PACKAGES)
-        .output()
-        .map_err(|error| format!("python3: {error}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("pip cannot install {}: {}", PACKAGES.join(" "), said.lines().last().unwrap_or("")));
-    }
-    fs::write(done, PACKAGES.join("\n")).map_err(|error| error.to_string())
 }
 
 impl Ansible {

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 #![allow(clippy::print_stderr, reason = "what was skipped and drawn must be seen")]
 
+#[path = "../pip/mod.rs"]
+mod pip;
 #[path = "../skipped/mod.rs"]
 mod skipped;
 

@@ -1,41 +1,15 @@
 //! A folder with a git repository, and the program run in it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
+
+use crate::said::Said;
+use crate::skipped::skip;
 
 pub const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
 
 pub struct Desk {
     folder: tempfile::TempDir,
-}
-
-/// What a program said.
-pub struct Said {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
-}
-
-impl Said {
-    fn of(output: Output) -> Self {
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
-    }
-
-    pub fn all(&self) -> String {
-        format!("exit {}\n{}{}", self.code, self.out, self.err)
-    }
-
-    #[track_caller]
-    pub fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{}", self.all());
-        self
-    }
-
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.all()))
-    }
 }
 
 impl Desk {
@@ -44,9 +18,7 @@ impl Desk {
         let desk = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(desk.path("repo")).unwrap();
         if Command::new("git").arg("--version").output().is_err() {
-            let required = std::env::var("REMPART_LAB").is_ok_and(|value| value == "required");
-            assert!(!required, "REMPART_LAB=required, but git is not installed");
-            eprintln!("NOTICE: SKIPPED, because git is not installed");
+            skip("what needs a repository", "git is not installed");
             return None;
         }
         desk.git("repo", &["init", "-q", "-b", "main"]).ends(0);

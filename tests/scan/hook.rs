@@ -8,13 +8,13 @@ const LEAK: &str = "DB_PASSWORD=hunter2\n";
 fn a_commit_with_a_secret_is_stopped_and_one_without_is_not() {
     let Some(desk) = Desk::new() else { return };
     let said = desk.scan("repo", &["--install-hook"]).ends(0);
-    assert!(said.err.contains("installed the hook"), "{}", said.all());
+    assert!(said.err.contains("installed the hook"), "{}", said.text());
     assert!(desk.scan("repo", &["--install-hook"]).ends(0).err.contains("there already"));
     desk.write("repo/app.env", LEAK);
     desk.git("repo", &["add", "app.env"]).ends(0);
     let said = desk.git("repo", &["commit", "-q", "-m", "x"]);
-    assert!(said.code != 0 && said.all().contains("app.env:1:13"), "{}", said.all());
-    assert!(!said.all().contains("hunter2"), "{}", said.all());
+    assert!(said.code != 0 && said.text().contains("app.env:1:13"), "{}", said.text());
+    assert!(!said.text().contains("hunter2"), "{}", said.text());
     // The working file is clean, and what is staged is not.
     desk.write("repo/app.env", "DB_PASSWORD=${DB_PASSWORD}\n");
     assert_ne!(desk.git("repo", &["commit", "-q", "-m", "x"]).code, 0);
@@ -46,7 +46,7 @@ fn a_hook_of_somebody_else_stays_as_it_is() {
     let Some(desk) = Desk::new() else { return };
     desk.write("repo/.git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     let said = desk.scan("repo", &["--install-hook"]).ends(5);
-    assert!(said.err.contains("rempart secrets scan --staged || exit 1"), "{}", said.all());
+    assert!(said.err.contains("rempart secrets scan --staged || exit 1"), "{}", said.text());
     assert_eq!(std::fs::read_to_string(desk.path("repo/.git/hooks/pre-commit")).unwrap(), "#!/bin/sh\nexit 0\n");
     // A link leads to somebody else's, even where nothing is at its end.
     std::fs::remove_file(desk.path("repo/.git/hooks/pre-commit")).unwrap();
@@ -68,7 +68,7 @@ fn hooks_path_and_worktrees_are_honoured() {
     desk.git("repo", &["config", "core.hooksPath", ".githooks"]).ends(0);
     desk.write("repo/sub/x", "1\n");
     let said = desk.scan("repo", &["--install-hook"]).ends(0);
-    assert!(said.err.contains("core.hooksPath"), "{}", said.all());
+    assert!(said.err.contains("core.hooksPath"), "{}", said.text());
     assert!(desk.path("repo/.githooks/pre-commit").exists() && !desk.path("repo/.git/hooks/pre-commit").exists());
     desk.git("repo", &["config", "--unset", "core.hooksPath"]).ends(0);
     desk.git("repo", &["add", "sub"]).ends(0);
@@ -88,7 +88,7 @@ fn without_a_repository_there_is_no_hook() {
     let Some(desk) = Desk::new() else { return };
     desk.write("plain/x", "1\n");
     let said = desk.scan("plain", &["--install-hook"]).ends(64);
-    assert!(said.err.contains("not a git repository"), "{}", said.all());
+    assert!(said.err.contains("not a git repository"), "{}", said.text());
     desk.scan("plain", &["--staged"]).ends(64);
 }
 

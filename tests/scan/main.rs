@@ -14,6 +14,10 @@ mod hostile;
 mod lookalikes;
 mod planted;
 mod program;
+#[path = "../said/mod.rs"]
+mod said;
+#[path = "../skipped/mod.rs"]
+mod skipped;
 
 use std::collections::BTreeSet;
 

@@ -30,7 +30,7 @@ fn what_is_no_text_or_too_large_is_said() {
     std::os::unix::fs::symlink("a.bin", desk.path("repo/link")).unwrap();
     let said = desk.scan("repo", &[]).ends(2);
     for part in ["(not a text): a.bin, server.p12", "(larger than 4 MiB): large.txt", "a symlink", "server.p12:1:1"] {
-        assert!(said.out.contains(part), "{part}: {}", said.all());
+        assert!(said.out.contains(part), "{part}: {}", said.text());
     }
     let json = desk.scan("repo", &["--json"]).ends(2).json();
     assert_eq!(json["totals"]["not_looked_at"], 4, "{json}");
@@ -46,20 +46,20 @@ fn an_unused_entry_is_told_and_a_wrong_one_is_an_error() {
     let id = json["findings"][0]["id"].as_str().unwrap().to_owned();
     desk.write("repo/.rempart-scan-ignore", format!("{id} named-value a.env -- of a test\n"));
     let said = desk.scan("repo", &[]).ends(0);
-    assert!(said.out.contains("1 finding is accepted") && said.err.is_empty(), "{}", said.all());
+    assert!(said.out.contains("1 finding is accepted") && said.err.is_empty(), "{}", said.text());
     desk.write("repo/a.env", "A=1\n");
     let said = desk.scan("repo", &[]).ends(0);
     assert!(
         said.err.contains("an accepted finding that is not there") && said.err.contains(".rempart-scan-ignore:1"),
         "{}",
-        said.all()
+        said.text()
     );
     // Of what was not looked at, nothing is said.
     desk.write("repo/b.txt", "x\n");
     assert!(desk.scan("repo", &["b.txt"]).ends(0).err.is_empty());
     desk.write("repo/.rempart-scan-ignore", format!("{id} named-value a.env\n"));
     let said = desk.scan("repo", &[]).ends(65);
-    assert!(said.err.contains("without a reason") && said.err.contains(".rempart-scan-ignore:1:1"), "{}", said.all());
+    assert!(said.err.contains("without a reason") && said.err.contains(".rempart-scan-ignore:1:1"), "{}", said.text());
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn a_clean_repository_and_a_token_in_a_remote() {
     let Some(desk) = Desk::new() else { return };
     desk.write("repo/a.env", "A_PASSWORD=${A_PASSWORD}\n");
     let said = desk.scan("repo", &[]).ends(0);
-    assert!(said.out.starts_with("Clean: no secret in plaintext in 2 files."), "{}", said.all());
+    assert!(said.out.starts_with("Clean: no secret in plaintext in 2 files."), "{}", said.text());
     desk.git("repo", &["remote", "add", "origin", "https://me:Sommer2026x@git.internal/x"]).ends(0);
     let said = desk.scan("repo", &[]).ends(2);
-    assert!(said.out.contains(".git/config:") && !said.all().contains("Sommer2026x"), "{}", said.all());
+    assert!(said.out.contains(".git/config:") && !said.text().contains("Sommer2026x"), "{}", said.text());
 }
 
 #[test]
@@ -94,5 +94,5 @@ fn a_file_that_may_not_be_read_is_no_success() {
         return;
     }
     let said = desk.scan("repo", &[]).ends(1);
-    assert!(said.out.contains("a.env was not looked at") && !said.out.contains("Clean"), "{}", said.all());
+    assert!(said.out.contains("a.env was not looked at") && !said.out.contains("Clean"), "{}", said.text());
 }

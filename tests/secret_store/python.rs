@@ -1,6 +1,5 @@
 //! The format written a second time, in Python, with pinned packages in the target folder.
 
-use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,33 +13,10 @@ pub struct Python(PathBuf);
 
 /// The packages, installed where they are not yet; `None` = the test is skipped, and that is said.
 pub fn at_hand(test: &str) -> Option<Python> {
-    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGES[0].replace("==", "-"));
-    match install(&packages) {
-        Ok(()) => Some(Python(packages)),
+    match super::pip::packages(&PACKAGES) {
+        Ok(packages) => Some(Python(packages)),
         Err(why) => super::skipped(test, &why),
     }
-}
-
-fn install(packages: &Path) -> Result<(), String> {
-    fs::create_dir_all(packages).map_err(|error| error.to_string())?;
-    // Tests run in processes of their own; one installs, the others wait.
-    let lock = File::create(packages.with_extension("lock")).map_err(|error| error.to_string())?;
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
-    let done = packages.join("installed");
-    if done.exists() {
-        return Ok(());
-    }
-    let output = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"])
-        .arg(packages)
-        .args(PACKAGES)
-        .output()
-        .map_err(|error| format!("python3: {error}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("pip cannot install {}: {}", PACKAGES.join(" "), said.lines().last().unwrap_or("")));
-    }
-    fs::write(done, PACKAGES.join("\n")).map_err(|error| error.to_string())
 }
 
 impl Python {

@@ -6,6 +6,8 @@
 
 mod project;
 mod readers;
+#[path = "../said/mod.rs"]
+mod said;
 mod templates;
 
 use project::Project;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use crate::said::Said;
 
 const REMPART: &str = env!("CARGO_BIN_EXE_rempart");
 
@@ -13,37 +13,6 @@ pub struct Project {
     folder: tempfile::TempDir,
     /// Where keys are, by the name of their owner.
     homes: tempfile::TempDir,
-}
-
-/// How a process ended, and what it said.
-#[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
-}
-
-impl std::fmt::Display for Ran {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit {}\n--- out\n{}\n--- err\n{}", self.code, self.out, self.err)
-    }
-}
-
-impl Ran {
-    #[track_caller]
-    pub fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "not exit {code}: {self}");
-        self
-    }
-
-    pub fn text(&self) -> String {
-        format!("{}\n{}", self.out, self.err)
-    }
-
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {self}"))
-    }
 }
 
 impl Project {
@@ -112,7 +81,7 @@ impl Project {
         text.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned()
     }
 
-    fn as_in(&self, who: &str, folder: &Path, args: &[&str], input: Option<&str>) -> Ran {
+    fn as_in(&self, who: &str, folder: &Path, args: &[&str], input: Option<&str>) -> Said {
         let mut command = Command::new(REMPART);
         command.args(args).current_dir(folder).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -127,34 +96,32 @@ impl Project {
             // Whoever does not read it is not asked to.
             let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         }
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+        Said::of(child.wait_with_output().unwrap())
     }
 
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Said {
         self.by("alice", args)
     }
 
-    pub fn by(&self, who: &str, args: &[&str]) -> Ran {
+    pub fn by(&self, who: &str, args: &[&str]) -> Said {
         self.as_in(who, self.folder(), args, None)
     }
 
-    pub fn piped(&self, args: &[&str], input: &str) -> Ran {
+    pub fn piped(&self, args: &[&str], input: &str) -> Said {
         self.as_in("alice", self.folder(), args, Some(input))
     }
 
-    pub fn without_key(&self, args: &[&str]) -> Ran {
+    pub fn without_key(&self, args: &[&str]) -> Said {
         self.by("nobody", args)
     }
 
-    pub fn with_other_key(&self, args: &[&str]) -> Ran {
+    pub fn with_other_key(&self, args: &[&str]) -> Said {
         self.public_key("mallory");
         self.by("mallory", args)
     }
 
     /// Edits a file of the store with a script of sh, which gets the path as `$1`.
-    pub fn edit(&self, file: &str, script: &str) -> Ran {
+    pub fn edit(&self, file: &str, script: &str) -> Said {
         let editor = self.homes.path().join("editor");
         fs::write(&editor, script).unwrap();
         let ran = self.run(&["secrets", "edit", file]);

@@ -33,8 +33,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let store = args.store.open(screen)?;
-    let _held = args.store.hold()?;
+    let (store, _held) = args.store.open_to_write(screen)?;
     let mut list = BurnList::read(store.folder().root())?;
     for name in &args.done {
         if list.settle(std::slice::from_ref(name), &today()) == 0 {

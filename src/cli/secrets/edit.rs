@@ -34,9 +34,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let held = args.store.hold();
-    let store = args.store.open(screen)?;
-    let _held = held?;
+    let (store, _held) = args.store.open_to_write(screen)?;
     let name = file_name(&args.file);
     let key = store.project_key()?.clone();
     let mut file = open_or_create(&store, &name)?;

@@ -41,8 +41,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         return Ok(Exit::Done);
     }
     make_folder(folder, 0o755)?;
-    let _held = args.store.hold()?;
-    let store = args.store.open(screen)?;
+    let (store, _held) = args.store.open_to_write(screen)?;
     let path = folder.join(PROJECT);
     if Rules::find(&path)?.is_none() {
         let mut recipients = Vec::new();

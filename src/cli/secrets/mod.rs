@@ -128,8 +128,16 @@ impl OfStore {
         })
     }
 
-    /// Keeps other rempart processes from writing into the folder, until the value is dropped.
-    pub fn hold(&self) -> Result<File, Stopped> {
+    /// The store, to be written: read when no other rempart writes any more, and none does until the second value is dropped.
+    pub fn open_to_write(&self, screen: &Arc<Screen>) -> Result<(Opening, File), Stopped> {
+        // Where there is no folder, that is told as everywhere.
+        self.open(screen)?;
+        let held = self.hold()?;
+        Ok((self.open(screen)?, held))
+    }
+
+    // Keeps other rempart processes from writing into the folder, until the value is dropped.
+    fn hold(&self) -> Result<File, Stopped> {
         let place = Place::outside(&self.secrets.display().to_string());
         let fail =
             |why: String| Stopped::failed(Diagnostic::error("the store cannot be written").at(&place, "").because(why));
@@ -191,17 +199,4 @@ fn keep(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> R
 fn file_name(text: &str) -> String {
     let text = text.trim_end_matches('/');
     if text.ends_with(".yaml") || text.ends_with(".yml") { text.to_owned() } else { format!("{text}.yaml") }
-}
-
-/// Asks for an approval, unless it was given.
-fn approve(screen: &Screen, yes: bool, question: &str) -> Result<(), Stopped> {
-    if yes {
-        return Ok(());
-    }
-    let not_approved = || Diagnostic::error("not approved: nothing was changed");
-    match screen.ask(question) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Stopped::refused(not_approved())),
-        Err(why) => Err(Stopped::refused(not_approved().because(why.to_string()).fix("approve with --yes"))),
-    }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::burned::today;
 use super::check::difference;
 use super::past::Past;
-use super::{OfStore, approve, keep, rule_of};
+use super::{OfStore, keep, rule_of};
+use crate::cli::change::approve;
 use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::{self, Rekeyed, Screen};
@@ -44,9 +45,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let held = args.store.hold();
-    let store = args.store.open(screen)?;
-    let _held = held?;
+    let (store, _held) = args.store.open_to_write(screen)?;
     let changes = changes(&store, args.all)?;
     if changes.iter().all(|change| !change.is_new) {
         if args.json {

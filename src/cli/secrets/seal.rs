@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{OfStore, approve, file_name, keep};
+use super::{OfStore, file_name, keep};
+use crate::cli::change::approve;
 use crate::cli::{Ended, show};
 use crate::model::{Diagnostic, Exit};
 use crate::report::Screen;
@@ -29,9 +30,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let held = args.store.hold();
-    let store = args.store.open(screen)?;
-    let _held = held?;
+    let (store, _held) = args.store.open_to_write(screen)?;
     let key = store.project_key()?.clone();
     let mut files = Vec::new();
     for name in args.files.iter().map(|file| file_name(file)) {

@@ -47,9 +47,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let held = args.store.hold();
-    let store = args.store.open(screen)?;
-    let _held = held?;
+    let (store, _held) = args.store.open_to_write(screen)?;
     let (file, path) = store.folder().home(&args.name)?;
     let key = store.project_key()?.clone();
     let mut opened = open_or_create(&store, &file)?;
