@@ -28,6 +28,10 @@ pub(super) struct Args {
     #[command(flatten)]
     connection: Connection,
 
+    /// The fingerprint key, by which secrets on hosts are recognised that nothing here opens; see `secrets fingerprints`
+    #[arg(long, value_name = "FILE", env = "REMPART_FINGERPRINT_KEY_FILE", help_heading = "Secrets")]
+    fingerprint_key: Option<PathBuf>,
+
     /// Print the findings as JSON on standard output
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -40,6 +44,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             inventories: &args.inventories,
             selection: &args.selection,
             connection: &args.connection,
+            prints: args.fingerprint_key.as_deref().map(|key| args.inventories.store.prints(key)).transpose()?,
         },
         Judge::Now,
         screen,

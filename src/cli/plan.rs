@@ -11,9 +11,10 @@ use super::{Ended, Stopped, orphans, show};
 use crate::engine::{HostNote, Links, Observer, ReadLinks, probe_hosts, ways_in};
 use crate::kinds;
 use crate::model::{Exit, HostName};
-use crate::plan::{Graph, Judge, Outlook, Rollout, outlook};
+use crate::plan::{Graph, Judge, Outlook, Rollout, outlook, recognise};
 use crate::report::{self, Screen};
 use crate::resource::Seen;
+use crate::store::Prints;
 use crate::transport::{SshTransport, TransportError};
 
 /// Show what would be changed, without changing anything
@@ -81,6 +82,11 @@ pub(super) async fn look(
     let items = (0..graph.items.len()).filter(|item| !silent.contains_key(&graph.items[*item].host)).collect();
     let mut probed = probe_hosts(graph.clone(), items, remembering, links.clone(), forks, observer).await;
     probed.unreachable.extend(silent);
+    if let Some(prints) = &fleet.prints {
+        recognise(&graph, &mut probed.seen, &|host, id, field, wanted, seen| {
+            prints.judge(host, id, field, wanted, seen)
+        });
+    }
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();
     let site = scope.site().to_owned();
@@ -136,6 +142,7 @@ pub(super) struct Parts<'a> {
     pub inventories: &'a Inventories,
     pub selection: &'a Selection,
     pub connection: &'a Connection,
+    pub prints: Option<Prints>,
 }
 
 impl Args {
@@ -145,13 +152,15 @@ impl Args {
             inventories: &self.inventories,
             selection: &self.selection,
             connection: &self.connection,
+            prints: None,
         }
     }
 }
 
 /// Looks over connections that cannot write: all that `plan` and `drift` do.
 pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) -> Result<Looked, Stopped> {
-    let fleet = Fleet::load(parts.inventories, &project::overrides(parts.connection)?, screen)?;
+    let mut fleet = Fleet::load(parts.inventories, &project::overrides(parts.connection)?, screen)?;
+    fleet.prints = parts.prints;
     let site = project::load_site_on(&fleet, parts.playbooks)?;
     let listener = Listener::new();
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());

@@ -13,11 +13,12 @@ use crate::inventory::{self, Inventory, Overrides};
 use crate::kinds;
 use crate::lab;
 use crate::model::{Diagnostic, HostName, Place, ResourceId, Source, did_you_mean};
-use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts};
+use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts, is_recognisable};
 use crate::playbook::{self, Body, Outside, Play, Site};
 use crate::report::Screen;
 use crate::resource::Resource;
 use crate::secret::{NoVault, Vault};
+use crate::store::Prints;
 use crate::transport::{Target, TransportError};
 use crate::yaml::Node;
 
@@ -32,6 +33,8 @@ pub(super) struct Fleet {
     faults: HashMap<HostName, Vec<Diagnostic>>,
     // The store that `secret()` reads.
     vault: Arc<dyn Vault>,
+    /// By what the secrets on hosts are recognised that nothing here opens; for those who only look.
+    pub prints: Option<Prints>,
 }
 
 /// Reads the inventory.
@@ -103,7 +106,7 @@ impl Fleet {
 
     /// One to whose hosts no way is known yet, and without a store of secrets.
     pub fn unreached(inventory: Inventory) -> Fleet {
-        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new(), vault: Arc::new(NoVault) }
+        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new(), vault: Arc::new(NoVault), prints: None }
     }
 
     /// The way to each host as its connection variables have it, templates in them rendered.
@@ -294,6 +297,11 @@ pub(super) async fn whole(
     for declared in expansion.declared {
         let resource: Box<dyn Resource> = match declared.body {
             Body::Ready(resource) => resource,
+            Body::Pending { standing: Some(resource), locked, .. }
+                if fleet.prints.is_some() && is_recognisable(resource.as_ref(), &locked) =>
+            {
+                resource
+            }
             Body::Pending { kind, id, waits_for, locked, .. } => {
                 // Without its fields it may have no name yet; it must not vanish for that.
                 let id = id.unwrap_or_else(|| ResourceId::new(kind, format!("(as of {})", declared.place)));

@@ -12,6 +12,7 @@ mod removal;
 mod rollout;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
 pub use graph::{Dependency, Graph, Why};
@@ -20,3 +21,4 @@ pub use orphans::{Leftovers, Made, Orphan, Scope};
 pub use outlook::{Act, HostOutlook, Judge, NOT_REACHED, NOT_SELECTED, Outlook, Permanent, Planned, Totals, outlook};
 pub use removal::{Removal, removals};
 pub use rollout::{Rollout, WaveSize, check_rollouts};
+pub use watch::{is_recognisable, recognise};

@@ -63,7 +63,8 @@ pub(super) fn aggregates(
             waits_for.extend(group[*at].waits_for().cloned());
             let mut locked = locked.clone();
             locked.extend(group[*at].locked().map(own));
-            let empty = Body::Pending { kind: name, id, part_of: part_of(&group[*at]), waits_for, locked };
+            let empty =
+                Body::Pending { kind: name, id, part_of: part_of(&group[*at]), waits_for, locked, standing: None };
             let mut body = std::mem::replace(&mut group[*at].body, empty);
             // An aggregate made of some of its parts would weaken the host: it waits with them.
             if waits {

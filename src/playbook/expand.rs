@@ -344,8 +344,9 @@ impl Walk<'_> {
             // What stands for a locked secret may be wrong where it stands: no fault of it is told.
             let loaded = loaded.ok();
             let part_of = loaded.as_ref().map(|resource| resource.part_of());
-            let id = loaded.map(|resource| resource.id());
-            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked });
+            let id = loaded.as_ref().map(|resource| resource.id());
+            let standing = loaded.filter(|_| waits_for.is_empty() && !filled.pending && part_of == Some(None));
+            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing });
         }
         if filled.pending {
             // A field that is missing may be one that waits.
@@ -363,7 +364,7 @@ impl Walk<'_> {
             };
             let part_of = loaded.as_ref().map(|resource| resource.part_of());
             let id = loaded.map(|resource| resource.id());
-            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked });
+            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing: None });
         }
         let resource = match loaded {
             Ok(resource) => resource,
@@ -384,7 +385,7 @@ impl Walk<'_> {
             return Some(Body::Ready(resource));
         }
         let (id, part_of) = (Some(resource.id()), Some(resource.part_of()));
-        Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked })
+        Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing: None })
     }
 
     // What is wrong with the fields of an item whatever becomes of what is not known of it.

@@ -119,6 +119,9 @@ pub enum Body {
         waits_for: BTreeSet<HostName>,
         /// The secrets that are locked, each with the reason.
         locked: BTreeMap<String, String>,
+        /// The resource, where nothing but secrets is missing: something else stands in for them. It can be looked at,
+        /// and must never be applied.
+        standing: Option<Box<dyn Resource>>,
     },
 }
 

@@ -74,8 +74,17 @@ impl FingerprintKey {
     /// The fingerprint of a text for one use, such as `web1 file:/etc/app.env content`. Two uses of the same secret have
     /// nothing in common that could be seen.
     pub fn fingerprint(&self, purpose: &str, text: &Rendered) -> Fingerprint {
-        let key = expand(&self.0, purpose.as_bytes());
-        Fingerprint(hex(&mac(&key, &[text.reveal().as_bytes()])[..16]))
+        self.fingerprint_of(purpose, text.reveal().as_bytes())
+    }
+
+    /// The same of bytes, such as a host's file has them.
+    pub fn fingerprint_of(&self, purpose: &str, bytes: &[u8]) -> Fingerprint {
+        Fingerprint(hex(&mac(&expand(&self.0, purpose.as_bytes()), &[bytes])[..16]))
+    }
+
+    /// A name of the key that may be shown.
+    pub fn id(&self) -> String {
+        hex(&expand(&self.0, b"rempart v1 id of the fingerprint key")[..8])
     }
 }
 

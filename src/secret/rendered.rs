@@ -57,11 +57,32 @@ impl Rendered {
     }
 
     // One secret of the whole text; what is not known of a part is not known of the whole.
-    fn whole(&self, name: String, content: String) -> Secret {
-        match self.locked() {
+    fn whole(&self, name: String, change: impl Fn(&str) -> String) -> Secret {
+        let whole = match self.locked() {
             Some((_, why)) => Secret::locked(name, why),
-            None => Secret::new(name, content),
+            None => Secret::new(name, change(&self.reveal())),
+        };
+        match self.stand_in() {
+            Some(stand_in) => whole.with_stand_in(change(&stand_in)),
+            None => whole,
         }
+    }
+
+    /// The text with what stands for each of its secrets, which is the content of those that nothing stands for and
+    /// everybody knows who has the text; `None` = nothing stands for one that is locked.
+    pub fn stand_in(&self) -> Option<Zeroizing<String>> {
+        let mut text = Zeroizing::new(String::new());
+        for piece in &self.pieces {
+            text.push_str(match piece {
+                Piece::Plain(part) => part,
+                Piece::Secret(secret) => match secret.stand_in() {
+                    Some(stand_in) => stand_in,
+                    None if secret.why_locked().is_none() => secret.reveal(),
+                    None => return None,
+                },
+            });
+        }
+        Some(text)
     }
 
     /// The text, if no stretch of it is secret.
@@ -78,7 +99,7 @@ impl Rendered {
 
     /// The whole text as one secret known by `name`, such as the variable that holds it.
     pub fn to_secret(&self, name: impl Into<String>) -> Secret {
-        self.whole(name.into(), self.reveal().as_str().to_owned())
+        self.whole(name.into(), str::to_owned)
     }
 
     /// The text with `(secret NAME)` in the place of every secret.
@@ -163,8 +184,8 @@ impl Rendered {
     }
 
     /// A secret made from the whole text, such as its base64 form, under the names of the secrets in it.
-    pub fn map_whole(&self, change: impl FnOnce(&str) -> String) -> Secret {
-        self.whole(self.secret_names().join("+"), change(&self.reveal()))
+    pub fn map_whole(&self, change: impl Fn(&str) -> String) -> Secret {
+        self.whole(self.secret_names().join("+"), change)
     }
 
     /// The text with each stretch changed by itself, such as for JSON; for changes that act on single characters only.
@@ -367,6 +388,23 @@ mod tests {
         }
         assert!(locked.map_each(str::to_owned).renamed("z").locked().is_some());
         assert!(with_secret().locked().is_none());
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_goes_the_way_of_its_content() {
+        let text = |secret: Secret| Rendered::from_pieces(vec![Piece::Plain("A=".into()), Piece::Secret(secret)]);
+        let open = text(Secret::new("token", "x y").with_stand_in("s 1".into()));
+        let locked = text(Secret::locked("token", "no key").with_stand_in("s 1".into()));
+        for (made, of) in [(&open, "A=s 1"), (&locked, "A=s 1")] {
+            assert_eq!(made.stand_in().unwrap().as_str(), of);
+            let quoted = made.map_each(|text| text.replace(' ', "%20"));
+            assert_eq!(quoted.stand_in().unwrap().as_str(), "A=s%201");
+            let whole = made.map_whole(str::to_uppercase).renamed("b");
+            assert_eq!(whole.stand_in(), Some("A=S 1"));
+        }
+        // A secret that is in no store is known to whoever has the text; one that is locked and has none is known to nobody.
+        assert_eq!(text(Secret::new("pw", "z")).stand_in().unwrap().as_str(), "A=z");
+        assert!(text(Secret::locked("pw", "no key")).stand_in().is_none());
     }
 
     #[test]

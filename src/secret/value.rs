@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 pub struct Secret {
     name: String,
     value: Zeroizing<String>,
+    // What stands for the content where it is not to be known; all that is made of the one is made of the other.
+    stand_in: Option<Zeroizing<String>>,
     // Why the content is not at hand. What stands in its place then is made up, and is nobody's secret.
     locked: Option<Arc<str>>,
 }
@@ -17,13 +19,26 @@ pub struct Secret {
 impl Secret {
     /// Wraps a value under the name by which people know it.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: Zeroizing::new(value.into()), locked: None }
+        Self { name: name.into(), value: Zeroizing::new(value.into()), stand_in: None, locked: None }
     }
 
     /// A secret that is there, and that nobody here can read, with the reason. It goes through templates as any other,
     /// so that all is known of a resource but this; it is never equal to anything, and is never sent.
     pub fn locked(name: impl Into<String>, why: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), value: Zeroizing::new("locked".into()), locked: Some(why.into()) }
+        let value = Zeroizing::new("locked".into());
+        Self { name: name.into(), value, stand_in: None, locked: Some(why.into()) }
+    }
+
+    /// The same, with a text that stands for the content: the same for who knows the content and who does not, and
+    /// another one when another content is stored.
+    #[must_use]
+    pub fn with_stand_in(self, stand_in: String) -> Self {
+        Self { stand_in: Some(Zeroizing::new(stand_in)), ..self }
+    }
+
+    /// What stands for the content, if anything does.
+    pub fn stand_in(&self) -> Option<&str> {
+        self.stand_in.as_deref().map(String::as_str)
     }
 
     /// Why the content is not at hand, if it is not.
@@ -42,21 +57,37 @@ impl Secret {
         &self.value
     }
 
-    /// The content for `yaml::decode`, which wraps it again at once.
-    pub(crate) fn for_decoder(&self) -> Zeroizing<String> {
-        self.value.clone()
+    /// All that it is in texts for `yaml::decode`, which makes it of them again at once.
+    pub(crate) fn for_decoder(&self) -> [String; 4] {
+        let marked = |text: Option<&str>| text.map(|text| format!("={text}")).unwrap_or_default();
+        [self.name.clone(), self.value.to_string(), marked(self.stand_in()), marked(self.why_locked())]
+    }
+
+    /// The way back from [`Secret::for_decoder`].
+    pub(crate) fn from_decoder([name, value, stand_in, locked]: [String; 4]) -> Self {
+        Self {
+            name,
+            value: Zeroizing::new(value),
+            stand_in: stand_in.strip_prefix('=').map(|text| Zeroizing::new(text.to_owned())),
+            locked: locked.strip_prefix('=').map(Into::into),
+        }
     }
 
     /// A secret made from this one, under the same name, such as its base64 form.
     #[must_use]
-    pub fn map(&self, change: impl FnOnce(&str) -> String) -> Secret {
-        Secret { name: self.name.clone(), value: Zeroizing::new(change(&self.value)), locked: self.locked.clone() }
+    pub fn map(&self, change: impl Fn(&str) -> String) -> Secret {
+        Secret {
+            name: self.name.clone(),
+            value: Zeroizing::new(change(&self.value)),
+            stand_in: self.stand_in().map(|text| Zeroizing::new(change(text))),
+            locked: self.locked.clone(),
+        }
     }
 
     /// The same content under another name.
     #[must_use]
     pub fn renamed(&self, name: impl Into<String>) -> Secret {
-        Secret { name: name.into(), value: self.value.clone(), locked: self.locked.clone() }
+        Secret { name: name.into(), ..self.clone() }
     }
 
     /// Whether both hold the same content. The time taken does not depend on where they differ.

@@ -70,6 +70,11 @@ impl Locked {
         mine.map(|value| KeyPath::of(&value.part.path)).collect()
     }
 
+    /// The value of one of its secrets, as it stands there.
+    pub(super) fn part(&self, path: &KeyPath) -> Option<&Part> {
+        values(&self.outline, &self.metadata).map(|value| value.part).find(|part| KeyPath::of(&part.path) == *path)
+    }
+
     /// The recipients of age, as the file names them.
     pub fn recipients(&self) -> Vec<&str> {
         self.metadata.entries.iter().map(|entry| entry.recipient.as_str()).collect()

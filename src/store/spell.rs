@@ -77,7 +77,7 @@ fn block(text: &str, indent: usize) -> Zeroizing<String> {
     out
 }
 
-fn quoted(text: &str) -> Zeroizing<String> {
+pub(super) fn quoted(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(2 + 6 * text.len()));
     out.push('"');
     for c in text.chars() {

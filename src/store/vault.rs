@@ -135,10 +135,14 @@ impl Vault for Opening {
     }
 
     fn get(&self, name: &str) -> Result<Secret, NoSecret> {
-        self.secret(name).or_else(|fault| match fault.kind {
+        let found = self.secret(name).or_else(|fault| match fault.kind {
             FaultKind::Missing => Err(NoSecret::Unknown { known: self.folder.names() }),
             kind if is_locked(kind) => Ok(Secret::locked(name, said(&fault))),
             _ => Err(NoSecret::Broken { why: said(&fault), fix: fault.told.fix.clone().unwrap_or_default() }),
+        });
+        found.map(|secret| match self.folder.stand_in(name) {
+            Some(stand_in) => secret.with_stand_in(stand_in),
+            None => secret,
         })
     }
 }

@@ -190,15 +190,15 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         if name != RENDERED {
             return visitor.visit_newtype_struct(self);
         }
-        // Names and texts in turn; no name marks a plain stretch.
-        let plain = |text: String| vec![String::new(), text];
+        // Four texts a stretch; no name marks a plain one.
+        let plain = |text: String| vec![String::new(), text, String::new(), String::new()];
         let pieces = match &self.0.value {
             Value::Tainted(text) => text
                 .pieces()
                 .iter()
                 .flat_map(|piece| match piece {
-                    Piece::Plain(text) => [String::new(), text.clone()],
-                    Piece::Secret(secret) => [secret.name().to_owned(), secret.for_decoder().to_string()],
+                    Piece::Plain(text) => plain(text.clone()),
+                    Piece::Secret(secret) => secret.for_decoder().into(),
                 })
                 .collect(),
             Value::Text(text) => plain(text.clone()),
@@ -300,11 +300,13 @@ impl<'de> Deserialize<'de> for Rendered {
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Rendered, A::Error> {
                 let mut pieces = Vec::new();
-                while let (Some(name), Some(text)) = (seq.next_element::<String>()?, seq.next_element::<String>()?) {
+                while let Some(name) = seq.next_element::<String>()? {
+                    let mut next = || seq.next_element::<String>().map(Option::unwrap_or_default);
+                    let (text, stand_in, locked) = (next()?, next()?, next()?);
                     pieces.push(if name.is_empty() {
                         Piece::Plain(text)
                     } else {
-                        Piece::Secret(Secret::new(name, text))
+                        Piece::Secret(Secret::from_decoder([name, text, stand_in, locked]))
                     });
                 }
                 Ok(Rendered::from_pieces(pieces))
@@ -361,6 +363,23 @@ mod tests {
         assert!(check("path: !secret /a\n").unwrap_err().contains("a secret may not stand here"));
         let kept = check("path: /a\ncontent: !secret hunter2\n").unwrap();
         assert!(kept.content.unwrap().masked().starts_with("(secret p.yaml:2:"));
+    }
+
+    #[test]
+    fn a_secret_stays_locked_and_keeps_what_stands_for_it() {
+        let mut tree = parse(&Source::new("p.yaml", "path: /a\ncontent: x\n"), Dialect::Playbook).unwrap();
+        let Value::Map(entries) = &mut tree.value else { panic!("no map") };
+        for (secret, locked, stand_in) in [
+            (Secret::locked("gw/token", ""), true, None),
+            (Secret::locked("gw/token", "no key").with_stand_in("=s".into()), true, Some("=s")),
+            (Secret::new("gw/token", "=").with_stand_in("s".into()), false, Some("s")),
+        ] {
+            entries[1].node.value = Value::Tainted(Rendered::secret(secret));
+            let tree = Node { value: Value::Map(entries.clone()), place: tree.place.clone() };
+            let content = decode::<Example>(&tree).unwrap().content.unwrap();
+            let Some(Piece::Secret(kept)) = content.pieces().first() else { panic!("no secret") };
+            assert_eq!((kept.name(), kept.why_locked().is_some(), kept.stand_in()), ("gw/token", locked, stand_in));
+        }
     }
 
     #[test]

@@ -48,3 +48,68 @@ fn what_depends_on_a_secret_is_unknown_without_its_key_and_never_clean() {
     assert!(changed.out.contains("TOKEN=(secret gw/token)"), "{changed}");
     assert!(!changed.text().contains(&token), "{changed}");
 }
+
+#[test]
+fn a_machine_with_the_fingerprint_key_alone_tells_whether_secrets_are_as_they_should_be() {
+    let Some(lab) = Lab::boot("fingerprints of secrets", &[Machine::new("web1")]) else { return };
+    let alice = |args: &[&str]| rempart(&lab, "alice", args);
+    alice(&["secrets", "init"]).ends(0);
+    alice(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    let token = alice(&["secrets", "get", "gw/token"]).ends(0).out;
+    lab.write("templates/gw.env.j2", "A=1\nTOKEN={{ secret('gw/token') }}\n");
+    lab.playbook(
+        "- template: { to: /etc/gw.env, from: gw.env.j2, mode: \"0600\" }\n\
+         - file: { path: /etc/gw.token, content: \"{{ secret('gw/token') }}\", mode: \"0600\" }\n",
+    );
+    let applied = alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    let noted = alice(&["secrets", "fingerprints", "playbook.yaml", "--key-to", "watch.key"]).ends(0);
+    assert!(noted.text().contains("2 fingerprints, commit it"), "{noted}");
+    assert!(alice(&["secrets", "fingerprints", "playbook.yaml"]).ends(0).text().contains("as it was"));
+    let kept = fs::read_to_string(lab.folder.path().join("secrets/.fingerprints.yaml")).unwrap();
+    assert!(kept.contains("template:/etc/gw.env content") && !kept.contains(&token), "{kept}");
+    let watch = |code: i32| {
+        let ran = rempart(&lab, "watcher", &["drift", "playbook.yaml", "--fingerprint-key", "watch.key", "--json"]);
+        assert!(!ran.text().contains(&token), "{ran}");
+        ran.ends(code)
+    };
+    watch(0);
+    // Who has no key at all knows nothing, and a plan makes no use of fingerprints.
+    let (env, whole) = ("template:/etc/gw.env", "file:/etc/gw.token");
+    let drift = rempart(&lab, "watcher", &["drift", "playbook.yaml", "--json"]).ends(1);
+    assert_eq!(drift.resource("web1", env)["state"], "unknown", "{drift}");
+    // What somebody changed on the host is seen, and shown to nobody.
+    lab.on("web1", "sed -i 's/TOKEN=./TOKEN=-old-/' /etc/gw.env");
+    let changed = watch(2);
+    assert_eq!(changed.resource("web1", env)["state"], "differs", "{changed}");
+    assert!(!changed.text().contains("-old-"), "{changed}");
+    lab.on("web1", "sed -i 's/TOKEN=.*/TOKEN=locked/' /etc/gw.env");
+    watch(2);
+    alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    watch(0);
+    lab.on("web1", "chmod 0640 /etc/gw.env");
+    watch(2);
+    lab.on("web1", "chmod 0600 /etc/gw.env; echo >> /etc/gw.token");
+    assert_eq!(watch(2).resource("web1", whole)["state"], "differs");
+    alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    watch(0);
+    // A secret or a text that was changed since is not known, until the fingerprints are made anew.
+    alice(&["secrets", "set", "gw/token", "--generate", "16"]).ends(0);
+    let stale = watch(1);
+    assert_eq!(stale.resource("web1", env)["state"], "unknown", "{stale}");
+    assert!(stale.text().contains("run `rempart secrets fingerprints`"), "{stale}");
+    alice(&["secrets", "fingerprints", "playbook.yaml"]).ends(0);
+    watch(2);
+    alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    watch(0);
+    lab.write("templates/gw.env.j2", "A=1\nTOKEN={{ secret('gw/token') | b64encode }}\n");
+    watch(1);
+    alice(&["secrets", "fingerprints", "playbook.yaml"]).ends(0);
+    watch(2);
+    assert!(!applied.text().contains(&token));
+    // What only its kind can compare stays unknown.
+    lab.playbook("- postgres_role: { name: app, password: \"{{ secret('gw/token') }}\" }\n");
+    alice(&["secrets", "fingerprints", "playbook.yaml"]).ends(0);
+    let role = watch(1);
+    assert_eq!(role.resource("web1", "postgres_role:app")["state"], "unknown", "{role}");
+    assert!(role.text().contains("no key for the secret gw/token"), "{role}");
+}

@@ -4,6 +4,7 @@
 mod burned;
 mod check;
 mod edit;
+mod fingerprints;
 mod get;
 mod git;
 mod hook;
@@ -28,7 +29,7 @@ use super::{Ended, Stopped};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::{NoVault, ProjectKey, Vault};
-use crate::store::{Fault, FaultKind, Opening, Rule, Rules, Sources, Unlocked, save};
+use crate::store::{Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
 
 pub(super) use person::Person;
 
@@ -59,6 +60,7 @@ enum Verb {
     List(list::Args),
     Rekey(rekey::Args),
     Burned(burned::Args),
+    Fingerprints(fingerprints::Args),
     Seal(seal::Args),
     Check(check::Args),
     Scan(Box<scan::Args>),
@@ -84,6 +86,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Verb::List(args) => list::run(args, screen),
         Verb::Rekey(args) => rekey::run(args, screen),
         Verb::Burned(args) => burned::run(args, screen),
+        Verb::Fingerprints(args) => fingerprints::run(args, screen),
         Verb::Seal(args) => seal::run(args, screen),
         Verb::Check(args) => check::run(args, screen),
         Verb::Scan(args) => scan::run(args, screen),
@@ -126,6 +129,11 @@ impl OfStore {
             Some(store) => Arc::new(store),
             None => Arc::new(NoVault),
         })
+    }
+
+    /// The fingerprints of what holds secrets, for a machine that has the key for those alone.
+    pub fn prints(&self, key: &Path) -> Result<Prints, Stopped> {
+        fingerprints::read(&self.secrets, key)
     }
 
     /// The store, to be written: read when no other rempart writes any more, and none does until the second value is dropped.
