@@ -73,7 +73,8 @@ pub struct DockerContainer {
     /// Mounts: `SOURCE:TARGET`, with `:ro` for reading only. A source is a path or the name of a volume.
     #[serde(default)]
     volumes: Vec<String>,
-    /// Environment variables; may hold secrets. Beside the image's own.
+    /// Environment variables, beside the image's own; may hold secrets. Those stay in files of Docker and containerd that only
+    /// root can read, even when the container is gone; a mounted file does not.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     env: BTreeMap<String, Rendered>,

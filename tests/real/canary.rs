@@ -114,14 +114,14 @@ impl Search {
 
     /// What is in the files below `folder` that changed since `since`, and in their names. `allowed` are paths below
     /// `folder`. How many files were read comes beside it: a search that reads nothing finds nothing.
-    pub fn files(&self, folder: &Path, since: SystemTime, allowed: &[&str]) -> (Vec<Hit>, usize) {
+    pub fn files(&self, folder: &Path, since: SystemTime, allowed: &[String]) -> (Vec<Hit>, usize) {
         let (mut hits, mut read, mut left) = (Vec::new(), 0, vec![folder.to_owned()]);
         while let Some(at) = left.pop() {
             let Ok(entries) = fs::read_dir(&at) else { continue };
             for entry in entries.flatten() {
                 let path = entry.path();
                 let place = format!("/{}", path.strip_prefix(folder).unwrap_or(&path).display());
-                if allowed.contains(&place.as_str()) {
+                if allowed.contains(&place) {
                     continue;
                 }
                 hits.extend(self.bytes(&format!("the name {place}"), place.as_bytes()));

@@ -41,25 +41,36 @@ const ITEMS: &str = r#"
 - systemd_credential: { name: app-pin, content: "{{ birds.pin }}" }
 "#;
 
-struct Field {
-    lab: Lab,
+/// A host, a controller beside it, and all that was ever said between them.
+pub struct Field {
+    pub lab: Lab,
     /// Everything that was ever said.
-    said: Vec<(String, String)>,
+    pub said: Vec<(String, String)>,
     since: SystemTime,
+    /// Where canaries belong on the host, and where on the controller.
+    pub homes: (Vec<String>, Vec<String>),
 }
 
 impl Field {
     fn boot(test: &str) -> Option<Self> {
-        let lab = Lab::boot(test, &[Machine::new("web1").with_password("canaries sing")])?;
+        let mut field = Self::bare(test, Machine::new("web1").with_password("canaries sing"))?;
+        let lab = &mut field.lab;
         lab.write(
             "templates/app.env.j2",
             "TOKEN={{ birds.base64 }}\nHEX={{ birds.hex }}\nPIN={{ birds.pin }}\nURL=https://x/{{ birds.url | urlencode }}\nQ={{ birds.quotes | quote }}\n",
         );
         lab.write("templates/app.json.j2", "{{ birds | to_json }}\n");
         lab.write("templates/kept.conf.j2", "a = 1\nsecret = {{ birds.hex | b64encode }}\nz = 2\n");
+        field.homes = (HOMES.map(str::to_owned).into(), vec!["/group_vars/all.yaml".to_owned()]);
+        Some(field)
+    }
+
+    /// One without anything to be done.
+    pub fn bare(test: &str, machine: Machine) -> Option<Self> {
+        let lab = Lab::boot(test, &[machine])?;
         fs::create_dir_all(lab.folder.path().join("tmp")).unwrap();
         fs::create_dir_all(lab.folder.path().join("home")).unwrap();
-        Some(Self { lab, said: Vec::new(), since: SystemTime::now() })
+        Some(Self { lab, said: Vec::new(), since: SystemTime::now(), homes: (Vec::new(), Vec::new()) })
     }
 
     /// The canaries as the inventory has them, each marked as a secret.
@@ -69,7 +80,7 @@ impl Field {
         self.lab.write("group_vars/all.yaml", &format!("birds:\n{}", canaries.iter().map(line).collect::<String>()));
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.lab.command(args);
         let folder = self.lab.folder.path();
         command.env("TMPDIR", folder.join("tmp")).env("HOME", folder.join("home"));
@@ -81,13 +92,13 @@ impl Field {
         Running::start(self.command(args))
     }
 
-    fn note(&mut self, what: &str, ran: &Ran) {
+    pub fn note(&mut self, what: &str, ran: &Ran) {
         self.said.push((format!("what `rempart {what}` said"), ran.text()));
     }
 
     /// Runs a verb that must end with one of these codes.
     #[track_caller]
-    fn verb(&mut self, args: &[&str], codes: &[i32]) -> Ran {
+    pub fn verb(&mut self, args: &[&str], codes: &[i32]) -> Ran {
         let ran = run(self.command(args), Duration::from_secs(240));
         assert!(codes.contains(&ran.code), "rempart {}: {ran}", args.join(" "));
         self.note(&args.join(" "), &ran);
@@ -95,27 +106,26 @@ impl Field {
     }
 
     /// A run's number: the newest.
-    fn newest(&mut self) -> String {
+    pub fn newest(&mut self) -> String {
         let history = self.verb(&["history", "--json"], &[0]).json();
         let runs = history["runs"].as_array().unwrap_or_else(|| panic!("no runs: {history}"));
         runs[0]["run"].as_str().unwrap_or_else(|| panic!("no number: {history}")).to_owned()
     }
 
-    fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         let status = rempart::lab::status(&self.lab.name).unwrap();
         PathBuf::from(format!("/proc/{}/root", status.hosts[0].pid.unwrap()))
     }
 
     /// Looks everywhere but where the canaries belong, and says how much that was.
-    fn search(&mut self, search: &Search) -> Vec<Hit> {
+    pub fn search(&mut self, search: &Search) -> Vec<Hit> {
         let journal = self.lab.try_on("web1", "journalctl -o export --no-pager --all");
         assert!(journal.out.len() > 10_000, "no journal: {journal}");
         self.said.push(("the journal of web1".into(), journal.out));
         let mut hits: Vec<Hit> =
             self.said.iter().flat_map(|(place, text)| search.bytes(place, text.as_bytes())).collect();
-        let (on_host, files) = search.files(&self.root(), self.since, &HOMES);
-        // The inventory of the test is the one place of the controller where they stand.
-        let (here, own) = search.files(self.lab.folder.path(), self.since, &["/group_vars/all.yaml"]);
+        let (on_host, files) = search.files(&self.root(), self.since, &self.homes.0);
+        let (here, own) = search.files(self.lab.folder.path(), self.since, &self.homes.1);
         let letters: usize = self.said.iter().map(|(_, text)| text.len()).sum();
         eprintln!(
             "searched: {} texts of {letters} bytes, {files} files of the host, {own} of the controller",

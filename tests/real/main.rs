@@ -19,6 +19,7 @@ mod history;
 mod hostile;
 mod journal;
 mod leaks;
+mod leaks_store;
 mod limits;
 mod lockout;
 mod lockouts;
