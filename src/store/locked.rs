@@ -247,7 +247,7 @@ pub(super) fn placed(source: &Arc<Source>, fault: &OutlineFault) -> Fault {
 
 // A place by its numbers alone: what stands there may be the plain text of a secret, and no excerpt knows.
 fn bare(source: &Arc<Source>, at: usize) -> Place {
-    Place::outside(&Place::new(source, at, at).to_string())
+    Place::new(source, at, at).unshown()
 }
 
 impl std::fmt::Debug for Locked {

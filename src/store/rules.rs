@@ -118,7 +118,7 @@ fn without_key(source: &Source, mut fault: Fault) -> Fault {
     if PRIVATE.iter().any(|word| text.contains(word)) {
         let told = &mut *fault.told;
         for (place, _) in told.place.iter_mut().chain(&mut told.related) {
-            *place = Place::outside(&place.to_string());
+            *place = place.clone().unshown();
         }
     }
     fault
