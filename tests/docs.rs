@@ -263,6 +263,30 @@ fn docs_playbooks_md_names_every_word_of_the_language() {
 }
 
 #[test]
+fn docs_json_md_names_every_kind_of_document() {
+    let text = std::fs::read_to_string(root().join("docs/json.md")).expect("the page is there");
+    let mut folders = vec![root().join("src/report"), root().join("src/cli")];
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of the source") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).expect("a file of the source");
+            for mark in ["\"kind\": \"", "of_hosts(\"", "of_hosts(\n        \""] {
+                for kind in source.split(mark).skip(1).filter_map(|rest| rest.split('"').next()) {
+                    found += 1;
+                    assert!(text.contains(&format!("`{kind}`")), "docs/json.md does not mention `{kind}`");
+                }
+            }
+        }
+    }
+    assert!(found > 20, "only {found} kinds were found in the source");
+}
+
+#[test]
 fn docs_decisions_md_names_every_dependency() {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("the manifest is there");
     let text = std::fs::read_to_string(root().join("docs/decisions.md")).expect("the page is there");

@@ -155,7 +155,11 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let approved =
         Approved { graph: looked.graph.clone(), seen, acts, unreachable, rollouts: looked.rollouts.clone(), told };
     let work = engine::apply(approved, links, options, progress.observer(), stop.clone(), record.journal.clone());
-    let report_of_run = change::until_done(&runtime, &stop, work);
+    let mut report_of_run = change::until_done(&runtime, &stop, work);
+    if changes == 0 {
+        // Nothing was begun, so the history knows no run of this number.
+        report_of_run.run.clear();
+    }
     listener.set(None);
     let (took, times) = (progress.took(), progress.times());
     drop(progress);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::change::{self, Record};
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
-use super::{Ended, Stopped, show};
+use super::{Ended, Stopped, show, unasked};
 use crate::engine::{self, ApplyOptions, Checkpoint, Origin, WriteLinks, new_run};
 use crate::history::{GuardEnd, RunVerb};
 use crate::model::{Diagnostic, Exit, HostName};
@@ -93,7 +93,28 @@ fn verdict(settled: &BTreeMap<HostName, Result<Checkpoint, TransportError>>, com
             // It was to be kept, and is not there any more.
             Ok(Checkpoint::TakenBack { .. }) if commit => Exit::Healed,
             Ok(Checkpoint::TakenBack { .. } | Checkpoint::Busy(_) | Checkpoint::Apart { .. }) => Exit::Failed,
-            Err(_) => Exit::Unreachable,
+            Err(error) => unasked(error),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_that_did_not_let_us_in_is_unreachable() {
+        let host = HostName::new("web1");
+        let (address, reason) = ("192.0.2.1:22".to_owned(), "no".to_owned());
+        let user = "ops".to_owned();
+        for (error, code) in [
+            (TransportError::Sudo { host: host.clone(), user: user.clone(), reason: reason.clone() }, Exit::Failed),
+            (TransportError::Broken { host: host.clone(), reason: reason.clone() }, Exit::Failed),
+            (TransportError::Refused { host: host.clone(), user, reason: reason.clone() }, Exit::Unreachable),
+            (TransportError::Unreachable { host: host.clone(), address, reason }, Exit::Unreachable),
+        ] {
+            let said = error.to_string();
+            assert_eq!(verdict(&BTreeMap::from([(host.clone(), Err(error))]), true), code, "{said}");
+        }
+    }
 }

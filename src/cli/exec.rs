@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
-use super::{Ended, show};
+use super::{Ended, show, unasked};
 use crate::engine::{AdHoc, ReadLinks, ask_all};
 use crate::model::{Exit, HostName};
 use crate::report::{self, ExecView, Screen};
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let code = |done: &AdHoc| match done {
         AdHoc::Ran(output) if output.status == 0 => Exit::Done,
         AdHoc::Ran(_) | AdHoc::NotRun(_) => Exit::Failed,
-        AdHoc::Unreachable(_) => Exit::Unreachable,
+        AdHoc::Unreachable(error) => unasked(error),
     };
     Ok(hosts.iter().map(|(_, done, _)| code(done)).fold(Exit::Done, Exit::and))
 }

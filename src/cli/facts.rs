@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
-use super::{Ended, show};
+use super::{Ended, show, unasked};
 use crate::engine::{self, ReadLinks};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, Screen};
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         match answer {
             Ok(facts) => known.push((host, facts)),
             Err(error) => {
-                exit = exit.and(Exit::Unreachable);
+                exit = exit.and(unasked(&error));
                 silent.push((host, error.to_string()));
             }
         }

@@ -40,6 +40,9 @@ pub(super) async fn expand(
         if hosts.is_empty() {
             return Ok(Expanded { expansion, silent });
         }
+        let (out, hosts): (Vec<HostName>, Vec<HostName>) =
+            hosts.into_iter().partition(|host| fleet.locked_out_of(host).is_some());
+        silent.extend(out.iter().filter_map(|host| Some((host.clone(), fleet.locked_out_of(host)?))));
         fleet.check_targets(&hosts)?;
         for (host, answer) in engine::gather_facts(hosts, links, forks).await {
             match answer.and_then(|facts| as_node(&host, &facts)) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
-use super::{Ended, Stopped, show};
+use super::{Ended, Stopped, show, unasked};
 use crate::engine::{JournalError, JournalText, ReadLinks, read_journals};
 use crate::history::{self, History, HistoryError, NoSuchRun, check_target, parse_target};
 use crate::model::{Diagnostic, Exit, HostName};
@@ -66,7 +66,8 @@ Without an inventory, this controller's own journal is followed from its first l
 is read and followed as well, and must hold every line that this controller remembers of it, so that a host whose
 journal was cut off or written anew is found.
 
-Exit codes: 0 = all are whole, 1 = one is not, 3 = a host could not be asked, so nothing is known of it.")]
+Exit codes: 0 = all are whole, 1 = one is not, or its host was reached and it could not be read, 3 = a host was not reached, so
+nothing is known of it.")]
     Verify(VerifyArgs),
 }
 
@@ -243,7 +244,7 @@ fn told_by_hosts(
     for (host, text) in read {
         let journal = match text {
             Err(error) => {
-                exit = exit.and(Exit::Unreachable);
+                exit = exit.and(unread(&error));
                 Err(error.to_string())
             }
             Ok(None) => Ok(None),
@@ -280,6 +281,7 @@ fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
     let own = if nothing { Proof::None } else { Proof::Checked { checked: history.checked.clone(), anchors: 0 } };
     let mut all = vec![("this controller".to_owned(), own)];
     let of = &args.hosts;
+    let mut asked = Exit::Done;
     if of.host.is_some() || !of.inventories.inventory.is_empty() {
         let fleet = Fleet::load(&of.inventories, &project::overrides(&of.connection)?, screen)?;
         let hosts = fleet.limit(of.host.as_deref().unwrap_or("all"))?;
@@ -293,6 +295,7 @@ fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
             show::say(screen, &format!("Not in this inventory, so not asked: {}", others.join(", ")));
         }
         for (host, text) in journals(&fleet, hosts, of.connection.forks)? {
+            asked = asked.and(text.as_ref().err().map_or(Exit::Done, unread));
             let proof = match text {
                 Ok(text) => proof(&history, &host, text.as_deref()),
                 Err(error) => Proof::Unreachable(error.to_string()),
@@ -305,13 +308,15 @@ fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
     } else {
         screen.print(&report::proofs(&all, &screen.out_paint()));
     }
-    Ok(all.iter().fold(Exit::Done, |exit, (_, proof)| {
-        exit.and(match proof {
-            Proof::Checked { checked, .. } if !checked.is_whole() => Exit::Failed,
-            Proof::Checked { .. } | Proof::None => Exit::Done,
-            Proof::Unreachable(_) => Exit::Unreachable,
-        })
-    }))
+    let broken = |proof: &Proof| matches!(proof, Proof::Checked { checked, .. } if !checked.is_whole());
+    Ok(if all.iter().any(|(_, proof)| broken(proof)) { asked.and(Exit::Failed) } else { asked })
+}
+
+fn unread(error: &JournalError) -> Exit {
+    match error {
+        JournalError::Unasked(error) => unasked(error),
+        JournalError::Unread(_) => Exit::Failed,
+    }
 }
 
 fn proof(history: &History, host: &HostName, text: Option<&[u8]>) -> Proof {

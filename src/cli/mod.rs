@@ -49,6 +49,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::model::{Diagnostic, Exit};
 use crate::report::{self, Colour, Screen};
+use crate::transport::TransportError;
 
 /// Agentless provisioning and compliance for fleets that run AI on their own machines.
 #[derive(Debug, Parser)]
@@ -141,6 +142,11 @@ impl From<Diagnostic> for Stopped {
     fn from(diagnostic: Diagnostic) -> Self {
         Stopped::bad_input(vec![diagnostic])
     }
+}
+
+/// The code of a host that could not be asked: out of reach, or there and not able to answer.
+fn unasked(error: &TransportError) -> Exit {
+    if error.is_reached() { Exit::Failed } else { Exit::Unreachable }
 }
 
 /// How a verb ended.
@@ -265,6 +271,8 @@ fn after_help() -> String {
     for (exit, meaning) in Exit::TABLE {
         text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
     }
+    let order: Vec<String> = Exit::ORDER.iter().map(|exit| exit.code().to_string()).collect();
+    text.push_str(&format!("Where several fit, the first of these is the one: {}.\n", order.join(", ")));
     text.push_str("\nFirst steps:\n");
     text.push_str("  rempart doctor\n");
     text.push_str("  rempart init fleet\n");

@@ -154,6 +154,17 @@ impl Fleet {
         pattern.map(|pattern| Ok(self.limit(pattern)?.into_iter().collect())).transpose()
     }
 
+    /// Why a host is out of reach from here, where all that its connection lacks is the key of a secret: nothing is wrong with
+    /// it, and the others need not wait for that.
+    pub fn locked_out_of(&self, host: &HostName) -> Option<TransportError> {
+        let faults = self.faults.get(host).filter(|all| all.iter().all(|told| told.summary == playbook::NO_KEY))?;
+        let told = faults.first()?;
+        let label = told.place.as_ref().map(|(place, label)| format!("{label} ({place})")).unwrap_or_default();
+        let why = told.detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let reason = format!("its connection needs {label}, whose key is not at hand{why}");
+        Some(TransportError::Unreachable { host: host.clone(), address: host.to_string(), reason })
+    }
+
     /// Refuses a host to which no way can be made of its connection variables.
     pub fn check_targets<'a>(&self, hosts: impl IntoIterator<Item = &'a HostName>) -> Result<(), Stopped> {
         let faults: Vec<Diagnostic> =
@@ -353,7 +364,9 @@ pub(super) async fn assemble(
     // Where nothing will be changed, nobody waits for anything.
     let graph = graph.restrict(&selected, judge == Judge::AfterChanges);
     let hosts: BTreeSet<&HostName> = graph.items.iter().map(|item| &item.host).collect();
-    fleet.check_targets(hosts.iter().copied())?;
+    let out: Vec<_> = hosts.iter().filter_map(|host| Some(((*host).clone(), fleet.locked_out_of(host)?))).collect();
+    fleet.check_targets(hosts.iter().copied().filter(|host| !out.iter().any(|(locked, _)| locked == *host)))?;
+    silent.extend(out);
     // A host outside of the limit counts if something inside reads its facts.
     let read: BTreeSet<&HostName> =
         graph.items.iter().filter_map(Item::unread).flat_map(|unread| &unread.waits_for).collect();

@@ -121,7 +121,11 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         let forgot = if report.interrupted { BTreeMap::new() } else { engine::forget(forgotten, links, forks).await };
         (report, forgot)
     };
-    let (report_of_run, forgot) = change::until_done(&runtime, &stop, work);
+    let (mut report_of_run, forgot) = change::until_done(&runtime, &stop, work);
+    if removals == 0 {
+        // Nothing was begun, so the history knows no run of this number.
+        report_of_run.run.clear();
+    }
     listener.set(None);
     let (took, times) = (progress.took(), progress.times());
     drop(progress);

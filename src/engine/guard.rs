@@ -167,8 +167,14 @@ fn settle(links: &WriteLinks, host: &HostName, commit: bool) -> Result<Checkpoin
         return Ok(settled(&asked, None));
     };
     let whichever = settling(commit, None);
-    match links.with_fresh_by(host, &way, |session| session.run(&whichever, &mut |_| {})) {
-        Some(Ok(output)) => Ok(settled(&output, None)),
+    match links.with_fresh_by(host, |target| target.by_way(&way), |session| session.run(&whichever, &mut |_| {})) {
+        Some(Ok(output)) => return Ok(settled(&output, None)),
+        Some(Err(error)) => return Ok(Checkpoint::Apart { way, why: error.to_string() }),
+        None => {}
+    }
+    // Another user at the same place: the place at least is proved.
+    match links.with_fresh_by(host, |target| target.by_place(&way), |session| session.run(&whichever, &mut |_| {})) {
+        Some(Ok(output)) => Ok(settled(&output, Some(way))),
         Some(Err(error)) => Ok(Checkpoint::Apart { way, why: error.to_string() }),
         // Whoever took it from the inventory said that it is to be no way any more.
         None => {
@@ -302,7 +308,7 @@ mod tests {
                 return Err(TransportError::Unreachable { host, address, reason: "nothing listens".into() });
             };
             self.came_by.lock().unwrap().push(port(at));
-            let way = format!("ops@192.0.2.1:{}", port(at));
+            let way = format!("{}@192.0.2.1:{}", target.by(at).user.unwrap(), port(at));
             let entry = (!target.candidates.is_empty()).then_some(Entry { at, way, passed: Vec::new() });
             Ok(Box::new(Session(self.folder.clone(), entry)))
         }
@@ -310,6 +316,11 @@ mod tests {
 
     // What comes of `commit` where the run came by port 22; whether the checkpoint waits still, and the ports come by.
     fn commit(ways: &[&str], closed: Option<u16>) -> (Checkpoint, bool, Vec<u16>) {
+        commit_as(None, ways, closed)
+    }
+
+    // The same where the command line says who logs in.
+    fn commit_as(user: Option<&str>, ways: &[&str], closed: Option<u16>) -> (Checkpoint, bool, Vec<u16>) {
         let folder = tempfile::tempdir().unwrap();
         let guard = folder.path().join("guard");
         std::fs::create_dir(&guard).unwrap();
@@ -324,6 +335,15 @@ mod tests {
             candidates: ways.iter().map(|way| Candidate::parse(way).unwrap()).collect(),
             ssh_config: Some("".into()),
             ..Target::bare("web1", "192.0.2.1")
+        };
+        let target = match user {
+            None => target,
+            Some(user) => {
+                let as_listed = Some(Box::new(target.clone()));
+                let mut candidates = target.candidates.clone();
+                candidates.iter_mut().for_each(|way| way.user = Some(user.into()));
+                Target { candidates, as_listed, ..target }
+            }
         };
         let host = HostName::new("web1");
         let links = WriteLinks::new(Arc::new(walled), BTreeMap::from([(host.clone(), target)]), Arc::new(|_| {}));
@@ -349,6 +369,14 @@ mod tests {
             matches!(&end, Checkpoint::Apart { way: apart, why } if apart == way && why.contains("nothing listens"))
         );
         assert!(waits, "it was confirmed: {end:?}");
+        // Whoever is told to log in, it is the way of the run that is to be proved.
+        assert_eq!(commit_as(Some("root"), &["ops@:2222", "ops@:22"], None), (confirmed(None), false, vec![2222, 22]));
+        let (end, waits, _) = commit_as(Some("root"), &["ops@:22", "ops@:2222"], Some(22));
+        assert!(matches!(&end, Checkpoint::Apart { way: apart, .. } if apart == way) && waits, "{end:?}");
+        // Where the inventory has another user now, the place is proved, and the user told.
+        assert_eq!(commit(&["new@:2222", "new@:22"], None), (confirmed(Some(way)), false, vec![2222, 22]));
+        let (end, waits, _) = commit(&["new@:22", "new@:2222"], Some(22));
+        assert!(matches!(&end, Checkpoint::Apart { way: apart, .. } if apart == way) && waits, "{end:?}");
         // Who took it from the inventory wants it closed; that it was another one is told.
         assert_eq!(commit(&["ops@:2222"], Some(22)), (confirmed(Some(way)), false, vec![2222, 2222]));
     }

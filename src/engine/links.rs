@@ -211,15 +211,18 @@ impl WriteLinks {
         work(session.as_mut())
     }
 
-    /// The same by the way that is called so and no other; `None` = the host has no such way.
+    /// The same by the one way that is picked and no other; `None` = the host has no such way.
     pub fn with_fresh_by<T>(
         &self,
         host: &HostName,
-        way: &str,
+        pick: impl FnOnce(&Target) -> Result<Option<Target>, TransportError>,
         work: impl FnOnce(&mut dyn Writer) -> Result<T, TransportError>,
     ) -> Option<Result<T, TransportError>> {
         // Of all of them, whichever one was taken before.
-        let target = Target { retries: 0, ..self.0.targets.get(host)?.by_way(way)? };
+        let target = match pick(self.0.targets.get(host)?).transpose()? {
+            Ok(target) => Target { retries: 0, ..target },
+            Err(error) => return Some(Err(error)),
+        };
         self.0.wait(host, 1, None);
         self.0.count(host);
         Some(self.0.transport.writer(&target).and_then(|mut session| work(session.as_mut())))

@@ -114,7 +114,10 @@ pub async fn look_back(
         let mut script = ProbeScript::default();
         script.section(SECTION, commands.clone());
         let question = script.finish(&nonce(), TIMEOUT);
-        let output = links.ask(host, &question.script).map_err(|error| NoPast::Unreachable(error.to_string()))?;
+        let output = links.ask(host, &question.script).map_err(|error| match error.is_reached() {
+            true => NoPast::Untold(error.to_string()),
+            false => NoPast::Unreachable(error.to_string()),
+        })?;
         let untold = |ProbeError(why)| NoPast::Untold(why);
         let answer = Answer::read(&question, &output).map_err(untold)?;
         let section = answer.section(SECTION).map_err(untold)?;

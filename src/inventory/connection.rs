@@ -156,6 +156,7 @@ pub fn target(
         port,
         user,
         candidates,
+        as_listed: None,
         also_at: Vec::new(),
         identity_files,
         password: password.filter(|_| args.no_password != Some(true)),
@@ -178,7 +179,13 @@ pub fn target(
     };
     let Reader { faults, .. } = reader;
     if faults.is_empty() {
-        Ok(target)
+        let as_listed = match overrides.user {
+            Some(_) => {
+                Some(Box::new(self::target(host, lookup, &Overrides { user: None, ..overrides.clone() }, warnings)?))
+            }
+            None => None,
+        };
+        Ok(Target { as_listed, ..target })
     } else {
         Err(faults.into_iter().map(|fault| fault.on(&host.name, None)).collect())
     }

@@ -42,29 +42,54 @@ impl Exit {
         (Exit::Interrupted, "interrupted"),
     ];
 
+    /// The codes but 0 by what a script must hear first: where several fit, the first of these is the one.
+    pub const ORDER: [Exit; 8] = [
+        Exit::Interrupted,
+        Exit::Usage,
+        Exit::BadInput,
+        Exit::Healed,
+        Exit::Failed,
+        Exit::Refused,
+        Exit::Unreachable,
+        Exit::Differs,
+    ];
+
     /// The number.
     pub fn code(self) -> u8 {
         self as u8
     }
 
-    // What a script must hear first comes first; a healed host outranks a failed step on another one.
-    fn rank(self) -> u8 {
-        match self {
-            Exit::Interrupted => 0,
-            Exit::Usage => 1,
-            Exit::BadInput => 2,
-            Exit::Healed => 3,
-            Exit::Failed => 4,
-            Exit::Unreachable => 5,
-            Exit::Refused => 6,
-            Exit::Differs => 7,
-            Exit::Done => 8,
-        }
+    // A healed host outranks a failed step on another one, and a plan that locks out is refused whoever was not reached.
+    fn rank(self) -> usize {
+        Exit::ORDER.iter().position(|exit| *exit == self).unwrap_or(Exit::ORDER.len())
     }
 
     /// The code that two outcomes give together.
     #[must_use]
     pub fn and(self, other: Exit) -> Exit {
         if other.rank() < self.rank() { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_codes_the_one_that_must_be_heard_first_counts() {
+        for (of, wanted) in [
+            (&[Exit::Unreachable, Exit::Refused][..], Exit::Refused),
+            (&[Exit::Differs, Exit::Unreachable], Exit::Unreachable),
+            (&[Exit::Differs, Exit::Refused, Exit::Failed], Exit::Failed),
+            (&[Exit::Failed, Exit::Healed, Exit::Unreachable], Exit::Healed),
+            (&[Exit::Done, Exit::Differs], Exit::Differs),
+            (&[Exit::Done], Exit::Done),
+        ] {
+            assert_eq!(of.iter().fold(Exit::Done, |exit, one| exit.and(*one)), wanted, "{of:?}");
+            assert_eq!(of.iter().rev().fold(Exit::Done, |exit, one| exit.and(*one)), wanted, "{of:?}");
+        }
+        for (exit, _) in Exit::TABLE {
+            assert!(exit == Exit::Done || Exit::ORDER.contains(&exit), "{exit:?}");
+        }
     }
 }

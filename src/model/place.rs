@@ -26,6 +26,7 @@ pub struct Place {
     source: Arc<Source>,
     start: usize,
     end: usize,
+    shown: bool,
 }
 
 impl Place {
@@ -39,12 +40,23 @@ impl Place {
             at
         };
         let start = clamp(start);
-        Self { source: source.clone(), start, end: clamp(end).max(start) }
+        Self { source: source.clone(), start, end: clamp(end).max(start), shown: true }
     }
 
     /// The place of something that stands in no file, such as a flag: `name` is shown in the place of a path.
     pub fn outside(name: &str) -> Self {
         Self::new(&Source::new(name, ""), 0, 0)
+    }
+
+    /// The same by its numbers alone: what stands there is not for everybody who reads the message.
+    #[must_use]
+    pub fn unshown(self) -> Self {
+        Self { shown: false, ..self }
+    }
+
+    /// Whether a message may show the line.
+    pub fn is_shown(&self) -> bool {
+        self.shown && !self.source.text.is_empty()
     }
 
     /// The file's path.

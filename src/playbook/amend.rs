@@ -1,6 +1,9 @@
 //! Owns finding all that is wrong with the fields of one item, though typing them stops at the first fault: what is
 //! faulty is taken out, what is missing for that is lent by the kind's example, and the rest is typed again.
 
+use std::sync::Arc;
+
+use super::fields::locked;
 use crate::model::{Diagnostic, Place, Source};
 use crate::resource;
 use crate::yaml::{self, Dialect, Node, Value};
@@ -19,6 +22,10 @@ pub(super) fn all_faults(kind: &resource::Entry, fields: &Node, first: Diagnosti
     let mut next = Some(first);
     while let Some(told) = next.take().filter(|_| all.len() < MOST) {
         let place = told.place.as_ref().map(|(place, _)| place.clone());
+        // It stands in what was lent, which nobody wrote.
+        if !all.is_empty() && place.as_ref().is_some_and(|place| !Arc::ptr_eq(place.source(), fields.place.source())) {
+            break;
+        }
         let missing = missing(&told);
         if let Some(key) = &missing {
             // Taken out before, or written wrongly: that was told.
@@ -51,9 +58,37 @@ pub(super) fn all_faults(kind: &resource::Entry, fields: &Node, first: Diagnosti
 
 /// Those that are faults whatever the fields will hold that are not known yet.
 pub(super) fn certain(faults: Vec<Diagnostic>) -> impl Iterator<Item = Diagnostic> {
-    const CERTAIN: [&str; 4] =
-        ["an unknown key", "an unknown word", "a value of the wrong type", "a value out of bounds"];
+    const CERTAIN: [&str; 5] =
+        ["an unknown key", "an unknown word", "a value of the wrong type", "a value out of bounds", NO_SECRET];
     faults.into_iter().filter(|told| CERTAIN.contains(&told.summary.as_str()))
+}
+
+// Said of where a secret stands, whatever it is.
+const NO_SECRET: &str = "a secret may not stand here";
+
+/// Those that are faults whatever the locked secrets among the fields are: what stands for one may be wrong where it stands.
+/// `whole` = nothing else is missing of the fields.
+pub(super) fn despite_locks(faults: Vec<Diagnostic>, fields: &Node, whole: bool) -> Vec<Diagnostic> {
+    let told = |told: &Diagnostic| match &told.place {
+        _ if told.summary == NO_SECRET => true,
+        // What is said of the fields as a whole may follow from what stands for the secret.
+        Some((place, _)) if *place == fields.place => whole && missing(told).is_some(),
+        Some((place, _)) => Arc::ptr_eq(place.source(), fields.place.source()) && !locked_at(fields, place),
+        None => false,
+    };
+    let faults: Vec<Diagnostic> = faults.into_iter().filter(told).collect();
+    if whole { faults } else { certain(faults).collect() }
+}
+
+// Whether a locked secret stands at a place, or in what stands there.
+fn locked_at(node: &Node, place: &Place) -> bool {
+    let holds = |node: &Node| node.place == *place && !locked(node).is_empty();
+    holds(node)
+        || match &node.value {
+            Value::Map(entries) => entries.iter().any(|entry| locked_at(&entry.node, place)),
+            Value::List(items) => items.iter().any(|item| locked_at(item, place)),
+            _ => false,
+        }
 }
 
 // The key that a fault says is missing.

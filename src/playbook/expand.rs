@@ -340,21 +340,16 @@ impl Walk<'_> {
     ) -> Option<Body> {
         let loaded = self.load(kind, &filled.node, place, spot);
         let locked = fields::locked(&filled.node);
-        if !locked.is_empty() {
-            // What stands for a locked secret may be wrong where it stands: no fault of it is told.
-            let loaded = loaded.ok();
-            let part_of = loaded.as_ref().map(|resource| resource.part_of());
-            let id = loaded.as_ref().map(|resource| resource.id());
-            let standing = loaded.filter(|_| waits_for.is_empty() && !filled.pending && part_of == Some(None));
-            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing });
-        }
-        if filled.pending {
+        if filled.pending || !locked.is_empty() {
             // A field that is missing may be one that waits.
             let loaded = match loaded {
                 Ok(loaded) => Some(loaded),
                 Err(told) => {
                     let all = self.all_faults(kind, &filled.node, *told, place, spot);
-                    let certain: Vec<Diagnostic> = amend::certain(all).collect();
+                    let certain: Vec<Diagnostic> = match locked.is_empty() {
+                        true => amend::certain(all).collect(),
+                        false => amend::despite_locks(all, &filled.node, !filled.pending),
+                    };
                     if !certain.is_empty() {
                         certain.into_iter().for_each(|told| self.fault(told, spot));
                         return None;
@@ -363,8 +358,9 @@ impl Walk<'_> {
                 }
             };
             let part_of = loaded.as_ref().map(|resource| resource.part_of());
-            let id = loaded.map(|resource| resource.id());
-            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing: None });
+            let id = loaded.as_ref().map(|resource| resource.id());
+            let standing = loaded.filter(|_| waits_for.is_empty() && !filled.pending && part_of == Some(None));
+            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing });
         }
         let resource = match loaded {
             Ok(resource) => resource,

@@ -44,7 +44,7 @@ pub use defined::{Defined, Given, builtin};
 pub use facts::FACTS;
 pub use filters::FILTERS;
 pub use load::{load, load_on};
-pub use outside::{Outside, holds_template};
+pub use outside::{NO_KEY, Outside, holds_template};
 pub use schema::schema;
 pub use scope::BUILTINS;
 pub use site::{Batch, KEYWORDS, Site};

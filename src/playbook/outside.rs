@@ -14,6 +14,9 @@ use super::scope::{Stage, World};
 use crate::model::{Diagnostic, HostName};
 use crate::yaml::{Node, Value};
 
+/// Said of a variable that holds a locked secret: nothing is wrong with it, and on another machine it leads in.
+pub const NO_KEY: &str = "a secret whose key is not at hand";
+
 /// The variables of a fleet whose hosts nobody has found the way to yet.
 pub struct Outside {
     stage: Arc<Stage>,
@@ -46,7 +49,7 @@ impl Outside {
         // What stands for a secret that nobody can read must not be sent to a host as a password.
         match locked(&value).pop_first() {
             None => Ok(value),
-            Some((name, why)) => Err(Diagnostic::error("a secret whose key is not at hand")
+            Some((name, why)) => Err(Diagnostic::error(NO_KEY)
                 .at(&node.place, format!("the secret {name}"))
                 .because(why)
                 .fix("bring the key, or leave the hosts out whose connection needs it")),

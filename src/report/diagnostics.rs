@@ -147,17 +147,18 @@ struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    // A place without a text, such as a flag, has its name only; its label becomes a message.
+    // A place without a text, such as a flag, has its name only, and one that is not shown has its numbers, too; the label
+    // becomes a message.
     fn add(&mut self, place: &Place, label: &str, kind: AnnotationKind) {
-        let path = visible(place.path());
         let group = std::mem::replace(&mut self.group, Group::with_level(Level::ERROR));
-        if place.line() == 0 {
-            self.group = group.element(Origin::path(path));
+        if !place.is_shown() {
+            self.group = group.element(Origin::path(visible(&place.to_string())));
             if !label.is_empty() {
                 self.messages.push(Level::NOTE.message(lines(label)));
             }
             return;
         }
+        let path = visible(place.path());
         let line = excerpt(place, self.width);
         // The renderer counts columns in what it is given, which is not what stands in the file: tabs are spaces there
         // and long lines are cut. So the path carries a mark, by which the column is put right afterwards.
@@ -306,6 +307,21 @@ mod tests {
     fn machines_get_the_same_in_the_same_order() {
         let all: Vec<Diagnostic> = site().into_iter().take(3).collect();
         insta::assert_snapshot!(diagnostics_json(&all).to_string(), @r#"[{"severity":"error","summary":"cannot connect","hosts":["web1\u001b[2J"],"why":"no route","fix":"check the address"},{"severity":"error","summary":"an unknown kind","place":{"file":"play.yaml","line":4,"column":4,"label":"no kind is called `fil`"},"related":[{"file":"play.yaml","line":1,"column":8,"label":"for these hosts"},{"file":"vars.yaml","line":1,"column":19,"label":"with this"}],"why":"kinds are:\n  directory, file","fix":"did you mean `file`?"}]"#);
+    }
+
+    #[test]
+    fn of_what_is_not_shown_the_numbers_are_told() {
+        let place = Place::new(&Source::new("s.yaml", "a: 1\nb: hunter2\n"), 8, 15).unshown();
+        let told = [Diagnostic::error("x").at(&place, "here")];
+        insta::assert_snapshot!(diagnostics(&told, &Paint::PLAIN), @r"
+        error: x
+        --> s.yaml:2:4
+         = note: here
+
+        1 error
+        ");
+        let json = diagnostics_json(&told);
+        assert_eq!(json[0]["place"], json!({ "file": "s.yaml", "line": 2, "column": 4, "label": "here" }));
     }
 
     #[test]

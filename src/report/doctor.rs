@@ -67,7 +67,8 @@ pub fn doctor_json(findings: &[Finding]) -> Value {
         };
         json!({ "about": finding.about, "standing": standing, "needed_for": needed_for, "says": finding.says, "get": finding.get })
     };
-    json!({ "findings": findings.iter().map(one).collect::<Vec<_>>(),
+    json!({ "format_version": "1.0", "kind": "doctor",
+            "findings": findings.iter().map(one).collect::<Vec<_>>(),
             "complete": findings.iter().all(|finding| finding.standing != Standing::Missing) })
 }
 

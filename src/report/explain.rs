@@ -106,7 +106,7 @@ fn conflict(of: &Explained<'_>, paint: &Paint) -> String {
 
 /// One variable as JSON.
 pub fn explain_json(of: &Explained<'_>) -> Value {
-    let mut all = json!({ "host": of.host.name, "name": of.name });
+    let mut all = json!({ "format_version": "1.0", "kind": "explain", "host": of.host.name, "name": of.name });
     all["value"] = of.value();
     if let Some(var) = of.var {
         all["place"] = json!(of.part.map_or(&var.node.place, |part| &part.place).to_string());
@@ -162,7 +162,10 @@ pub fn variables_json(host: &Host, is_secret: &dyn Fn(&str) -> bool) -> Value {
         (name.to_string(), about)
     };
     let vars: serde_json::Map<String, Value> = host.vars.iter().map(each).collect();
-    json!({ "host": host.name, "groups": host.groups, "place": host.place.to_string(), "variables": vars })
+    json!({
+        "format_version": "1.0", "kind": "explain_host",
+        "host": host.name, "groups": host.groups, "place": host.place.to_string(), "variables": vars,
+    })
 }
 
 /// One resource of a graph: where it stands, what it is to be, and what it waits for.
@@ -245,6 +248,7 @@ pub fn explain_resource_json(graph: &Graph, number: usize) -> Value {
         .map(|other| json!({ "host": graph.items[other].host, "id": graph.items[other].id() }))
         .collect();
     json!({
+        "format_version": "1.0", "kind": "explain_resource",
         "host": item.host, "id": item.id(), "label": item.label, "place": item.place.to_string(),
         "playbook": item.playbook, "phase": item.phase, "tags": item.tags, "controls": item.controls,
         "guarded": item.resource.is_risky(), "part_of": item.resource.part_of(),

@@ -34,7 +34,7 @@ pub fn facts_json(hosts: &[OfHost], silent: &[(HostName, String)]) -> Value {
         hosts.iter().map(|(host, facts)| (host.to_string(), json!(facts))).collect();
     let silent: serde_json::Map<String, Value> =
         silent.iter().map(|(host, why)| (host.to_string(), json!(why))).collect();
-    json!({ "facts": facts, "unreachable": silent })
+    json!({ "format_version": "1.0", "kind": "facts", "facts": facts, "unreachable": silent })
 }
 
 fn in_words(value: &Value) -> String {
@@ -71,6 +71,9 @@ mod tests {
           os         deb\u{1b}ian
         ");
         let silent = [(HostName::new("c"), "no route".to_owned())];
-        assert_eq!(facts_json(&[], &silent), json!({ "facts": {}, "unreachable": { "c": "no route" } }));
+        assert_eq!(
+            facts_json(&[], &silent),
+            json!({ "format_version": "1.0", "kind": "facts", "facts": {}, "unreachable": { "c": "no route" } })
+        );
     }
 }

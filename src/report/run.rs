@@ -111,7 +111,7 @@ pub fn run_json(view: &RunView<'_>) -> Value {
     let mut told = json!({
         "format_version": "1.0",
         "kind": "run",
-        "run": view.report.run,
+        "run": Some(&view.report.run).filter(|run| !run.is_empty()),
         "interrupted": view.report.interrupted,
         "hosts": hosts,
         "unreachable": to_json(&view.report.unreachable),

@@ -49,7 +49,7 @@ impl Locked {
         let outline = yaml::outline(&source.text).map_err(|fault| placed(&source, &fault))?;
         let metadata = Metadata::read(&outline).map_err(|fault| {
             let at = outline.part(&metadata::path(&[])).map_or(0, |section| section.start);
-            fault.at(&Place::new(&source, at, at), "")
+            fault.at(&bare(&source, at), "")
         })?;
         Ok(Self { name: name.to_owned(), source, outline, metadata })
     }
@@ -119,7 +119,7 @@ impl Locked {
     }
 
     fn place(&self, part: &Part) -> Place {
-        Place::new(&self.source, part.start, part.value.end)
+        bare(&self.source, part.start)
     }
 
     fn plain(&self, value: &Value<'_>, key: &DataKey, others: &[Locked]) -> Result<Plain, Fault> {
@@ -138,7 +138,7 @@ impl Locked {
             let detail = "the file's rule says that this value is encrypted, and it is not";
             let fix = "encrypt it with `rempart secrets edit`, and change the secret: it was readable";
             let fault = Fault::new(FaultKind::PlainValue, "a secret that is not encrypted", detail, fix);
-            return Err(fault.at(&Place::new(&self.source, value.part.start, value.part.start), "here"));
+            return Err(fault.at(&self.place(value.part), "here"));
         };
         if !sealed.is_known() {
             let fix = "open it with a newer rempart or with sops";
@@ -245,10 +245,14 @@ pub(super) fn mac<'p>(plains: impl Iterator<Item = (&'p [Step], &'p Plain)>, met
     }))
 }
 
-/// A fault of the outline, with its place in a text that may be shown.
+/// A fault of the outline, with its place.
 pub(super) fn placed(source: &Arc<Source>, fault: &OutlineFault) -> Fault {
-    Fault::new(FaultKind::Format, "not a file of the store", fault.what, fault.fix)
-        .at(&Place::new(source, fault.at, fault.at + 1), "here")
+    Fault::new(FaultKind::Format, "not a file of the store", fault.what, fault.fix).at(&bare(source, fault.at), "here")
+}
+
+// A place by its numbers alone: what stands there may be the plain text of a secret, and no excerpt knows.
+fn bare(source: &Arc<Source>, at: usize) -> Place {
+    Place::new(source, at, at).unshown()
 }
 
 impl std::fmt::Debug for Locked {

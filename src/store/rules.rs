@@ -19,6 +19,9 @@ const MAX_FOLDERS: usize = 100;
 const OTHERS: [&str; 9] =
     ["pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "azure_kv", "hc_vault", "hc_vault_transit_uri", "merge"];
 
+/// By what a private key is known, in capitals.
+const PRIVATE: [&str; 3] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----"];
+
 /// What a creation rule says about one file.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -61,6 +64,10 @@ impl Rules {
     /// # Errors
     /// It is no YAML, or its rules are no list.
     pub fn parse(source: &Arc<Source>, folder: &Path) -> Result<Self, Fault> {
+        Self::read(source, folder).map_err(|fault| without_key(source, fault))
+    }
+
+    fn read(source: &Arc<Source>, folder: &Path) -> Result<Self, Fault> {
         let root = yaml::parse(source, Dialect::Inventory)?;
         let place = root.place.clone();
         let rules = match root.get("creation_rules") {
@@ -79,6 +86,10 @@ impl Rules {
     /// # Errors
     /// None fits, or the one that does is wrong.
     pub fn for_file(&self, file: &Path) -> Result<Rule, Fault> {
+        self.first(file).map_err(|fault| without_key(self.place.source(), fault))
+    }
+
+    fn first(&self, file: &Path) -> Result<Rule, Fault> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let inside = file.strip_prefix(&self.folder).unwrap_or(&file).to_string_lossy().into_owned();
         for rule in &self.rules {
@@ -99,6 +110,18 @@ impl Rules {
         let fault = Fault::new(FaultKind::Missing, "no creation rule fits", format!("`{inside}`"), fix);
         Err(fault.at(&self.place, "in this file"))
     }
+}
+
+// Where a private key was put into the file by mistake, places are told by their numbers alone, without what stands there.
+fn without_key(source: &Source, mut fault: Fault) -> Fault {
+    let text = source.text.to_uppercase();
+    if PRIVATE.iter().any(|word| text.contains(word)) {
+        let told = &mut *fault.told;
+        for (place, _) in told.place.iter_mut().chain(&mut told.related) {
+            *place = place.clone().unshown();
+        }
+    }
+    fault
 }
 
 fn read(rule: &Node) -> Result<Rule, Fault> {

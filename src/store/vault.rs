@@ -135,6 +135,10 @@ impl Vault for Opening {
     }
 
     fn get(&self, name: &str) -> Result<Secret, NoSecret> {
+        // The store is as good as ever where somebody mistyped a name.
+        if KeyPath::parse(name).is_err() {
+            return Err(NoSecret::Unknown { known: self.folder.names() });
+        }
         let found = self.secret(name).or_else(|fault| match fault.kind {
             FaultKind::Missing => Err(NoSecret::Unknown { known: self.folder.names() }),
             kind if is_locked(kind) => Ok(Secret::locked(name, said(&fault))),

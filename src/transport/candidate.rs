@@ -77,7 +77,7 @@ impl Target {
     }
 
     fn alone(&self, at: usize) -> Target {
-        let mut target = Target { candidates: Vec::new(), ..self.clone() };
+        let mut target = Target { candidates: Vec::new(), as_listed: None, ..self.clone() };
         let Some(candidate) = self.candidates.get(at) else { return target };
         if let Some(user) = &candidate.user {
             target.user = Some(user.clone());

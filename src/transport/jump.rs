@@ -169,6 +169,7 @@ fn bastion_target(route: &Route, hops: &[String]) -> Result<Target, TransportErr
         port,
         user,
         candidates: Vec::new(),
+        as_listed: None,
         also_at: Vec::new(),
         identities_only: route.identities_only,
         password_only: false,

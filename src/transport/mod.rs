@@ -162,3 +162,17 @@ pub enum TransportError {
         reason: String,
     },
 }
+
+impl TransportError {
+    /// Whether the host let us in: what went wrong after that is a failure of the work, and not a host that is out of reach.
+    pub fn is_reached(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::HostKey { .. } | Self::Refused { .. } => false,
+            Self::Sudo { .. }
+            | Self::Broken { .. }
+            | Self::TimedOut { .. }
+            | Self::Unanswered { .. }
+            | Self::Forbidden { .. } => true,
+        }
+    }
+}

@@ -21,6 +21,9 @@ pub struct Target {
     /// The ways to this host, in the order in which they are tried; each takes what it leaves out from the fields above.
     /// Empty = there is one way, that of the fields above.
     pub candidates: Vec<Candidate>,
+    /// The same host as its inventory alone has it, where something else was said on the command line. A way of an earlier
+    /// run is looked for there, too.
+    pub as_listed: Option<Box<Target>>,
     /// Where else the same host answers: a key that is known of it there vouches for it here. What `by` leaves behind.
     pub also_at: Vec<Elsewhere>,
     /// Private keys to try before those of ssh_config and the usual ones.
@@ -59,6 +62,7 @@ impl Target {
             port: None,
             user: None,
             candidates: Vec::new(),
+            as_listed: None,
             also_at: Vec::new(),
             identity_files: Vec::new(),
             password: None,

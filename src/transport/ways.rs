@@ -47,17 +47,42 @@ pub(super) fn routes(target: &Target) -> Result<Vec<(usize, Route)>, TransportEr
 }
 
 impl Target {
-    /// The host by the one of its ways that is called so, see [`Entry::way`]; `None` = it has no such way.
-    pub fn by_way(&self, way: &str) -> Option<Target> {
-        let routes = routes(self).ok()?;
-        let at = names(&routes).iter().position(|name| name == way)?;
-        Some(self.by(routes[at].0))
+    /// The host by the one of its ways that is called so, see [`Entry::way`]; `None` = it has no such way, whoever is told
+    /// to log in.
+    ///
+    /// # Errors
+    /// Its ways cannot be told, as where ssh_config is wrong.
+    pub fn by_way(&self, way: &str) -> Result<Option<Target>, TransportError> {
+        self.one_of(&|name| name == way)
+    }
+
+    /// The host by a way to the same place as the one that is called so, whoever logs in there; `None` = the place is none of
+    /// this host's any more.
+    ///
+    /// # Errors
+    /// As with [`Target::by_way`].
+    pub fn by_place(&self, way: &str) -> Result<Option<Target>, TransportError> {
+        self.one_of(&|name| place(name) == place(way))
+    }
+
+    fn one_of(&self, fits: &dyn Fn(&str) -> bool) -> Result<Option<Target>, TransportError> {
+        let routes = routes(self)?;
+        if let Some(at) = names(&routes).iter().position(|name| fits(name)) {
+            return Ok(Some(self.by(routes[at].0)));
+        }
+        self.as_listed.as_ref().map_or(Ok(None), |listed| listed.one_of(fits))
     }
 
     fn elsewhere(&self, place: &Elsewhere) -> Target {
         let Elsewhere { address, port, user } = place.clone();
-        Target { address, port, user, candidates: Vec::new(), also_at: Vec::new(), ..self.clone() }
+        Target { address, port, user, candidates: Vec::new(), as_listed: None, also_at: Vec::new(), ..self.clone() }
     }
+}
+
+// `address:port` of what a way is called. How it gets there is said only where two ways are to be told apart.
+fn place(way: &str) -> &str {
+    let words = way.split(' ').next().unwrap_or(way);
+    words.rsplit_once('@').map_or(words, |(_, place)| place)
 }
 
 // What each is called: two may lead to one place, one through a bastion and one directly.

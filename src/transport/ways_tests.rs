@@ -62,10 +62,30 @@ fn two_routes_to_one_place_are_two_ways() {
 #[test]
 fn a_way_is_found_again_by_its_name() {
     let target = target(&["admin@", "admin@:22", "root@:2222"]);
-    let found = target.by_way("root@192.0.2.1:2222").unwrap();
+    let found = target.by_way("root@192.0.2.1:2222").unwrap().unwrap();
     assert_eq!((found.user.as_deref(), found.port, found.also_at.len()), (Some("root"), Some(2222), 2));
-    assert!(target.by_way("root@192.0.2.1:22").is_none());
-    assert!(target.by(2).by_way("root@192.0.2.1:2222").is_some());
+    assert!(target.by_way("root@192.0.2.1:22").unwrap().is_none());
+    assert!(target.by(2).by_way("root@192.0.2.1:2222").unwrap().is_some());
+    let of_place = |way: &str| target.by_place(way).unwrap().map(|found| (found.user.unwrap(), found.port));
+    assert_eq!(of_place("root@192.0.2.1:22"), Some(("admin".to_owned(), None)));
+    assert_eq!(of_place("ops@192.0.2.1:2222 through gate"), Some(("root".to_owned(), Some(2222))));
+    assert_eq!(of_place("root@192.0.2.1:23"), None);
+}
+
+#[test]
+fn a_way_is_found_again_whoever_is_told_to_log_in() {
+    let listed = target(&["admin@", "root@:2222"]);
+    let told = Target { as_listed: Some(Box::new(listed)), ..target(&["ops@", "ops@:2222"]) };
+    let found = |way: &str| told.by_way(way).unwrap().and_then(|found| found.user);
+    assert_eq!(found("ops@192.0.2.1:22").as_deref(), Some("ops"));
+    assert_eq!(found("root@192.0.2.1:2222").as_deref(), Some("root"));
+    assert_eq!(found("root@192.0.2.1:22"), None);
+    // What cannot be told is no way that is gone.
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    std::fs::write(&config, "Host *\n  NoSuchWord\n  Port none\n").unwrap();
+    let wrong = Target { ssh_config: Some(folder.path().to_owned()), ..target(&["admin@"]) };
+    assert!(wrong.by_way("admin@192.0.2.1:22").is_err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::said::Said;
 
@@ -82,13 +82,7 @@ impl Project {
     }
 
     fn as_in(&self, who: &str, folder: &Path, args: &[&str], input: Option<&str>) -> Said {
-        let mut command = Command::new(REMPART);
-        command.args(args).current_dir(folder).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.home(who)).env("NO_COLOR", "1").env("REMPART_STATE", self.home(who).join("state"));
-        if let Ok(editor) = fs::read_to_string(self.homes.path().join("editor")) {
-            command.env("EDITOR", format!("sh -c '{}' sh", editor.replace('\'', "'\\''")));
-        }
+        let mut command = self.command(who, folder, args);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().unwrap();
@@ -97,6 +91,17 @@ impl Project {
             let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         }
         Said::of(child.wait_with_output().unwrap())
+    }
+
+    fn command(&self, who: &str, folder: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(REMPART);
+        command.args(args).current_dir(folder).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.home(who)).env("NO_COLOR", "1").env("REMPART_STATE", self.home(who).join("state"));
+        if let Ok(editor) = fs::read_to_string(self.homes.path().join("editor")) {
+            command.env("EDITOR", format!("sh -c '{}' sh", editor.replace('\'', "'\\''")));
+        }
+        command
     }
 
     pub fn run(&self, args: &[&str]) -> Said {
@@ -118,6 +123,13 @@ impl Project {
     pub fn with_other_key(&self, args: &[&str]) -> Said {
         self.public_key("mallory");
         self.by("mallory", args)
+    }
+
+    /// Begins to edit a file of the store, and leaves it to the caller to end it.
+    pub fn begin_edit(&self, file: &str, script: &str) -> Child {
+        fs::write(self.homes.path().join("editor"), script).unwrap();
+        let mut command = self.command("alice", self.folder(), &["secrets", "edit", file]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Edits a file of the store with a script of sh, which gets the path as `$1`.

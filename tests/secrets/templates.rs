@@ -33,6 +33,18 @@ fn names_are_checked_without_a_key_and_nothing_is_shown_with_one() {
         assert_eq!(ran.code, 65, "{ran}");
         assert!(ran.err.contains("did you mean `gw/token`?"), "{ran}");
     }
+    for name in ["gw/", "/gw", "gw//token"] {
+        project.write("p.yaml", &playbook(&format!("{{{{ secret('{name}') }}}}")));
+        let ran = project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(65);
+        assert!(ran.err.contains("an unknown secret") && !ran.err.contains("relied on"), "{ran}");
+    }
+    project.write("p.yaml", &playbook("{{ secret('gw/token') }}").replace("mode:", "typo: 1, mode:"));
+    for ran in [
+        project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]),
+        project.without_key(&["validate", "p.yaml", "-i", "hosts.yaml"]),
+    ] {
+        assert!(ran.ends(65).err.contains("`typo` is not known here"));
+    }
 }
 
 #[test]
@@ -41,12 +53,33 @@ fn without_a_key_a_password_of_a_connection_is_not_made_up() {
     project.piped(&["secrets", "set", "ssh/web1"], "hunter2-CANARY").ends(0);
     project.write(
         "hosts.yaml",
-        "all:\n  hosts:\n    web1: { ansible_host: 127.0.0.1, ansible_password: \"{{ secret('ssh/web1') }}\" }\n",
+        "all:\n  vars: { ansible_host: 127.0.0.1, ansible_port: 1 }\n  hosts:\n    web1: { ansible_password: \"{{ secret('ssh/web1') }}\" }\n    web2:\n",
     );
     project.write("p.yaml", &playbook("x"));
-    let ran = project.without_key(&["plan", "p.yaml", "-i", "hosts.yaml"]);
-    assert!(ran.code != 0 && ran.err.contains("a secret whose key is not at hand"), "{ran}");
-    assert!(ran.err.contains("ssh/web1"), "{ran}");
+    let out = project.without_key(&["plan", "p.yaml", "-i", "hosts.yaml", "--json"]).ends(3).json();
+    let host = |name: &str| {
+        let hosts = out["hosts"].as_array().unwrap();
+        hosts.iter().find(|host| host["host"] == name).unwrap_or_else(|| panic!("no {name} in {out}")).clone()
+    };
+    // Nothing listens at the other one, which is asked all the same.
+    let why = host("web1")["unreachable"].as_str().unwrap().to_owned();
+    assert!(why.contains("ssh/web1") && why.contains("whose key is not at hand"), "{why}");
+    let other = host("web2")["unreachable"].as_str().unwrap().to_owned();
+    assert!(other.contains("127.0.0.1:1"), "{other}");
+    assert_eq!(out["totals"]["unreachable"], 2);
+    for verb in ["drift", "plan"] {
+        let ran = project.without_key(&[verb, "p.yaml", "-i", "hosts.yaml"]).ends(3);
+        assert!(ran.text().contains("ssh/web1") && !ran.text().contains("hunter2"), "{ran}");
+    }
+    let applied = project.without_key(&["apply", "p.yaml", "-i", "hosts.yaml", "--yes", "--json"]).ends(3).json();
+    assert_eq!(applied["run"], serde_json::Value::Null, "nothing was begun: {applied}");
+    let applied = project.without_key(&["apply", "p.yaml", "-i", "hosts.yaml", "--yes"]).ends(3);
+    assert!(!applied.text().contains("(run "), "{applied}");
+    assert!(!project.without_key(&["history"]).text().contains("apply"));
+    project.without_key(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(0);
+    // Whoever names the host is told at once.
+    let named = project.without_key(&["facts", "web1", "-i", "hosts.yaml"]).ends(65);
+    assert!(named.err.contains("a secret whose key is not at hand"), "{named}");
 }
 
 #[test]
@@ -59,4 +92,68 @@ fn a_store_that_was_tampered_with_stops_a_plan() {
     project.write("p.yaml", &playbook("{{ token }}"));
     let ran = project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(65);
     assert!(ran.err.contains("cannot be relied on"), "{ran}");
+}
+
+#[test]
+fn no_fault_of_a_file_shows_what_stands_in_it() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "first").ends(0);
+    let whole = project.read("secrets/gw.yaml");
+    for plain in [
+        "list:\n    - hunter2-ITEM\n",
+        "a: {pw: hunter2-FLOW}\n",
+        "a: {pw: hunter2-FLOW\n",
+        "pw: \"hunter2-OPEN\n",
+        "? asked\n: hunter2-ASKED\n",
+        "root:x:0:0:hunter2-ELSEWHERE:/root:/bin/sh\n",
+        "pw: &a hunter2-ANCHOR\n",
+        "pw: hunter2-PLAIN\n",
+    ] {
+        for text in [format!("{plain}{whole}"), plain.to_owned()] {
+            project.write("secrets/gw.yaml", &text);
+            for args in [
+                &["secrets", "get", "gw/token"][..],
+                &["secrets", "check"],
+                &["secrets", "list"],
+                &["secrets", "edit", "gw"],
+                &["secrets", "rekey"],
+                &["secrets", "set", "gw/x", "--generate", "32"],
+            ] {
+                let ran = project.run(args);
+                assert!(!ran.text().contains("hunter2"), "{args:?} {plain:?}: {ran}");
+            }
+            // What a link leads to may be anything.
+            std::fs::rename(project.folder().join("secrets/gw.yaml"), project.folder().join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink("../elsewhere", project.folder().join("secrets/gw.yaml")).unwrap();
+            let ran = project.run(&["secrets", "get", "gw/token"]);
+            std::fs::remove_file(project.folder().join("secrets/gw.yaml")).unwrap();
+            assert!(!ran.text().contains("hunter2"), "by a link, {plain:?}: {ran}");
+            assert!(ran.code != 0 && ran.err.contains("gw.yaml"), "{plain:?}: {ran}");
+        }
+    }
+}
+
+#[test]
+fn a_private_key_among_the_rules_is_not_shown() {
+    let project = Project::with_store();
+    let key = "AGE-SECRET-KEY-1HUNTER2CANARYHUNTER2CANARYHUNTER2CANARYHUNTER2CANARY";
+    for rules in [
+        format!("creation_rules:\n  - age: {key}\n"),
+        format!("creation_rules:\n  - age: [{}]\n", key.to_lowercase()),
+        format!("creation_rules:\n  - age: {{ {key}: }}\n"),
+        format!("creation_rules: {key}\n"),
+        format!("creation_rules: [{key}]\n"),
+        format!("creation_rules: [ \"{key}\n"),
+        format!("creation_rules: [ {{ path_regex: none, age: {key} }} ]\n"),
+    ] {
+        project.write(".sops.yaml", &rules);
+        for args in
+            [&["secrets", "set", "fresh/x", "--generate", "32"][..], &["secrets", "check"], &["secrets", "rekey"]]
+        {
+            let ran = project.run(args);
+            assert!(!ran.text().to_uppercase().contains("HUNTER2"), "{args:?} {rules}: {ran}");
+        }
+        let ran = project.run(&["secrets", "set", "fresh/x", "--generate", "32"]).ends(65);
+        assert!(ran.err.contains(".sops.yaml"), "{ran}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod burned;
 mod check;
+mod draft;
 mod edit;
 mod fingerprints;
 mod get;

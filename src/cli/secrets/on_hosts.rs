@@ -26,7 +26,8 @@ enum Silent {
 
 impl From<TransportError> for Silent {
     fn from(error: TransportError) -> Self {
-        Silent::Unreachable(error.to_string())
+        let why = error.to_string();
+        if error.is_reached() { Silent::NotUnderstood(why) } else { Silent::Unreachable(why) }
     }
 }
 
@@ -100,4 +101,19 @@ fn judge(host: &HostName, files: &HostFiles) -> Looked {
         looked.files.insert(place);
     }
     looked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_lets_nobody_become_root_is_not_out_of_reach() {
+        let (host, user) = (HostName::new("web1"), "ops".to_owned());
+        let (address, reason) = ("192.0.2.1:22".to_owned(), "no".to_owned());
+        let sudo = TransportError::Sudo { host: host.clone(), user, reason: reason.clone() };
+        assert!(matches!(Silent::from(sudo), Silent::NotUnderstood(_)));
+        let silent = TransportError::Unreachable { host, address, reason };
+        assert!(matches!(Silent::from(silent), Silent::Unreachable(_)));
+    }
 }

@@ -190,3 +190,23 @@ fn all_that_is_wrong_with_an_item_is_told_at_once() {
         ["expected a whole number, found the text \"many\"", "it is bound to each value in turn"]
     );
 }
+
+#[test]
+fn no_fault_stands_in_what_a_kind_lent() {
+    let fleet = TestFleet::new();
+    for kind in crate::kinds::KINDS {
+        let book = format!("{HEAD}    - {}: {{ zzz: 1 }}\n", kind.name);
+        let files = Files::new(&[("p.yaml", &book)]);
+        let told = load_on_with(&files.paths(), crate::kinds::KINDS, &fleet)
+            .and_then(|site| site.expand(&fleet, &|_| None).map(|_| ()))
+            .expect_err(kind.name);
+        assert!(told.iter().any(|told| told.summary == "an unknown key"), "{}: {told:?}", kind.name);
+        for told in told {
+            let (place, _) = told.place.clone().unwrap_or_else(|| panic!("{}: {told:?}", kind.name));
+            assert!(place.path().ends_with("p.yaml"), "{}: {told:?}", kind.name);
+        }
+    }
+    let told =
+        expand_files(&[("p.yaml", &format!("{HEAD}    - file: {{ mod: x, to: 1 }}\n"))], &fleet, None).unwrap_err();
+    assert!(told.contains("`mod` is not known here") && !told.contains("file:1:"), "{told}");
+}

@@ -91,3 +91,27 @@ fn a_resource_whose_secret_is_locked_waits_and_the_others_do_not() {
     assert_eq!(done.declared[2].needs.len(), 1);
     assert_eq!(done.declared[0].resource().map(Resource::id).unwrap().to_string(), "note:/open");
 }
+
+#[test]
+fn a_locked_secret_hides_no_fault_but_its_own() {
+    for (fields, words) in [
+        ("path: /x, content: \"{{ secret('db/user') }}\", typo: 1", "`typo` is not known here"),
+        ("content: \"{{ secret('db/user') }}\"", "`path` must be given"),
+        ("path: /x, content: \"{{ secret('db/user') }}\", mode: [1]", "expected text, found a list"),
+        ("path: x, content: \"{{ secret('db/user') }}\"", "p.yaml:6:21"),
+        ("path: \"/{{ secret('db/user') }}\", content: x", "a secret may not stand here"),
+        ("path: /x, content: x, mode: \"{{ secret('db/user') }}\"", "a secret may not stand here"),
+        ("path: /x, content: \"{{ secret('db/user') }}{{ facts.arch }}\", typo: 1", "`typo` is not known here"),
+    ] {
+        let Err(told) = expand(&format!("    - file: {{ {fields} }}\n")) else { panic!("{fields} is no fault") };
+        assert!(told.contains(words), "{fields}: {told}");
+        let open = expand(&format!("    - file: {{ {} }}\n", fields.replace("db/user", "gw/token"))).unwrap_err();
+        assert_eq!(
+            told.lines().filter(|line| !line.contains("secret(")).count(),
+            open.lines().filter(|line| !line.contains("secret(")).count(),
+            "{told}\n{open}"
+        );
+    }
+    let done = expand("    - file: { path: /x, content: \"{{ secret('db/user') }}\", mode: \"0600\" }\n").unwrap();
+    assert!(done.declared[0].is_pending());
+}
