@@ -167,9 +167,9 @@ mod tests {
         let fleet = Fleet::unreached(crate::inventory::load(&[hosts]).unwrap());
         let backwards: Vec<Rendered> = found.into_iter().rev().collect();
         let secrets = secrets_of(&fleet, &HostName::new("web1"), &backwards);
-        let clean = secrets.iter().fold("x hunter2-hunter2 hunter2 in-the-inventory".to_owned(), |text, secret| {
-            secret.redact(&text)
-        });
+        let clean = secrets
+            .iter()
+            .fold("x hunter2-hunter2 hunter2 in-the-inventory".to_owned(), |text, secret| secret.redact(&text));
         assert_eq!(clean, "x (secret a/long) (secret a/short) (secret token)");
     }
 }

@@ -224,7 +224,8 @@ fn what_held_a_secret_is_kept_by_no_step_that_removes_or_replaces_it() {
     write("- file: { path: /etc/app.env, content: \"plain\\n\" }\n");
     apply("x");
     write("- file: { path: /etc/app.env, content: \"other\\n\" }\n");
-    let number = lab.rempart(&["apply", "playbook.yaml", "--yes", "--json"]).ends(0).json()["run"].as_str().unwrap().to_owned();
+    let number =
+        lab.rempart(&["apply", "playbook.yaml", "--yes", "--json"]).ends(0).json()["run"].as_str().unwrap().to_owned();
     lab.rempart(&["rollback", &number, "--yes"]).ends(0);
     assert_eq!(lab.on("web1", "cat /etc/app.env"), "plain\n");
 }
