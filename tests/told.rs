@@ -144,3 +144,14 @@ fn a_setting_that_would_lock_us_out_is_pointed_at_with_who_and_what_to_do() {
         assert!(ran.err.contains(part), "{part}\n{}", ran.err);
     }
 }
+
+#[test]
+fn output_that_was_lost_is_told() {
+    let full = || std::process::Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
+    for arguments in [&["kinds"][..], &["kinds", "--json"]] {
+        let ran = Command::new(env!("CARGO_BIN_EXE_rempart")).args(arguments).stdout(full()).output().unwrap();
+        let err = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{err}");
+        assert!(err.contains("output was lost") && err.contains("No space left"), "{err}");
+    }
+}

@@ -37,10 +37,13 @@ const fn key(name: &'static str, argument: &'static str, shape: Shape) -> Key {
     Key { name, argument, shape }
 }
 
+/// Where the store is. The folder has the key's own name, if nobody says otherwise.
+const STORE: Key = key("secrets", "secrets", Shape::Path);
+
 const KEYS: &[Key] = &[
     key("inventory", "project_inventory", Shape::Paths),
     key("playbook", "playbooks", Shape::Paths),
-    key("secrets", "secrets", Shape::Path),
+    STORE,
     key("forks", "forks", Shape::Number(1, 500)),
     key("user", "project_user", Shape::Text),
     key("timeout", "project_timeout", Shape::Number(1, 3600)),
@@ -94,7 +97,11 @@ impl Defaults {
             return Err(vec![told(why).fix(fix)]);
         }
         let text = std::fs::read_to_string(file).map_err(|error| vec![told(error.to_string())])?;
-        let values = parse(&Source::new(shown.display().to_string(), text), &base)?;
+        let mut values = parse(&Source::new(shown.display().to_string(), text), &base)?;
+        // The store is the project's, wherever in it somebody works.
+        if values.iter().all(|(argument, _)| *argument != STORE.argument) {
+            values.push((STORE.argument, vec![base.join(STORE.name).into_os_string()]));
+        }
         Ok(Self { file: Some(shown), values })
     }
 
@@ -293,6 +300,9 @@ mod tests {
         let found = find(&deep, None).unwrap();
         let defaults = Defaults::read(&found, &deep).unwrap();
         assert_eq!(defaults.of("project_inventory"), ["../../hosts"]);
+        assert_eq!(defaults.of("secrets"), ["../../secrets"], "the store is beside the file");
+        std::fs::write(&found, "secrets = '../elsewhere'").unwrap();
+        assert_eq!(Defaults::read(&found, &deep).unwrap().of("secrets"), ["../../../elsewhere"]);
         assert_eq!(defaults.file, Some(PathBuf::from("../../rempart.toml")));
     }
 

@@ -9,10 +9,12 @@ use super::history::state_folder;
 use super::machine::{self, KeyStanding};
 use super::options::Inventories;
 use super::project::{self, Fleet};
+use super::secrets::OfStore;
 use super::{Ended, show};
 use crate::inventory::Overrides;
-use crate::model::{Diagnostic, Exit, utc};
+use crate::model::{Diagnostic, Exit, count, utc};
 use crate::report::{self, Finding, Screen, Standing};
+use crate::store::{Fault, Locked, Nobody, Opening, Sources};
 use crate::transport::Target;
 
 /// Say what is missing on this computer, and how to get it
@@ -39,6 +41,9 @@ pub(super) fn run(args: &Args, defaults: &Defaults, mut faults: Vec<Diagnostic>,
     faults.extend(inventory.faults);
     let mut findings = vec![version(), project];
     findings.extend(inventory.findings);
+    let store = store(&args.inventories.store);
+    findings.push(store.finding);
+    faults.extend(store.faults);
     findings.extend([keys(defaults, &inventory.targets), known_hosts(defaults), state(), clock(), terminal()]);
     findings.extend(lab());
     if args.json {
@@ -112,13 +117,59 @@ fn inventory_files(from: &Inventories) -> OfInventory {
     }
     let mut findings = vec![match hosts {
         0 => missing("inventory", format!("{named} holds no host"), "write one into it"),
-        1 => good("inventory", format!("{named}: 1 host")),
-        hosts => good("inventory", format!("{named}: {hosts} hosts")),
+        hosts => good("inventory", format!("{named}: {}", count(hosts, "host", "hosts"))),
     }];
     if !faults.is_empty() {
         findings.push(missing("connections", "some connection variables are wrong, see below", "mend them"));
     }
     OfInventory { findings, targets, faults }
+}
+
+/// What was found of the store of secrets.
+struct InStore {
+    finding: Finding,
+    faults: Vec<Diagnostic>,
+}
+
+// Nobody is asked for a passphrase: this only looks.
+fn store(from: &OfStore) -> InStore {
+    let folder = from.secrets.display();
+    let only = |finding| InStore { finding, faults: Vec::new() };
+    let wrong = |says: String, faults: Vec<Fault>| InStore {
+        finding: missing("secrets", format!("{folder}: {says}, see below"), "rempart secrets check"),
+        faults: faults.into_iter().map(Diagnostic::from).collect(),
+    };
+    let store = match Opening::find(&from.secrets, Sources::from_env(), Arc::new(Nobody)) {
+        Ok(Some(store)) => store,
+        Ok(None) => {
+            let says = format!("no store in {folder}");
+            return only(note("secrets", "secrets in templates", says, "rempart secrets init"));
+        }
+        Err(fault) => return wrong("it cannot be read".into(), vec![fault]),
+    };
+    let names = count(store.folder().names().len(), "secret", "secrets");
+    let key = match store.project_key() {
+        Ok(key) => key,
+        Err(fault) if fault.kind.is_without_key() => {
+            let why = fault.told.detail.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
+            let says = format!("{folder}: {names}, which no key at hand opens: {}{why}", fault.told.summary);
+            let get = fault.told.fix.as_deref().unwrap_or("rempart secrets check").to_owned();
+            return only(note("secrets", "what holds a secret", says, get));
+        }
+        Err(fault) => return wrong("nobody can say whose it is".into(), vec![fault]),
+    };
+    let files = store.folder().files();
+    let faults: Vec<Fault> = files.iter().filter_map(|file| store.open(&file.name).err()).collect();
+    if !faults.is_empty() {
+        let files = count(files.len(), "file", "files");
+        return wrong(format!("{} of {files} cannot be relied on", faults.len()), faults);
+    }
+    let own = store.keyring().public_keys();
+    let of_project = store.folder().project().and_then(|file| file.locked.as_ref().ok());
+    let readers = of_project.map(Locked::recipients).unwrap_or_default();
+    let by: Vec<&str> = own.iter().map(String::as_str).filter(|own| readers.contains(own)).collect();
+    let by = if by.is_empty() { "a key at hand".to_owned() } else { by.join(", ") };
+    only(good("secrets", format!("{folder}: {names}, opened by {by}, sealed with the project key {}", key.id())))
 }
 
 fn keys(project: &Defaults, targets: &[Target]) -> Finding {

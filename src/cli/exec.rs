@@ -7,9 +7,9 @@ use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::{Ended, show, unasked};
 use crate::engine::{AdHoc, ReadLinks, ask_all};
-use crate::model::{Exit, HostName};
+use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, ExecView, Screen};
-use crate::secret::Rendered;
+use crate::secret::{NoSecret, Rendered, Secret, Vault};
 use crate::transport::{Become, SshTransport};
 use crate::yaml::{Node, Value};
 
@@ -28,7 +28,11 @@ What holds it back: with root's rights, a sandbox of systemd in which files, ker
 (without systemd nothing is run); without them, a view of the mounts in which all are read-only, and no way to sudo; in
 it the files of other accounts look like nobody's. A host without user namespaces for accounts has no such view: the
 command runs there with the account's own rights, and that is said. Not held back are root in /dev, what a command asks of a
-daemon over a socket (systemctl restart, docker rm), and what it asks of another machine. Nothing is written into the journal, since nothing is changed; the host's own log has the login.
+daemon over a socket (systemctl restart, docker rm), and what it asks of another machine. Nothing is written into the
+journal, since nothing is changed; the host's own log has the login.
+
+Secrets of a host's variables, and all of the store that a key at hand opens, are masked in what is printed. Other forms
+of them (base64, a hash) are not.
 
 Exit codes: 0 = it ended with 0 on every host, 1 = with another status somewhere, or it did not run there,
 3 = a host was not reached and on all others it ended with 0.")]
@@ -64,7 +68,13 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     overrides.escalate = Some(args.root);
     let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
     let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
-    let secrets = hosts.iter().map(|host| (host.clone(), secrets_of(&fleet, host))).collect::<BTreeMap<_, _>>();
+    let (stored, told) = fleet.store.as_deref().map_or_else(Default::default, |store| {
+        let names = store.folder().names();
+        stored(&names, |name| store.get(name))
+    });
+    show::diagnostics(screen, &told);
+    let secrets =
+        hosts.iter().map(|host| (host.clone(), secrets_of(&fleet, host, &stored))).collect::<BTreeMap<_, _>>();
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let runtime = project::runtime()?;
     let asked = ask_all(hosts, args.command.clone(), args.within, links, args.connection.forks);
@@ -84,9 +94,35 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     Ok(hosts.iter().map(|(_, done, _)| code(done)).fold(Exit::Done, Exit::and))
 }
 
-// What a host may print and nobody is to read: the secrets of its variables, and the passwords that we know of it.
-fn secrets_of(fleet: &Fleet, host: &HostName) -> Vec<Rendered> {
-    let mut found = Vec::new();
+// Every secret of the store, and what is to be said of those that are not known and so cannot be masked.
+fn stored(names: &[String], get: impl Fn(&str) -> Result<Secret, NoSecret>) -> (Vec<Rendered>, Vec<Diagnostic>) {
+    let (mut found, mut unknown) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
+    for name in names {
+        let why = match get(name) {
+            Ok(secret) => match secret.why_locked() {
+                Some(why) => why.to_owned(),
+                None => {
+                    found.push(Rendered::secret(secret));
+                    continue;
+                }
+            },
+            Err(NoSecret::Broken { why, .. }) => why,
+            Err(NoSecret::NoStore | NoSecret::Unknown { .. }) => "it is not there any more".to_owned(),
+        };
+        unknown.entry(why).or_default().push(name);
+    }
+    let told = unknown.into_iter().map(|(why, names)| {
+        Diagnostic::warning("secrets that are not masked where a host prints them")
+            .because(format!("{}: {why}", names.join(", ")))
+            .fix("look through what is printed before you hand it on")
+    });
+    (found, told.collect())
+}
+
+// What a host may print and nobody is to read: the secrets of its variables, those of the store, and the passwords that we
+// know of it. The longest first, since one may be a part of another.
+fn secrets_of(fleet: &Fleet, host: &HostName, stored: &[Rendered]) -> Vec<Rendered> {
+    let mut found = stored.to_vec();
     if let Some(known) = fleet.inventory.host(host.as_str()) {
         known.vars.values().for_each(|var| collect(&var.node, &mut found));
     }
@@ -96,6 +132,7 @@ fn secrets_of(fleet: &Fleet, host: &HostName) -> Vec<Rendered> {
             found.push(Rendered::secret(password.clone()));
         }
     }
+    found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     found
 }
 
@@ -105,5 +142,34 @@ fn collect(node: &Node, found: &mut Vec<Rendered>) {
         Value::List(items) => items.iter().for_each(|item| collect(item, found)),
         Value::Map(entries) => entries.iter().for_each(|entry| collect(&entry.node, found)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secrets_of_the_store_are_masked_and_those_that_cannot_be_are_told() {
+        let names = ["a/long", "a/short", "b/locked", "c/broken"].map(str::to_owned);
+        let get = |name: &str| match name {
+            "a/long" => Ok(Secret::new(name, "hunter2-hunter2")),
+            "a/short" => Ok(Secret::new(name, "hunter2")),
+            "b/locked" => Ok(Secret::locked(name, "no key")),
+            _ => Err(NoSecret::Broken { why: "it was changed".into(), fix: String::new() }),
+        };
+        let (found, told) = stored(&names, get);
+        let why: Vec<&str> = told.iter().filter_map(|told| told.detail.as_deref()).collect();
+        assert_eq!(why, ["c/broken: it was changed", "b/locked: no key"]);
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = folder.path().join("hosts.yaml");
+        std::fs::write(&hosts, "all: { hosts: { web1: { token: !secret in-the-inventory } } }\n").unwrap();
+        let fleet = Fleet::unreached(crate::inventory::load(&[hosts]).unwrap());
+        let backwards: Vec<Rendered> = found.into_iter().rev().collect();
+        let secrets = secrets_of(&fleet, &HostName::new("web1"), &backwards);
+        let clean = secrets
+            .iter()
+            .fold("x hunter2-hunter2 hunter2 in-the-inventory".to_owned(), |text, secret| secret.redact(&text));
+        assert_eq!(clean, "x (secret a/long) (secret a/short) (secret token)");
     }
 }

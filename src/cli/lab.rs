@@ -166,7 +166,8 @@ fn name(of: &OfLab) -> Result<String, Stopped> {
         return Ok(name.clone());
     }
     let first = of.inventories.paths().swap_remove(0);
-    let whole = std::path::absolute(&first).unwrap_or_else(|_| first.clone());
+    // The same one from wherever it is named; what is a list of hosts is no path.
+    let whole = first.canonicalize().or_else(|_| std::path::absolute(&first)).unwrap_or_else(|_| first.clone());
     let stem: String = whole
         .file_stem()
         .map(|stem| stem.to_string_lossy().to_lowercase())
@@ -331,4 +332,29 @@ fn test_steps(args: &TestArgs, name: &str, screen: &Arc<Screen>) -> Ended {
     }
     show::say(screen, "The lab test passed: applied, nothing left to do, no drift.");
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inventory_has_one_lab_from_wherever_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("deep")).unwrap();
+        std::fs::write(folder.path().join("hosts.yaml"), "").unwrap();
+        let name_of = |path: PathBuf| {
+            let inventories = Inventories {
+                inventory: vec![path],
+                set: Vec::new(),
+                store: Default::default(),
+                project: Default::default(),
+            };
+            name(&OfLab { inventories, name: None }).unwrap()
+        };
+        let named = name_of(folder.path().join("hosts.yaml"));
+        assert!(named.starts_with("hosts-"), "{named}");
+        assert_eq!(name_of(folder.path().join("deep/../hosts.yaml")), named);
+        assert_ne!(name_of("web1,web2,".into()), name_of("web1,".into()));
+    }
 }

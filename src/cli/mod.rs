@@ -262,7 +262,11 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // Output that was lost, on a full disk say, must not look like success.
     match screen.finish() {
         Ok(()) => exit,
-        Err(_) => exit.and(Exit::Failed),
+        Err(error) => {
+            let told = Diagnostic::error("output was lost").because(error.to_string());
+            show::diagnostics(&screen, &[told.fix("see to it that where it goes has room, and run it again")]);
+            exit.and(Exit::Failed)
+        }
     }
 }
 

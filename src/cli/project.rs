@@ -18,7 +18,7 @@ use crate::playbook::{self, Body, Outside, Play, Site};
 use crate::report::Screen;
 use crate::resource::Resource;
 use crate::secret::{NoVault, Vault};
-use crate::store::Prints;
+use crate::store::{Opening, Prints};
 use crate::transport::{Target, TransportError};
 use crate::yaml::Node;
 
@@ -31,8 +31,8 @@ pub(super) struct Fleet {
     pub targets: BTreeMap<HostName, Target>,
     // Why there is no way to a host; told only if somebody wants to go there.
     faults: HashMap<HostName, Vec<Diagnostic>>,
-    // The store that `secret()` reads.
-    vault: Arc<dyn Vault>,
+    /// The store that `secret()` reads, if there is one.
+    pub store: Option<Arc<Opening>>,
     /// By what the secrets on hosts are recognised that nothing here opens; for those who only look.
     pub prints: Option<Prints>,
 }
@@ -83,7 +83,7 @@ impl Fleet {
         warnings.extend(hidden_by_builtins(&inventory));
         let in_lab = lab_addresses()?;
         let mut fleet = Fleet::unreached(inventory);
-        fleet.vault = from.store.vault(screen)?;
+        fleet.store = from.store.find(screen)?.map(Arc::new);
         for (host, way) in fleet.ways(overrides, &from.project, &mut warnings) {
             match way {
                 Ok(mut target) => {
@@ -106,7 +106,7 @@ impl Fleet {
 
     /// One to whose hosts no way is known yet, and without a store of secrets.
     pub fn unreached(inventory: Inventory) -> Fleet {
-        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new(), vault: Arc::new(NoVault), prints: None }
+        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new(), store: None, prints: None }
     }
 
     /// The way to each host as its connection variables have it, templates in them rendered.
@@ -258,7 +258,10 @@ impl playbook::Fleet for Fleet {
     }
 
     fn vault(&self) -> Arc<dyn Vault> {
-        self.vault.clone()
+        match &self.store {
+            Some(store) => store.clone(),
+            None => Arc::new(NoVault),
+        }
     }
 
     fn conflict(&self, host: &HostName, var: &str) -> Option<Diagnostic> {

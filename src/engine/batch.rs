@@ -24,6 +24,8 @@ pub(super) const UNDO: &str = include_str!("undo.sh");
 const PACKAGES: &str = include_str!("packages.sh");
 /// How the target remembers what rempart made.
 pub(super) const OWNED: &str = include_str!("owned.sh");
+/// How the target knows what it must not keep copies of.
+pub(super) const SECRET_FILES: &str = include_str!("secret_files.sh");
 /// The target's half of the guard.
 pub(super) const GUARD: &str = include_str!("guard.sh");
 const RUNNER: &str = include_str!("runner.sh");
@@ -202,7 +204,7 @@ fi",
             self.orphan_after,
             self.confirm_within
         );
-        for part in [TARGET, GUARD, RUNNER] {
+        for part in [TARGET, GUARD, SECRET_FILES, RUNNER] {
             text.push_str(part);
             text.push('\n');
         }

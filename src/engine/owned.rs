@@ -155,6 +155,55 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_a_secret_is_known_until_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let shell = |script: &str| {
+            let text = format!(
+                "set -u\n{}\n{}\nRP_HOME={}\nRP_SECRET_FILES=$RP_HOME/secret-files\n{script}\n",
+                library(),
+                super::super::batch::SECRET_FILES,
+                folder.path().display()
+            );
+            std::process::Command::new("sh").arg("-c").arg(text).status().unwrap().success()
+        };
+        // A before-image of a step that touches these: whether it may keep what is there.
+        let keeps = |touches: &[String], writes: bool| {
+            let image = folder.path().join("runs/r1/1.0");
+            let _ = std::fs::remove_dir_all(&image);
+            std::fs::create_dir_all(&image).unwrap();
+            std::fs::write(image.join("touches"), touches.iter().map(|touch| format!("{touch}\n")).collect::<String>())
+                .unwrap();
+            if writes {
+                std::fs::write(image.join("secret"), "").unwrap();
+            }
+            assert!(shell(sh!("rp_secret_look {}", image.to_str().unwrap()).text()));
+            !image.join("secret").exists()
+        };
+        let path = |name: &str| vec![format!("path {}", at(name))];
+        std::fs::create_dir(folder.path().join("d")).unwrap();
+        assert!(keeps(&path("d/env"), false));
+        assert!(!keeps(&[path("d/env"), path("d")].concat(), true));
+        std::fs::write(folder.path().join("d/env"), "hunter2").unwrap();
+        assert!(!keeps(&path("d/env"), false));
+        assert!(!keeps(&[format!("part {} line x", at("d/env"))], false));
+        assert!(!keeps(&[format!("tree {}", at("d"))], false));
+        // Its folder alone, and its neighbours, are nothing of the kind.
+        assert!(keeps(&path("d"), false) && keeps(&path("d/en"), false) && keeps(&path("d/env2"), false));
+        // Made anew without a secret, it is as any other; what a part of a name stands for is not.
+        std::fs::remove_file(folder.path().join("d/env")).unwrap();
+        assert!(keeps(&path("d/env"), false));
+        std::fs::write(folder.path().join("d/env"), "plain").unwrap();
+        assert!(keeps(&path("d/env"), false));
+        // A list that cannot be read, or not be written, keeps the step from its work.
+        std::fs::remove_file(folder.path().join("secret-files")).unwrap();
+        std::fs::create_dir(folder.path().join("secret-files")).unwrap();
+        let image = folder.path().join("runs/r1/1.0");
+        std::fs::write(image.join("secret"), "").unwrap();
+        assert!(!shell(sh!("rp_secret_look {}", image.to_str().unwrap()).text()));
+    }
+
+    #[test]
     fn where_it_cannot_be_written_the_old_lines_stay() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("owned"), "user:u\tp\t\tr1\n").unwrap();

@@ -70,7 +70,8 @@ pub enum WayBack {
         /// In the words of the touches.
         what: Vec<String>,
     },
-    /// It wrote a secret. An old one is never written again; `apply` renders it with the present value.
+    /// It wrote a secret, or replaced or removed what held one. An old one is never kept and never written again; `apply`
+    /// renders it with the present value.
     Secret,
     /// Nobody can.
     Never {

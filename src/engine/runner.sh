@@ -24,7 +24,7 @@ rp_held() {
 # rp_before NUMBER: what the step touches is kept, on the disk, before its intent is written.
 rp_before() {
   rp_image="$RP_IMAGES/$RP_BATCH.$1"
-  mkdir -p -m 0700 -- "$rp_image" && rp_describe "$1" "$rp_image" || return 1
+  mkdir -p -m 0700 -- "$rp_image" && rp_describe "$1" "$rp_image" && rp_secret_look "$rp_image" || return 1
   RP_SECRET=; [ ! -e "$rp_image/secret" ] || RP_SECRET=1
   [ -e "$rp_image/permanent" ] || rp_keep "$rp_image" || return 1
   find "$rp_image" \( -type f -o -type d \) -exec sync -- {} + && sync -- "$RP_IMAGES"

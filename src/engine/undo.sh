@@ -126,7 +126,7 @@ rp_state_network() {
   printf 'there %s\n' "$rp_is"
 }
 
-# rp_keep FOLDER: copies what FOLDER/touches names, and writes FOLDER/before.
+# rp_keep FOLDER: copies what FOLDER/touches names, and writes FOLDER/before. RP_SECRET=1: copies no content of files.
 rp_keep() {
   mkdir -p -m 0700 -- "$1/copy" "$1/lines" || return 1
   : > "$1/before" || return 1
@@ -136,11 +136,11 @@ rp_keep() {
     rp_now=$(rp_state "$rp_touch") || { echo "cannot tell how it stands: $rp_touch" >&2; return 1; }
     rp_what=$(rp_about "$rp_touch")
     case "${rp_touch%% *} $rp_now" in
-      "part "*) [ ! -f "${rp_what%% *}" ] || rp_copy "$1" "${rp_what%% *}" || return 1 ;;
+      "part "*) [ -n "${RP_SECRET:-}" ] || [ ! -f "${rp_what%% *}" ] || rp_copy "$1" "${rp_what%% *}" || return 1 ;;
       "path file "* | "path symlink "*) [ -n "${RP_SECRET:-}" ] || rp_copy "$1" "$rp_what" || return 1 ;;
       "access listed") rp_access "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "tree absent") ;;
-      "tree "*) rp_copy "$1" "$rp_what" || return 1 ;;
+      "tree "*) [ -n "${RP_SECRET:-}" ] || rp_copy "$1" "$rp_what" || return 1 ;;
       "path directory "*) rp_keep_folder "$rp_what" > "$1/lines/$rp_number" || return 1 ;;
       "line "*) rp_lines_of "${rp_what%% *}" "${rp_what#* }" > "$1/lines/$rp_number" || return 1 ;;
       "fstab "*) rp_fstab_of "$rp_what" > "$1/lines/$rp_number" || return 1 ;;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::quote::Sh;
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
-    absolute_path, mode_text, plain_name,
+    absolute_path, mode_text, plain_name, private_mode,
 };
 use crate::secret::Rendered;
 use crate::yaml::secret_text_schema;
@@ -90,6 +90,9 @@ impl Kind for File {
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
         absolute_path("path", &self.path)?;
         mode_text("mode", &self.mode)?;
+        if self.state == State::Present {
+            private_mode("mode", &self.mode, self.content.as_ref())?;
+        }
         plain_name("owner", &self.owner)?;
         self.group.as_deref().map_or(Ok(()), |group| plain_name("group", group))
     }

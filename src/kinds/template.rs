@@ -8,7 +8,7 @@ use super::file::State;
 use crate::quote::{Format, Sh};
 use crate::resource::{
     Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
-    absolute_path, mode_text, plain_name,
+    absolute_path, mode_text, plain_name, private_mode,
 };
 use crate::secret::Rendered;
 use crate::sh;
@@ -104,6 +104,9 @@ impl Kind for Template {
     fn settle(&mut self, _context: &Context<'_>) -> Result<(), Fault> {
         absolute_path("to", &self.to)?;
         mode_text("mode", &self.mode)?;
+        if self.state == State::Present {
+            private_mode("mode", &self.mode, self.content.as_ref())?;
+        }
         plain_name("owner", &self.owner)?;
         self.group.as_deref().map_or(Ok(()), |group| plain_name("group", group))?;
         if self.state == State::Present && self.content.is_none() {
@@ -184,13 +187,30 @@ mod tests {
 
     #[test]
     fn a_validator_cannot_show_a_secret() {
-        let wanted = load::<Template>("{ to: /etc/x, from: x, content: !secret hunter2, validate: cat %s; false }");
+        let wanted = load::<Template>(
+            "{ to: /etc/x, from: x, content: !secret hunter2, mode: \"0600\", validate: cat %s; false }",
+        );
         let script = wanted.unwrap().validator().text().to_owned();
         let whole = format!("check() {{\n{script}\n}}\ncheck /etc/hostname");
         let out = std::process::Command::new("sh").arg("-c").arg(whole).output().unwrap();
         assert!(!out.status.success() && out.stdout.is_empty());
         let said = String::from_utf8(out.stderr).unwrap();
         assert_eq!(said, "/etc/x is refused; why is hidden, since the text holds a secret\n");
+    }
+
+    #[test]
+    fn a_secret_is_for_owner_and_group_alone() {
+        let with = |mode: &str, content: &str| {
+            let text = format!("{{ to: /etc/x, from: x, content: {content}{mode} }}");
+            load::<Template>(&text).map(|_| ())
+        };
+        for mode in [", mode: \"0600\"", ", mode: \"0640\"", ", mode: \"440\"", ", state: absent"] {
+            assert_eq!(with(mode, "!secret hunter2"), Ok(()), "{mode}");
+        }
+        for mode in ["", ", mode: \"0644\"", ", mode: \"0604\"", ", mode: \"602\""] {
+            assert!(with(mode, "!secret hunter2").unwrap_err().contains("the secret"), "{mode}");
+            assert_eq!(with(mode, "hunter2"), Ok(()), "{mode}");
+        }
     }
 
     #[test]

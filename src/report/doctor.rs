@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::escape::visible;
+use super::words::folded;
 use super::{Paint, Tone};
 
 /// How something stands.
@@ -44,9 +45,14 @@ pub fn doctor(findings: &[Finding], paint: &Paint) -> String {
         if let Standing::NotNeeded(what) = finding.standing {
             says.push_str(&format!(" (needed for {what} only)"));
         }
-        text.push_str(&format!("{mark} {:<width$}  {says}\n", finding.about));
-        for line in finding.get.iter().flat_map(|get| get.lines()) {
-            text.push_str(&format!("{:9}{:width$}  get it: {}\n", "", "", visible(line)));
+        let indent = 9 + width + 2;
+        let mut lines = fitted(&says, indent, paint).into_iter();
+        let first = lines.next().unwrap_or_default();
+        text.push_str(format!("{mark} {:<width$}  {first}", finding.about).trim_end());
+        text.push('\n');
+        let get = finding.get.iter().flat_map(|get| get.lines()).map(|line| format!("get it: {}", visible(line)));
+        for line in lines.chain(get.flat_map(|line| fitted(&line, indent, paint))) {
+            text.push_str(&format!("{:indent$}{line}\n", ""));
         }
     }
     let missing = findings.iter().filter(|finding| finding.standing == Standing::Missing).count();
@@ -55,6 +61,14 @@ pub fn doctor(findings: &[Finding], paint: &Paint) -> String {
         number => format!("\n{} missing.\n", super::words::count(number, "thing is", "things are")),
     });
     text
+}
+
+// A pipe gets the same bytes wherever it is, and wraps nothing.
+fn fitted(line: &str, indent: usize, paint: &Paint) -> Vec<String> {
+    if paint.width >= Paint::PLAIN.width {
+        return vec![line.to_owned()];
+    }
+    folded(line, paint.width.saturating_sub(indent).max(20))
 }
 
 /// The same as JSON.
@@ -104,5 +118,16 @@ mod tests {
         1 thing is missing.
         ");
         assert_eq!(doctor_json(&all)["complete"], false);
+        insta::assert_snapshot!(doctor(&all, &Paint { width: 50, ..Paint::PLAIN }), @r"
+        ok       version  rempart 0.1.0
+        missing  keys     no key
+                          get it: ssh-keygen -t ed25519
+        note     lab      no debootstrap (needed for
+                          rempart lab only)
+                          get it: sudo apt-get install
+                          debootstrap
+
+        1 thing is missing.
+        ");
     }
 }

@@ -53,7 +53,7 @@ pub fn history_json(history: &History, limit: usize) -> Value {
 }
 
 /// Columns as wide as their widest cell; numbers to the right, and the last column takes what is left.
-fn table(head: &[&str], rows: &[Vec<Cell>], paint: &Paint) -> String {
+pub(super) fn table(head: &[&str], rows: &[Vec<Cell>], paint: &Paint) -> String {
     let wide = |at: usize| rows.iter().map(|row| row[at].0.width()).chain([head[at].width()]).max().unwrap_or(0);
     let widths: Vec<usize> = (0..head.len()).map(wide).collect();
     let before: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();

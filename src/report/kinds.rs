@@ -6,9 +6,9 @@ use std::fmt::Write;
 
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
-use unicode_width::UnicodeWidthStr;
 
 use super::inventory::table;
+use super::words::folded;
 use super::{Paint, Tone};
 use crate::resource::Entry;
 
@@ -134,19 +134,7 @@ fn spread(rows: &[[String; 4]], paint: &Paint) -> String {
 }
 
 fn wrapped(says: &str, indent: usize, paint: &Paint, text: &mut String) {
-    let width = paint.width.saturating_sub(indent).max(20);
-    let mut line = String::new();
-    for word in says.split_whitespace() {
-        if !line.is_empty() && line.width() + 1 + word.width() > width {
-            let _ = writeln!(text, "{:indent$}{line}", "");
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
+    for line in folded(says, paint.width.saturating_sub(indent).max(20)) {
         let _ = writeln!(text, "{:indent$}{line}", "");
     }
 }

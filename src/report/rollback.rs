@@ -77,7 +77,8 @@ fn told(step: &BackStep, paint: &Paint) -> (usize, String) {
         WayBack::AsBefore => (1, Tone::Dim, "=", "as before already".to_owned()),
         WayBack::Changed { what } => (2, Tone::Bad, "!", format!("changed since: {}", list(what))),
         WayBack::Secret => {
-            let why = "wrote a secret: `rempart apply` renders it with its present value";
+            let why =
+                "it held a secret, then or since, and nothing of that was kept; `rempart apply` writes the present one";
             (3, Tone::React, "\u{2717}", why.to_owned())
         }
         WayBack::Never { why } => (3, Tone::React, "\u{2717}", format!("cannot be taken back: {}", visible(why))),

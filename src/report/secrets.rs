@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::escape::{cut, visible};
+use super::history::table as columns;
 use super::inventory::table;
 use super::{Paint, Tone};
 use crate::model::count;
@@ -153,14 +154,16 @@ pub fn burned(entries: &[Burned], paint: &Paint) -> String {
     if entries.is_empty() {
         return "Nothing was burned: nobody has left the store.\n".into();
     }
-    let mut rows = vec![["secret", "since", "state", "who could read it"].map(str::to_owned)];
+    let mut rows = Vec::new();
     for entry in entries {
         let state =
             entry.done.as_ref().map_or_else(|| "must be changed".to_owned(), |day| format!("changed {}", visible(day)));
-        rows.push([visible(&entry.secret), visible(&entry.since), state, visible(&entry.reader)]);
+        let cells = [visible(&entry.secret), visible(&entry.since), state, visible(&entry.reader)];
+        rows.push(cells.map(|text| (text, None)).to_vec());
     }
     let open = entries.iter().filter(|entry| entry.done.is_none()).count();
-    format!("{}{open} of {} to be changed\n", table(&rows, paint), count(entries.len(), "entry", "entries"))
+    let head = ["secret", "since", "state", "who could read it"];
+    format!("{}{open} of {} to be changed\n", columns(&head, &rows, paint), count(entries.len(), "entry", "entries"))
 }
 
 /// The same as JSON.
@@ -211,4 +214,27 @@ pub fn checked_json(files: &[CheckedFile], burned: usize, fine: bool) -> Value {
         "format_version": "1.0", "kind": "secrets_check", "files": files.iter().map(file).collect::<Vec<_>>(),
         "must_be_changed": burned, "all_proved": fine && files.iter().all(|file| file.proved),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::*;
+
+    #[test]
+    fn the_burn_list_fits_a_narrow_terminal() {
+        let entry = Burned {
+            secret: "gateways/paris/token".into(),
+            reader: format!("age1{}", "q".repeat(58)),
+            since: "2026-11-27".into(),
+            print: None,
+            done: None,
+        };
+        let narrow = burned(&[entry.clone()], &Paint { width: 60, ..Paint::PLAIN });
+        assert!(narrow.lines().all(|line| line.width() <= 60), "{narrow}");
+        assert!(narrow.contains("since 2026-11-27") && narrow.contains("must be changed"), "{narrow}");
+        let wide = burned(&[entry], &Paint::PLAIN);
+        assert!(wide.starts_with("secret                since"), "{wide}");
+    }
 }

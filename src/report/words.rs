@@ -56,6 +56,21 @@ pub fn with_place(line: &str, width: usize, place: &str, indent: usize, paint: &
     format!("{line}\n{}{told}", " ".repeat(indent))
 }
 
+/// The words of a text in lines of at most so many columns; a longer word has one for itself.
+pub fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// The first names and how many more there are.
 pub fn some_of(names: &[String], limit: usize) -> String {
     if names.len() <= limit + 1 {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::model::HostName;
+use crate::secret::Rendered;
 
 /// Finds the hosts of a pattern with their addresses, in order; or says why there are none.
 pub type Select<'a> = dyn Fn(&str) -> Result<Vec<(HostName, String)>, String> + 'a;
@@ -83,6 +84,21 @@ pub fn mode_text(field: &'static str, mode: &str) -> Result<(), Fault> {
     }
     Err(Fault::new(field, format!("`{}` is not a file mode", mode.escape_debug()))
         .fix("write three or four octal digits between quotes, such as \"0644\""))
+}
+
+/// Checks that a file with this text may be read by its owner and its group alone, where the text holds a secret.
+///
+/// # Errors
+/// Others may read it, or write it.
+pub fn private_mode(field: &'static str, mode: &str, content: Option<&Rendered>) -> Result<(), Fault> {
+    let others = mode.bytes().next_back().is_some_and(|digit| digit != b'0');
+    let Some(secret) = content.filter(|_| others).and_then(|content| content.secret_names().first().copied()) else {
+        return Ok(());
+    };
+    let why = format!("with the mode {mode} every account of the host may open the secret {}", secret.escape_debug());
+    Err(Fault::new(field, why)
+        .called("a secret in a file that others may read")
+        .fix("write mode: \"0600\", or \"0640\" and as `group` the one of the service that reads it"))
 }
 
 /// Checks that a value can be the name of a user, group, package or container: no spaces, no leading dash.

@@ -153,6 +153,29 @@ fn doctor_looks_before_it_says() {
     assert!(made.good, "{}", made.all());
     assert_eq!(of(&made, "project")["says"], "defaults come from rempart.toml");
     assert_eq!(of(&made, "inventory")["says"], "inventories/hosts.yaml: 1 host");
+    // The store: none, one of one's own, one that nobody here opens, one that somebody changed.
+    let secrets = |standing: &str, words: &[&str]| {
+        let said = desk.run("", &["doctor", "--json"]);
+        let found = of(&said, "secrets");
+        assert_eq!(found["standing"], standing, "{}", said.all());
+        let text = found["says"].as_str().unwrap();
+        assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
+        said.code
+    };
+    assert_eq!(secrets("note", &["no store in secrets"]), 0);
+    assert!(
+        desk.run("", &["secrets", "init"]).good && desk.run("", &["secrets", "set", "a/b", "--generate", "8"]).good
+    );
+    assert_eq!(secrets("ok", &["1 secret, opened by age1", "sealed with the project key"]), 0);
+    let keys = ".config/sops/age/keys.txt";
+    let key = std::fs::read_to_string(desk.path(keys)).unwrap();
+    desk.write(keys, "# none\n");
+    assert_eq!(secrets("note", &["1 secret, which no key at hand opens"]), 0);
+    desk.write(keys, &key);
+    let sealed = std::fs::read_to_string(desk.path("secrets/a.yaml")).unwrap();
+    desk.write("secrets/a.yaml", &sealed.replacen("data:", "data:A", 1));
+    assert_eq!(secrets("missing", &["1 of 2 files cannot be relied on"]), 1);
+    desk.write("secrets/a.yaml", &sealed);
     let key = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
     desk.write(".ssh/id_rsa", key);
     assert!(of(&desk.run("", &["doctor", "--json"]), "ssh keys")["get"].as_str().unwrap().contains("ssh-add"));

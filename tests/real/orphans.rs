@@ -192,3 +192,40 @@ fn what_the_guard_takes_back_is_remembered_as_it_was() {
     lab.on("web1", "test ! -e /etc/ssh/sshd_config.d/10-open.conf");
     assert_eq!(owned(&lab, "web1"), Vec::<String>::new());
 }
+
+#[test]
+fn what_held_a_secret_is_kept_by_no_step_that_removes_or_replaces_it() {
+    let Some(lab) = Lab::boot_one("orphans with secrets") else { return };
+    lab.write("templates/app.env.j2", "PW={{ pw }}\n");
+    let held = "- template: { to: /etc/app.env, from: app.env.j2, mode: \"0600\" }\n\
+                - template: { to: /etc/other.env, from: app.env.j2, mode: \"0600\" }\n";
+    let plain = "- file: { path: /etc/plain, content: \"x\\n\" }\n\
+                 - template: { to: /etc/other.env, from: plain.j2, mode: \"0600\" }\n";
+    lab.write("templates/plain.j2", "nothing\n");
+    let write = |items| lab.write("playbook.yaml", &format!("{}\nsecret_vars: [pw]\n", book("real", items).trim_end()));
+    let apply = |pw: &str| lab.rempart(&["apply", "playbook.yaml", "-e", &format!("pw={pw}"), "--yes"]).ends(0);
+    write(held);
+    apply("hunter2-hunter2");
+    assert_eq!(lab.on("web1", "cat /etc/app.env"), "PW=hunter2-hunter2\n");
+    // Another value, no value, and none of it any more: nobody keeps what was there.
+    apply("hunter3-hunter3");
+    write(plain);
+    apply("hunter3-hunter3");
+    let pruned = lab.rempart(&["prune", "playbook.yaml", "--yes", "--json"]).ends(0);
+    let gone = "test ! -e /etc/app.env && cat /etc/other.env";
+    assert_eq!(lab.on("web1", gone), "nothing\n");
+    let copies = lab.on("web1", "grep -rlE 'hunter2-hunter2|hunter3-hunter3' /var/lib/rempart /run/rempart; true");
+    assert_eq!(copies, "", "{pruned}");
+    let number = pruned.json()["run"].as_str().unwrap().to_owned();
+    let back = lab.rempart(&["rollback", &number, "--yes"]);
+    assert_eq!(lab.on("web1", gone), "nothing\n", "{back}");
+    assert!(back.text().contains("held a secret") && back.code != 0, "{back}");
+    // What was made anew without a secret is kept again.
+    write("- file: { path: /etc/app.env, content: \"plain\\n\" }\n");
+    apply("x");
+    write("- file: { path: /etc/app.env, content: \"other\\n\" }\n");
+    let number =
+        lab.rempart(&["apply", "playbook.yaml", "--yes", "--json"]).ends(0).json()["run"].as_str().unwrap().to_owned();
+    lab.rempart(&["rollback", &number, "--yes"]).ends(0);
+    assert_eq!(lab.on("web1", "cat /etc/app.env"), "plain\n");
+}

@@ -112,6 +112,11 @@ impl Project {
         self.as_in(who, self.folder(), args, None)
     }
 
+    /// In a folder of the project.
+    pub fn within(&self, folder: &str, args: &[&str]) -> Said {
+        self.as_in("alice", &self.folder().join(folder), args, None)
+    }
+
     pub fn piped(&self, args: &[&str], input: &str) -> Said {
         self.as_in("alice", self.folder(), args, Some(input))
     }

@@ -157,3 +157,32 @@ fn a_private_key_among_the_rules_is_not_shown() {
         assert!(ran.err.contains(".sops.yaml"), "{ran}");
     }
 }
+
+#[test]
+fn from_a_folder_of_the_project_the_store_is_the_project_s() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2-CANARY").ends(0);
+    project.write("deep/hosts.yaml", INVENTORY);
+    project.write("deep/p.yaml", &playbook("{{ token }}"));
+    let deep = |args: &[&str]| project.within("deep", args);
+    // Nobody says that this folder is of a project.
+    assert_ne!(deep(&["secrets", "list"]).code, 0);
+    project.write("rempart.toml", "");
+    project.write(".git/HEAD", "ref: refs/heads/main\n");
+    assert!(deep(&["secrets", "list"]).ends(0).out.contains("gw/token"));
+    deep(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(0);
+    deep(&["secrets", "set", "gw/other", "--generate", "8"]).ends(0);
+    assert!(!project.folder().join("deep/secrets").exists());
+}
+
+#[test]
+fn what_a_host_prints_may_hold_secrets_that_nobody_here_can_mask_which_is_told() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2-CANARY").ends(0);
+    let exec = ["exec", "all", "-i", "127.0.0.1:1,", "-T", "2", "--", "true"];
+    let told = "secrets that are not masked where a host prints them";
+    let ran = project.without_key(&exec).ends(3);
+    assert!(ran.err.contains(told) && ran.err.contains("gw/token"), "{ran}");
+    let ran = project.run(&exec).ends(3);
+    assert!(!ran.err.contains(told), "{ran}");
+}

@@ -29,7 +29,7 @@ use rustix::fs::FlockOperation;
 use super::{Ended, Stopped};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
-use crate::secret::{NoVault, ProjectKey, Vault};
+use crate::secret::ProjectKey;
 use crate::store::{Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
 
 pub(super) use person::Person;
@@ -121,14 +121,6 @@ impl OfStore {
             let told = Diagnostic::error("there is no secret store");
             let place = Place::outside(&self.secrets.display().to_string());
             Stopped::from(told.at(&place, "no such folder").fix("make one with `rempart secrets init`"))
-        })
-    }
-
-    /// The store for templates; one that says that there is none, if there is none.
-    pub fn vault(&self, screen: &Arc<Screen>) -> Result<Arc<dyn Vault>, Stopped> {
-        Ok(match self.find(screen)? {
-            Some(store) => Arc::new(store),
-            None => Arc::new(NoVault),
         })
     }
 
