@@ -77,7 +77,8 @@ fn block(text: &str, indent: usize) -> Zeroizing<String> {
     out
 }
 
-fn quoted(text: &str) -> Zeroizing<String> {
+/// A text between quotes, whatever is in it.
+pub(super) fn quoted(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(2 + 6 * text.len()));
     out.push('"');
     for c in text.chars() {

@@ -9,6 +9,7 @@ mod readers;
 #[path = "../said/mod.rs"]
 mod said;
 mod templates;
+mod trust;
 
 use project::Project;
 
