@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Stopped;
-use super::past::Past;
+use super::past::{Past, Version};
 use super::readers::is_same;
 use crate::report::Rekeyed;
 use crate::secret::Secret;
@@ -55,19 +55,24 @@ pub(super) fn readable(store: &Opening, changes: &[Rekeyed]) -> Result<Readable,
     let folder = store.folder();
     let past = Past::of(folder.root());
     let mut all = Seen { now: values(store)?, seen: BTreeMap::new() };
-    let present = folder.files().iter().filter_map(|filed| filed.locked.as_ref().ok());
-    for locked in present.chain(&past.versions) {
-        for leaver in leavers.of_file(locked.name()) {
-            if locked.recipients().iter().any(|text| is_same_text(text, leaver)) {
-                all.file(store, locked, leaver);
-            }
+    for filed in folder.files() {
+        if let Ok(locked) = &filed.locked {
+            all.file(store, locked, (&filed.name, &filed.name), leavers.of_file(&filed.name));
         }
     }
+    for Version { name, later, it } in &past.files {
+        all.file(store, it, (name, later), leavers.of_file(later));
+    }
     let mut gaps = past.gaps;
-    if !folder.wholes().is_empty() {
+    if !folder.wholes().is_empty() || !past.wholes.is_empty() {
         gaps.push("files of age do not say for whom they are: all of them count as readable for who leaves".into());
-        for whole in folder.wholes() {
-            leavers.gone.iter().for_each(|leaver| all.note(whole_name(whole), leaver, None));
+    }
+    for leaver in &leavers.gone {
+        folder.wholes().iter().for_each(|whole| all.note(whole_name(whole), leaver, None));
+        for Version { name, later, it } in &past.wholes {
+            let named = if all.now.contains_key(whole_name(later)) { later } else { name };
+            let then = store.keyring().open_whole(it, named).ok();
+            all.note(whole_name(named), leaver, then.as_ref());
         }
     }
     let burned = all.seen.into_iter().filter(|(_, same)| *same).map(|(of, _)| of).collect();
@@ -96,15 +101,19 @@ struct Seen {
 }
 
 impl Seen {
-    fn file(&mut self, store: &Opening, locked: &Locked, leaver: &str) {
-        if locked.name() == PROJECT {
+    fn file(&mut self, store: &Opening, locked: &Locked, (name, later): (&str, &str), leavers: &[String]) {
+        let reads = |leaver: &&String| locked.recipients().iter().any(|text| is_same_text(text, leaver));
+        let leavers: Vec<&String> = leavers.iter().filter(reads).collect();
+        if name == PROJECT || leavers.is_empty() {
             return;
         }
         let opened = locked.open(store.keyring());
         for path in locked.secret_paths() {
-            let Some(secret) = name_of(locked.name(), &path) else { continue };
+            // Where the file was renamed, the secret is called by its new name, if it is still there.
+            let now = name_of(later, &path).filter(|now| self.now.contains_key(now));
+            let Some(secret) = now.or_else(|| name_of(name, &path)) else { continue };
             let then = opened.as_ref().ok().and_then(|file| file.get(&path).ok());
-            self.note(&secret, leaver, then.as_ref());
+            leavers.iter().for_each(|leaver| self.note(&secret, leaver, then.as_ref()));
         }
     }
 

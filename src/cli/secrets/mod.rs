@@ -15,6 +15,7 @@ mod past;
 mod person;
 mod readers;
 mod rekey;
+mod remembered;
 mod scan;
 mod seal;
 mod set;
