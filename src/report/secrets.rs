@@ -37,8 +37,8 @@ pub struct Rekeyed {
     pub gains: Vec<String>,
     /// Who may not any more.
     pub loses: Vec<String>,
-    /// How many stay.
-    pub stays: usize,
+    /// Who stays.
+    pub stays: Vec<String>,
     /// Whether it is encrypted anew.
     pub is_new: bool,
 }
@@ -50,14 +50,46 @@ pub struct CheckedFile {
     pub name: String,
     /// Whether it opens and is as somebody of the project left it.
     pub proved: bool,
-    /// Whether it is a whole file of age, which opens, and bears no seal.
-    pub whole: bool,
+    /// Whether it is a whole file of age that opens; it bears no seal, so nothing proves who wrote it.
+    pub opens: bool,
     /// What is wrong, in a few words.
     pub wrong: Option<String>,
     /// Whom its rule names and it does not.
     pub gains: Vec<String>,
     /// Whom it names and its rule does not.
     pub loses: Vec<String>,
+    /// Secrets of it that stand there for everybody to read, since its rule leaves them out.
+    pub plain: Vec<String>,
+    /// Which values it encrypts, and which its rule says, where they differ.
+    pub other_rule: Option<(String, String)>,
+}
+
+/// All that was proved, or was not.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// The id of the project key, where it is known and proved.
+    pub key: Option<String>,
+    /// Each file.
+    pub files: Vec<CheckedFile>,
+    /// What lies in the folder and is not looked at, each with the reason.
+    pub strangers: Vec<(String, &'static str)>,
+    /// How many secrets are still to be changed; `None` = the list cannot be read.
+    pub burned: Option<usize>,
+}
+
+/// A file that a person is to take as it is.
+#[derive(Clone, Debug)]
+pub struct ToSeal {
+    /// The file.
+    pub name: String,
+    /// The names of what is in it.
+    pub secrets: Vec<String>,
+    /// The id of the project key, where this is its file.
+    pub key: Option<String>,
+    /// Secrets of it that everybody can read.
+    pub plain: Vec<String>,
+    /// Who can read it: ` ` = and may, `-` = and may not by its rule; `+` = may, and cannot.
+    pub readers: Vec<(char, String)>,
 }
 
 /// All secrets with their files, and the recipients of each file if wanted.
@@ -106,7 +138,7 @@ pub fn stored_json(files: &[StoredFile]) -> Value {
 pub fn rekeyed(changes: &[Rekeyed], burned: &[(String, String)], paint: &Paint) -> String {
     let mut text = String::new();
     for change in changes.iter().filter(|change| change.is_new) {
-        let stays = match change.stays {
+        let stays = match change.stays.len() {
             0 => String::new(),
             stays => format!("  ({stays} {})", if stays == 1 { "stays" } else { "stay" }),
         };
@@ -172,47 +204,98 @@ pub fn burned_json(entries: &[Burned]) -> Value {
     json!({ "format_version": "1.0", "kind": "burned", "entries": entries.iter().map(entry).collect::<Vec<_>>() })
 }
 
+/// A file that a person is to take as it is: what is in it, and who can read it.
+pub fn to_seal(file: &ToSeal, paint: &Paint) -> String {
+    let mut text = format!("{}\n", paint.tone(Tone::Bold, &visible(&file.name)));
+    text.push_str(&format!("  holds {}\n", visible(&file.secrets.join(", "))));
+    if let Some(key) = &file.key {
+        text.push_str(&format!("  the project key is {key}: compare it with somebody who has the store\n"));
+    }
+    if !file.plain.is_empty() {
+        let line = format!("  not encrypted, and nobody will be told: {}", visible(&file.plain.join(", ")));
+        text.push_str(&format!("{}\n", paint.tone(Tone::Bad, &line)));
+    }
+    for (sign, reader) in &file.readers {
+        let (tone, word) = match sign {
+            '-' => (Tone::Bad, " (may not by its rule)"),
+            '+' => (Tone::Change, " (may by its rule, and cannot)"),
+            _ => (Tone::Good, ""),
+        };
+        text.push_str(&format!("  {}\n", paint.tone(tone, &format!("{sign} {}{word}", visible(reader)))));
+    }
+    text
+}
+
 /// Each file, proved or not.
-pub fn checked(files: &[CheckedFile], burned: usize, paint: &Paint) -> String {
-    let width = files.iter().map(|file| visible(&file.name).len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for file in files {
+pub fn checked(all: &Checked, paint: &Paint) -> String {
+    let width = all.files.iter().map(|file| visible(&file.name).len()).max().unwrap_or(0);
+    let mut text = match &all.key {
+        Some(key) => format!("project key {key}\n"),
+        None => String::new(),
+    };
+    for file in &all.files {
         let (tone, sign, said) = match &file.wrong {
             Some(wrong) => (Tone::Bad, '!', wrong.clone()),
-            None if file.proved && file.whole => (Tone::Good, ' ', "opens; it bears no seal".to_owned()),
+            None if file.opens => (Tone::Doubt, '?', "opens; it bears no seal".to_owned()),
             None if file.proved => (Tone::Good, ' ', "opens, and is sealed".to_owned()),
             None => (Tone::Doubt, '?', "not known".to_owned()),
         };
         text.push_str(&format!("{sign} {:<width$}  {}\n", visible(&file.name), paint.tone(tone, &said)));
+        let mut more = |line: String| text.push_str(&format!("    {}\n", paint.tone(Tone::Change, &line)));
         for (sign, word, readers) in
             [('+', "may read it by its rule, and cannot", &file.gains), ('-', "can read it, and may not", &file.loses)]
         {
-            for reader in readers {
-                text.push_str(&format!(
-                    "    {}\n",
-                    paint.tone(Tone::Change, &format!("{sign} {} {word}", visible(reader)))
-                ));
-            }
+            readers.iter().for_each(|reader| more(format!("{sign} {} {word}", visible(reader))));
+        }
+        if let Some((is, wanted)) = &file.other_rule {
+            more(format!("it encrypts by {}, and its rule says {}", visible(is), visible(wanted)));
+        }
+        if !file.plain.is_empty() {
+            let what = count(file.plain.len(), "value is", "values are");
+            more(format!("{what} not encrypted: {}", visible(&file.plain.join(", "))));
         }
     }
-    if burned > 0 {
-        let what = count(burned, "secret is", "secrets are");
-        text.push_str(&format!("! {what} still to be changed: `rempart secrets burned`\n"));
+    for (name, why) in &all.strangers {
+        let line = paint.tone(Tone::Bad, &format!("{}  not looked at: {why}", visible(name)));
+        text.push_str(&format!("! {line}\n"));
     }
-    let wrong = files.iter().filter(|file| !file.proved).count();
+    match all.burned {
+        None => text.push_str("! which secrets are to be changed is not known: the burn list cannot be read\n"),
+        Some(0) => {}
+        Some(burned) => {
+            let what = count(burned, "secret is", "secrets are");
+            text.push_str(&format!("! {what} still to be changed: `rempart secrets burned`\n"));
+        }
+    }
+    let open = all.files.iter().filter(|file| file.opens).count();
+    let wrong = all.files.iter().filter(|file| !file.proved && !file.opens).count();
+    let proved = all.files.len() - open - wrong;
     text.push_str(&match wrong {
-        0 => format!("{} proved\n", count(files.len(), "file", "files")),
-        wrong => format!("{wrong} of {} not proved\n", count(files.len(), "file", "files")),
+        0 => format!("{} proved", count(proved, "file", "files")),
+        wrong => format!("{wrong} of {} not proved", count(all.files.len(), "file", "files")),
     });
+    if open > 0 {
+        text.push_str(&format!("; {} of age: nothing proves who wrote them", count(open, "file", "files")));
+    }
+    text.push('\n');
     text
 }
 
 /// The same as JSON.
-pub fn checked_json(files: &[CheckedFile], burned: usize, fine: bool) -> Value {
-    let file = |file: &CheckedFile| json!({ "file": file.name, "proved": file.proved, "wrong": file.wrong, "gains": file.gains, "loses": file.loses });
+pub fn checked_json(all: &Checked, fine: bool) -> Value {
+    let file = |file: &CheckedFile| {
+        json!({
+            "file": file.name, "proved": file.proved, "opens": file.proved || file.opens, "wrong": file.wrong,
+            "gains": file.gains, "loses": file.loses, "not_encrypted": file.plain,
+            "encrypts_by": file.other_rule.as_ref().map(|(is, _)| is),
+            "rule_says": file.other_rule.as_ref().map(|(_, wanted)| wanted),
+        })
+    };
+    let strangers = all.strangers.iter().map(|(name, why)| json!({ "file": name, "why": why })).collect::<Vec<_>>();
     json!({
-        "format_version": "1.0", "kind": "secrets_check", "files": files.iter().map(file).collect::<Vec<_>>(),
-        "must_be_changed": burned, "all_proved": fine && files.iter().all(|file| file.proved),
+        "format_version": "1.0", "kind": "secrets_check", "project_key": all.key,
+        "files": all.files.iter().map(file).collect::<Vec<_>>(), "not_looked_at": strangers,
+        "must_be_changed": all.burned, "all_proved": fine && all.files.iter().all(|file| file.proved),
     })
 }
 

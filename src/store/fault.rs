@@ -47,6 +47,10 @@ pub enum FaultKind {
     SealValues,
     /// The seal itself was changed.
     SealBroken,
+    /// The project key is not the one that this computer knows the store with.
+    ProjectChanged,
+    /// A newer version of the file was here before.
+    RolledBack,
     /// There is no such secret.
     Missing,
     /// It is well-formed, and not supported.

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::burned::FILE as BURNED;
 use super::fault::{Fault, FaultKind, hint};
 use super::key_path::KeyPath;
 use super::locked::Locked;
@@ -14,6 +15,9 @@ use super::locked::Locked;
 pub const PROJECT: &str = "rempart.yaml";
 /// How deep folders are looked through.
 const DEEPEST: usize = 8;
+/// How the names of files end that may lie in the folder beside those of the store: people write down what it is for, git
+/// is told what it is, and SOPS is told who may read it.
+const NOTES: [&str; 8] = [".md", "README", "LICENSE", BURNED, ".sops.yaml", ".gitignore", ".gitattributes", ".gitkeep"];
 /// The largest whole file that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
@@ -23,6 +27,17 @@ pub struct Folder {
     root: PathBuf,
     files: Vec<Filed>,
     wholes: Vec<String>,
+    strangers: Vec<Stranger>,
+}
+
+/// Something in the folder that is no file of the store, and is not looked at: there may be secrets in it, of which nothing
+/// is known then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its name below the folder, as far as it can be shown.
+    pub name: String,
+    /// Why it is not looked at.
+    pub why: &'static str,
 }
 
 /// One file of SOPS in it.
@@ -52,10 +67,11 @@ impl Folder {
         if !root.exists() {
             return Ok(None);
         }
-        let mut folder = Self { root: root.to_owned(), files: Vec::new(), wholes: Vec::new() };
+        let mut folder = Self { root: root.to_owned(), files: Vec::new(), wholes: Vec::new(), strangers: Vec::new() };
         folder.gather(root, "", 0)?;
         folder.files.sort_by(|a, b| a.name.cmp(&b.name));
         folder.wholes.sort();
+        folder.strangers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Some(folder))
     }
 
@@ -66,23 +82,52 @@ impl Folder {
         };
         for entry in fs::read_dir(at).map_err(|error| wrong(error.to_string()))? {
             let path = entry.map_err(|error| wrong(error.to_string()))?.path();
-            let Some(base) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            if base.starts_with('.') {
+            let shown = path.file_name().unwrap_or_default().to_string_lossy();
+            if NOTES.iter().any(|note| shown.ends_with(note)) && path.is_file() || shown == ".git" {
                 continue;
             }
-            let name = format!("{before}{base}");
-            if path.is_dir() {
-                if depth < DEEPEST {
-                    self.gather(&path, &format!("{name}/"), depth + 1)?;
-                }
+            let name = format!("{before}{shown}");
+            let mut pass = |why| self.strangers.push(Stranger { name: name.clone(), why });
+            let Some(base) = path.file_name().and_then(|name| name.to_str()) else {
+                pass("its name is no text (UTF-8)");
+                continue;
+            };
+            let is_link = path.is_symlink();
+            if is_link && !path.exists() {
+                pass("a link that leads nowhere");
+            } else if path.is_dir() && is_link {
+                pass("a link to a folder, which is not followed");
+            } else if base.starts_with('.') {
+                pass("its name begins with a dot");
+            } else if path.is_dir() && depth >= DEEPEST {
+                pass("it lies too deep: eight folders are looked through");
+            } else if path.is_dir() {
+                self.gather(&path, &format!("{name}/"), depth + 1)?;
+            } else if !path.is_file() {
+                pass("neither a file nor a folder");
             } else if stem(base).is_some() {
                 let locked = Locked::read(&path, &name);
                 self.files.push(Filed { name, locked });
             } else if base.ends_with(".age") {
                 self.wholes.push(name);
+            } else {
+                pass("neither .yaml, .yml nor .age");
             }
         }
         Ok(())
+    }
+
+    /// What lies in the folder and is not looked at, sorted by name.
+    pub fn strangers(&self) -> &[Stranger] {
+        &self.strangers
+    }
+
+    /// The faults of names that lead to several places, one each.
+    pub fn ambiguous(&self) -> Vec<Fault> {
+        let names = self.names();
+        let mut twice: Vec<&String> = names.windows(2).filter(|two| two[0] == two[1]).map(|two| &two[0]).collect();
+        twice.dedup();
+        twice.into_iter().filter_map(|name| self.find(name).err()).collect()
     }
 
     /// Where it lies.
@@ -112,7 +157,7 @@ impl Folder {
 
     /// The names of all secrets, sorted; no key is needed for that.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.wholes.iter().map(|name| name.trim_end_matches(".age").to_owned()).collect();
+        let mut names: Vec<String> = self.wholes.iter().map(|name| whole_name(name).to_owned()).collect();
         for file in self.files.iter().filter(|file| file.name != PROJECT) {
             names.extend(self.names_in(&file.name));
         }
@@ -194,6 +239,12 @@ impl Folder {
                 fix,
             ));
         }
+        // What is there already stays where it is, so that no name leads to two places.
+        match self.find(name) {
+            Ok(Spot::Key(file, path)) => return Ok((file, path)),
+            Err(fault) if fault.kind != FaultKind::Missing => return Err(fault),
+            _ => {}
+        }
         let longest = self.candidates(name).max_by_key(|(file, _)| file.name.len());
         if let Some((file, path)) = longest {
             return Ok((file.name.clone(), path));
@@ -252,7 +303,16 @@ pub fn inside(name: &str) -> Result<(), Fault> {
         let detail = format!("`{name}` lies outside of the store, or begins with a dot");
         return Err(Fault::new(FaultKind::Format, "no name in the store", detail, "write it like `gw` or `prod/gw`"));
     }
+    if name.contains(char::is_control) {
+        let detail = "there is a control character in it, which nobody could see or type";
+        return Err(Fault::new(FaultKind::Format, "no name in the store", detail, "write it like `gw` or `prod/gw`"));
+    }
     Ok(())
+}
+
+/// The name of the secret that a whole file of age is.
+pub fn whole_name(file: &str) -> &str {
+    file.strip_suffix(".age").unwrap_or(file)
 }
 
 /// The full name of a secret: that of its file, then its path in there. `None` = the file is none of SOPS.
@@ -263,4 +323,52 @@ pub fn name_of(file: &str, path: &KeyPath) -> Option<String> {
 /// The part of a file's name that a secret's begins with.
 fn stem(name: &str) -> Option<&str> {
     name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_looked_at_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("a/b/c/d/e/f/g/h/i");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("x.yaml"), "").unwrap();
+        for name in ["db.json", "UP.YAML", "README.md", "x.age.age", ".hidden", ".burned.yaml", ".gw.yaml.7.new"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff.yaml")), "").unwrap();
+        std::os::unix::fs::symlink(".", root.path().join("loop")).unwrap();
+        std::os::unix::fs::symlink("nowhere", root.path().join("gone.yaml")).unwrap();
+        let folder = Folder::read(root.path()).unwrap().unwrap();
+        assert!(folder.files().is_empty());
+        assert_eq!(folder.wholes(), ["x.age.age"]);
+        assert_eq!(folder.names(), ["x.age"]);
+        assert_eq!(folder.find("x.age").unwrap(), Spot::Whole("x.age.age".into()));
+        let named: Vec<&str> = folder.strangers().iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(
+            named,
+            [
+                ".gw.yaml.7.new",
+                ".hidden",
+                "UP.YAML",
+                "a/b/c/d/e/f/g/h/i",
+                "db.json",
+                "gone.yaml",
+                "loop",
+                "\u{fffd}.yaml"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_control_character_is_no_part_of_a_name() {
+        for name in ["gw/\u{7f}", "g\nw/x", "gw/\u{85}"] {
+            assert!(inside(name).is_err(), "{name:?}");
+        }
+        inside("gw/token").unwrap();
+    }
 }

@@ -14,7 +14,7 @@ use super::cipher::DataKey;
 use super::fault::{Fault, FaultKind};
 use super::identity::{Identity, Opened, decrypt, first, read};
 use super::metadata::Entry;
-use super::recipient::{bare, short};
+use super::recipient::{Recipient, bare, short};
 use crate::secret::Secret;
 
 /// The largest file of keys that is read.
@@ -94,6 +94,17 @@ impl Keyring {
     /// The public keys of those at hand, where they are known without asking.
     pub fn public_keys(&self) -> Vec<String> {
         self.identities.iter().filter_map(Identity::public).collect()
+    }
+
+    /// Whether what is encrypted for these could be opened here. `None` = there is a key of which nobody can say whose it
+    /// is without asking, or none at all.
+    pub fn could_open(&self, recipients: &[Recipient]) -> Option<bool> {
+        let known = self.public_keys();
+        if recipients.iter().any(|one| known.contains(&one.to_string())) {
+            return Some(true);
+        }
+        let all_known = !known.is_empty() && known.len() == self.identities.len() && self.faults.is_empty();
+        all_known.then_some(false)
     }
 
     fn take(&mut self, origin: &str, bytes: &[u8]) {

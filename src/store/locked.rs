@@ -12,6 +12,7 @@ use super::key_path::KeyPath;
 use super::keyring::Keyring;
 use super::metadata::{self, Metadata};
 use super::seal;
+use super::selection::Selection;
 use super::unlocked::{Unlocked, is_seal};
 use super::value::{Kind, Plain};
 use crate::model::{Place, Source};
@@ -83,6 +84,18 @@ impl Locked {
     /// Recipients of other kinds, which are kept and cannot be used here, such as `pgp 7FB8…`.
     pub fn other_recipients(&self) -> &[String] {
         &self.metadata.others
+    }
+
+    /// Which of its values are encrypted.
+    pub fn selection(&self) -> &Selection {
+        &self.metadata.selection
+    }
+
+    /// The secrets that stand in it for everybody to read, since its rule leaves them out.
+    pub fn plain_paths(&self) -> Vec<KeyPath> {
+        let plain =
+            values(&self.outline, &self.metadata).filter(|value| !value.encrypted && !is_seal(&value.part.path));
+        plain.map(|value| KeyPath::of(&value.part.path)).collect()
     }
 
     /// When it was written last, as it says.

@@ -15,9 +15,18 @@ use crate::yaml::{self, Dialect, Node, Value};
 const FILE: &str = ".sops.yaml";
 /// How many folders are looked through, upwards; as SOPS has it.
 const MAX_FOLDERS: usize = 100;
-/// Recipients of other kinds than age.
-const OTHERS: [&str; 9] =
-    ["pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "azure_kv", "hc_vault", "hc_vault_transit_uri", "merge"];
+/// Recipients of other kinds than age: their field, what a file calls them, and the name of one in a map.
+const OTHERS: [(&str, &str, &str); 9] = [
+    ("pgp", "pgp", "fp"),
+    ("kms", "kms", "arn"),
+    ("gcp_kms", "gcp_kms", "resource_id"),
+    ("hckms", "hckms", ""),
+    ("azure_keyvault", "azure_kv", ""),
+    ("azure_kv", "azure_kv", ""),
+    ("hc_vault", "hc_vault", ""),
+    ("hc_vault_transit_uri", "hc_vault", ""),
+    ("merge", "merge", ""),
+];
 
 /// By what a private key is known, in capitals.
 const PRIVATE: [&str; 3] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----"];
@@ -27,7 +36,8 @@ const PRIVATE: [&str; 3] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----"
 pub struct Rule {
     /// For whom.
     pub recipients: Vec<Recipient>,
-    /// Recipients of other kinds, by the name of their field; nothing can be encrypted for them here.
+    /// Recipients of other kinds, as a file names them (`pgp 7FB8…`), or their kind alone where the two write them
+    /// differently; nothing can be encrypted for them here.
     pub others: Vec<String>,
     /// Which values.
     pub selection: Selection,
@@ -97,9 +107,7 @@ impl Rules {
                 None => true,
                 Some(node) => match node.text() {
                     None | Some("") => true,
-                    Some(pattern) => {
-                        Regex::new(pattern).map_err(|_| wrong(node, "not a regular expression"))?.is_match(&inside)
-                    }
+                    Some(pattern) => Regex::new(pattern).map_err(|error| no_pattern(node, &error))?.is_match(&inside),
                 },
             };
             if fits {
@@ -159,8 +167,8 @@ fn read(rule: &Node) -> Result<Rule, Fault> {
             recipients.push(recipient);
         }
     }
-    let named = |name: &&&str| holder.get(name).is_some_and(|node| !matches!(node.value, Value::Null));
-    let others: Vec<String> = OTHERS.iter().filter(named).map(|name| (*name).to_owned()).collect();
+    let others: Vec<String> =
+        OTHERS.iter().flat_map(|(field, kind, name)| others(holder.get(field), kind, name)).collect();
     if recipients.is_empty() {
         let detail =
             if others.is_empty() { "it names nobody".to_owned() } else { format!("it names {}", others.join(", ")) };
@@ -187,6 +195,29 @@ fn age(holder: &Node) -> Result<Vec<(String, Place)>, Fault> {
         all.extend(keys.map(|key| (key.to_owned(), item.place.clone())));
     }
     Ok(all)
+}
+
+// One text with commas, or a list of texts or maps.
+fn others(node: Option<&Node>, kind: &str, name: &str) -> Vec<String> {
+    let Some(node) = node.filter(|node| !matches!(node.value, Value::Null)) else { return Vec::new() };
+    let items = node.items().unwrap_or(std::slice::from_ref(node));
+    let text = |item: &Node| item.text().or_else(|| item.get(name)?.text()).map(str::to_owned);
+    let texts = items.iter().filter_map(text).filter(|_| !name.is_empty());
+    let mut all: Vec<String> = texts
+        .flat_map(|text| text.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|one| !one.is_empty())
+        // Behind a plus stands the role that is taken for a key of AWS.
+        .map(|one| format!("{kind} {}", one.split('+').next().unwrap_or_default()))
+        .collect();
+    if all.is_empty() {
+        all.push(kind.to_owned());
+    }
+    all
+}
+
+fn no_pattern(node: &Node, error: &regex_lite::Error) -> Fault {
+    let told = Diagnostic::error("a creation rule is wrong").at(&node.place, "not a regular expression");
+    Fault::from(told.because(error.to_string()).fix("correct the pattern; a dot that is meant is written `\\.`"))
 }
 
 fn wrong(node: &Node, label: &str) -> Fault {
@@ -246,6 +277,16 @@ mod tests {
     #[test]
     fn other_kinds_of_recipients_are_named() {
         let text = format!("creation_rules: [{{age: {ALICE}, pgp: ABC, hc_vault_transit_uri: x}}]");
-        assert_eq!(rule(&text, "a.yaml").unwrap().others, ["pgp", "hc_vault_transit_uri"]);
+        assert_eq!(rule(&text, "a.yaml").unwrap().others, ["pgp ABC", "hc_vault"]);
+        let text = format!(
+            "creation_rules: [{{key_groups: [{{age: [{ALICE}], pgp: [AB, CD], kms: [{{arn: 'a:b+r'}}], azure_keyvault: [{{}}]}}]}}]"
+        );
+        assert_eq!(rule(&text, "a.yaml").unwrap().others, ["pgp AB", "pgp CD", "kms a:b", "azure_kv"]);
+    }
+
+    #[test]
+    fn a_wrong_pattern_says_what_is_wrong_with_it() {
+        let fault = rule("creation_rules: [{path_regex: 'a(b'}]", "a.yaml").unwrap_err();
+        assert!(fault.told.detail.clone().unwrap_or_default().contains("group"), "{:?}", fault.told);
     }
 }

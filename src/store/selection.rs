@@ -63,6 +63,11 @@ impl Selection {
         (self.rule, &self.pattern)
     }
 
+    /// Whether both encrypt the same, and count the same into the MAC.
+    pub fn same_as(&self, other: &Selection) -> bool {
+        self.rule() == other.rule() && self.mac_only_encrypted == other.mac_only_encrypted
+    }
+
     /// Whether a value under these keys is encrypted.
     pub fn takes<'a>(&self, mut keys: impl Iterator<Item = &'a str>) -> bool {
         let hit = keys.any(|key| match &self.regex {

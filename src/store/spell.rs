@@ -77,6 +77,7 @@ fn block(text: &str, indent: usize) -> Zeroizing<String> {
     out
 }
 
+/// A text between quotes, whatever is in it.
 pub(super) fn quoted(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(2 + 6 * text.len()));
     out.push('"');

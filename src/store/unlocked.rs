@@ -12,7 +12,7 @@ use super::ask::Ask;
 use super::cipher::{DataKey, Sealed, seal as encrypt};
 use super::fault::{Fault, FaultKind, hint};
 use super::key_path::KeyPath;
-use super::locked::{Locked, Value, bound_to, is_metadata, mac, scalar, values};
+use super::locked::{Locked, Value, bound_to, is_metadata, keys, mac, scalar, values};
 use super::metadata::{self, Metadata};
 use super::recipient::{self, Recipient};
 use super::seal;
@@ -38,6 +38,7 @@ pub struct Unlocked {
     pub(super) plains: HashMap<Vec<Step>, Plain>,
     pub(super) changed: bool,
     trusted: bool,
+    outdone: u64,
 }
 
 impl Unlocked {
@@ -51,6 +52,7 @@ impl Unlocked {
             plains: plains.into_iter().collect(),
             changed: false,
             trusted: false,
+            outdone: 0,
         }
     }
 
@@ -77,7 +79,17 @@ impl Unlocked {
         let outline = outline(&text).map_err(|fault| unwritable(fault.what))?;
         let metadata = Metadata::read(&outline)?;
         let plains = HashMap::new();
-        Ok(Self { name: name.to_owned(), text, outline, metadata, key, plains, changed: true, trusted: true })
+        Ok(Self {
+            name: name.to_owned(),
+            text,
+            outline,
+            metadata,
+            key,
+            plains,
+            changed: true,
+            trusted: true,
+            outdone: 0,
+        })
     }
 
     /// The names of its secrets, in the order of the file; without the seal.
@@ -100,7 +112,7 @@ impl Unlocked {
         Ok(Secret::new(path.to_string(), text.as_str()))
     }
 
-    /// The type of a secret.
+    /// The type of a secret; tests of the format compare it with what SOPS says.
     pub fn kind(&self, path: &KeyPath) -> Option<Kind> {
         self.steps(path).and_then(|steps| self.plains.get(&steps)).map(|plain| plain.kind)
     }
@@ -133,6 +145,29 @@ impl Unlocked {
             ));
         }
         self.put(path, plain)
+    }
+
+    /// Whether a secret at this path is encrypted, or would be: a part that is a number may be an item of a list, of which
+    /// no rule speaks.
+    ///
+    /// # Errors
+    /// The file's rule leaves it out, so that everybody could read it.
+    pub fn is_encrypted(&self, path: &KeyPath) -> Result<(), Fault> {
+        let mut steps: Vec<Step> = Vec::new();
+        for part in path.parts() {
+            let step = self.step(&steps, part).unwrap_or_else(|| Step::Key(part.clone()));
+            steps.push(step);
+        }
+        if self.metadata.selection.takes(keys(&steps)) {
+            return Ok(());
+        }
+        let (rule, pattern) = self.metadata.selection.rule();
+        let detail = format!(
+            "{} encrypts by {rule} {pattern}, which leaves `{path}` as it is: anybody could read it",
+            self.name
+        );
+        let fix = "choose a name that the rule takes; what need not be secret is written with `rempart secrets edit`";
+        Err(Fault::new(FaultKind::PlainValue, "a secret that would not be encrypted", detail, fix))
     }
 
     // The text after a change. It must hold what is expected, or everything stays as it was: the layout of the file is then
@@ -218,6 +253,17 @@ impl Unlocked {
         Ok(generation)
     }
 
+    /// The generation that its seal names, not proved; 0 without a seal.
+    pub fn generation(&self) -> u64 {
+        self.seal().and_then(|text| seal::generation(&text)).unwrap_or(0)
+    }
+
+    /// The generation to be written is newer than this one, whatever the file says of itself.
+    pub fn outdo(&mut self, generation: u64) {
+        self.outdone = self.outdone.max(generation);
+        self.changed |= self.generation() < generation;
+    }
+
     /// Somebody looked at the file and takes it as it is, such as after `sops` wrote it.
     pub fn trust(&mut self) {
         self.trusted = true;
@@ -281,7 +327,7 @@ impl Unlocked {
             let summary = "a file that was not proved is not sealed";
             return Err(Fault::new(FaultKind::Unsealed, summary, self.name.clone(), fix));
         }
-        let before = self.seal().and_then(|text| seal::generation(&text)).unwrap_or(0);
+        let before = self.generation().max(self.outdone);
         let text = seal::write(&self.content(), before.saturating_add(1), key);
         self.put_seal(&text)?;
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -11,18 +11,23 @@ use super::fault::{Fault, FaultKind, hint};
 use super::folder::{Folder, PROJECT, Spot};
 use super::key_path::KeyPath;
 use super::keyring::{Keyring, Sources};
+use super::memory::Memory;
 use super::unlocked::Unlocked;
 use crate::secret::{NoSecret, ProjectKey, Secret, Vault};
 
 /// The key of the project in its file.
 pub const PROJECT_KEY: &str = "project_key";
+/// Where its file holds keys of before, each under its id, while a `rekey` has not sealed everything with the new one.
+pub const PREVIOUS_KEYS: &str = "project_key_before";
 
 /// A store that is opened as far as it is asked.
 pub struct Opening {
     folder: Folder,
     sources: Sources,
     ask: Arc<dyn Ask>,
-    keyring: OnceLock<Keyring>,
+    keyring: Arc<OnceLock<Keyring>>,
+    memory: Option<Arc<Memory>>,
+    finishes: bool,
     project: OnceLock<Result<ProjectKey, Fault>>,
     opened: Mutex<HashMap<String, Result<Arc<Unlocked>, Fault>>>,
 }
@@ -37,10 +42,52 @@ impl Opening {
             folder,
             sources,
             ask,
-            keyring: OnceLock::new(),
+            keyring: Arc::default(),
+            memory: None,
+            finishes: false,
             project: OnceLock::new(),
             opened: Mutex::default(),
         }))
+    }
+
+    /// Remembers the project key and the generations of files in this folder, which is none of the store.
+    #[must_use]
+    pub fn remembering(mut self, state: &Path) -> Self {
+        self.memory = Some(Arc::new(Memory::at(state, self.folder.root())));
+        self
+    }
+
+    /// What is remembered of it between runs.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_deref()
+    }
+
+    /// For `rekey`: takes files that bear the seal of a key of before, so that what was broken off can be finished.
+    #[must_use]
+    pub fn finishing(mut self) -> Self {
+        self.finishes = true;
+        self
+    }
+
+    /// The same store as it lies on the disk now; nobody is asked for a key again.
+    ///
+    /// # Errors
+    /// It cannot be read any more.
+    pub fn fresh(&self) -> Result<Self, Fault> {
+        let folder = Folder::read(self.folder.root())?.ok_or_else(|| {
+            let detail = self.folder.root().display().to_string();
+            Fault::new(FaultKind::Missing, "the store is gone", detail, "look who removed it")
+        })?;
+        Ok(Self {
+            folder,
+            sources: self.sources.clone(),
+            ask: self.ask.clone(),
+            keyring: self.keyring.clone(),
+            memory: self.memory.clone(),
+            finishes: self.finishes,
+            project: OnceLock::new(),
+            opened: Mutex::default(),
+        })
     }
 
     /// Its files.
@@ -67,20 +114,47 @@ impl Opening {
     }
 
     fn read_project_key(&self) -> Result<ProjectKey, Fault> {
+        let (mut file, key) = self.unproved_project()?;
+        let generation = file.prove(&key)?;
+        if let Some(memory) = &self.memory {
+            if memory.check_key(&key.id())? {
+                self.ask.show(&format!(
+                    "{} is used here for the first time; its project key is {}: compare it with somebody who has the store",
+                    self.folder.root().display(),
+                    key.id()
+                ));
+            }
+            memory.saw(PROJECT, generation)?;
+        }
+        Ok(key)
+    }
+
+    /// The keys of before, which stand there as long as a `rekey` is not finished.
+    ///
+    /// # Errors
+    /// The project key is not to be had, or one of them is none.
+    pub fn previous_keys(&self) -> Result<Vec<ProjectKey>, Fault> {
+        self.project_key()?;
+        let (file, _) = self.unproved_project()?;
+        let of_before = |path: &KeyPath| path.parts().first().is_some_and(|first| first == PREVIOUS_KEYS);
+        let keys = file.paths().into_iter().filter(of_before).map(|path| project_key(&file, &path));
+        keys.collect()
+    }
+
+    /// The file of the project key and the key, not proved: for a person who looks at it and takes it as it is.
+    ///
+    /// # Errors
+    /// The store has none, or it does not open.
+    pub fn unproved_project(&self) -> Result<(Unlocked, ProjectKey), Fault> {
         let Some(filed) = self.folder.project() else {
             let fix = "make it with `rempart secrets init`, which seals the files that are there once you have looked at them";
             let detail = format!("there is no {}", self.folder.path(PROJECT).display());
             return Err(Fault::new(FaultKind::Unsealed, "the store has no project key", detail, fix));
         };
-        let mut file = filed.locked.clone()?.open(self.keyring())?;
-        let secret = file.get(&KeyPath::parse(PROJECT_KEY)?)?;
-        let Some(key) = ProjectKey::from_secret(&secret) else {
-            let fix = "take the file from where it was written";
-            return Err(Fault::new(FaultKind::Format, "the project key is none", "it is not 32 bytes in base64", fix)
-                .within(&self.folder.path(PROJECT).display().to_string()));
-        };
-        file.prove(&key)?;
-        Ok(key)
+        let file = filed.locked.clone()?.open(self.keyring())?;
+        let key = project_key(&file, &KeyPath::parse(PROJECT_KEY)?)
+            .map_err(|fault| fault.within(&self.folder.path(PROJECT).display().to_string()))?;
+        Ok((file, key))
     }
 
     /// A file, opened and proved.
@@ -98,8 +172,28 @@ impl Opening {
     /// As with [`Opening::open`].
     pub fn open_now(&self, name: &str) -> Result<Unlocked, Fault> {
         let mut file = self.unproved(name)?;
-        file.prove(self.project_key()?)?;
+        let generation = match file.prove(self.project_key()?) {
+            Err(fault) if fault.kind == FaultKind::SealForeign => self.prove_by_previous(&mut file, fault)?,
+            proved => proved?,
+        };
+        if let Some(memory) = &self.memory {
+            memory.saw(name, generation)?;
+        }
         Ok(file)
+    }
+
+    // Who has left knows a key of before: only a `rekey`, which writes the file anew, takes what it sealed.
+    fn prove_by_previous(&self, file: &mut Unlocked, mut fault: Fault) -> Result<u64, Fault> {
+        for key in self.previous_keys()? {
+            match file.prove(&key) {
+                Ok(generation) if self.finishes => return Ok(generation),
+                Ok(_) => {
+                    fault.told.fix = Some("a `rekey` was broken off: run `rempart secrets rekey` to finish it".into())
+                }
+                Err(_) => {}
+            }
+        }
+        Err(fault)
     }
 
     /// A file, opened and not proved: for those who look at it before they take it as it is.
@@ -149,6 +243,13 @@ impl Vault for Opening {
             None => secret,
         })
     }
+}
+
+fn project_key(file: &Unlocked, path: &KeyPath) -> Result<ProjectKey, Fault> {
+    ProjectKey::from_secret(&file.get(path)?).ok_or_else(|| {
+        let fix = "take the file from where it was written";
+        Fault::new(FaultKind::Format, "the project key is none", "it is not 32 bytes in base64", fix)
+    })
 }
 
 // What a key at hand would mend: the secret is there, and locked.

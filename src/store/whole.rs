@@ -10,7 +10,8 @@ use super::fault::Fault;
 use super::recipient::{Recipient, encrypt};
 use crate::secret::{ProjectKey, Secret};
 
-/// A secret as a whole file that `age` opens, as bytes or armored as text. [`super::Keyring::open_whole`] is the way back.
+/// A secret as a whole file that `age` opens, as bytes or armored as text. [`super::Keyring::open_whole`] is the way back,
+/// and the reason why it is kept though no verb writes such files: tests read back what was written, for every kind of key.
 ///
 /// # Errors
 /// There is no recipient, or one that cannot be encrypted for.

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod drafts;
+mod past;
 mod project;
 mod readers;
 #[path = "../said/mod.rs"]
 mod said;
 mod templates;
+mod trust;
 
 use project::Project;
 

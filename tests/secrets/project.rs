@@ -146,6 +146,16 @@ impl Project {
         ran
     }
 
+    /// Runs rempart as one that is killed as soon as it writes a file of more than a few kilobytes.
+    pub fn killed_by_a_large_file(&self, args: &[&str]) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c 0; ulimit -f 16; exec \"$@\"", "sh", REMPART]).args(args);
+        command.current_dir(self.folder()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.home("alice")).env("REMPART_STATE", self.home("alice").join("state"));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), None, "not killed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Runs git in the project, as somebody.
     pub fn git(&self, args: &[&str]) {
         let mut command = Command::new("git");

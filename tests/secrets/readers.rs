@@ -2,12 +2,12 @@
 
 use crate::project::Project;
 
-fn rules(project: &Project, readers: &[&str]) {
+pub fn rules(project: &Project, readers: &[&str]) {
     let keys: String = readers.iter().map(|who| format!("      - {}\n", project.public_key(who))).collect();
     project.write(".sops.yaml", &format!("creation_rules:\n  - path_regex: ^secrets/\n    age:\n{keys}"));
 }
 
-fn open(project: &Project) -> Vec<String> {
+pub fn open(project: &Project) -> Vec<String> {
     let json = project.run(&["secrets", "burned", "--json"]).json();
     let entries = json["entries"].as_array().unwrap().iter().filter(|entry| entry["changed"].is_null());
     entries.map(|entry| entry["secret"].as_str().unwrap().to_owned()).collect()

@@ -6,6 +6,7 @@ use super::OfStore;
 use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit, did_you_mean, utc};
 use crate::report::{self, Screen};
+use crate::secret::Secret;
 use crate::store::{BurnList, Opening};
 
 /// Show the secrets that must be changed, since somebody could read them who may not any more
@@ -45,7 +46,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     // Without a key, nothing is found to be done; that is no reason not to show the list.
     if let Ok(key) = store.project_key() {
-        list.compare(&key.fingerprint_key(), &today(), |name| store.secret(name).ok());
+        list.compare(key, &today(), |name| store.secret(name).ok());
     }
     list.write()?;
     if args.json {
@@ -56,10 +57,17 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     Ok(if list.open().next().is_some() { Exit::Differs } else { Exit::Done })
 }
 
-/// Takes secrets off the list that have just got another value.
+/// Takes secrets off the list that have just got another value, and puts back those that have got the burned one again.
 pub(super) fn set_anew(store: &Opening, names: &[String]) -> Result<(), Stopped> {
     let mut list = BurnList::read(store.folder().root())?;
-    if list.settle(names, &today()) > 0 {
+    if !list.entries.iter().any(|entry| names.contains(&entry.secret)) {
+        return Ok(());
+    }
+    let now = store.fresh()?;
+    // What cannot be read now stays on the list.
+    let value = |name: &String| Some((name.clone(), now.secret(name).ok()?));
+    let values: Vec<(String, Secret)> = names.iter().filter_map(value).collect();
+    if list.set_anew(now.project_key()?, &today(), &values) {
         list.write()?;
     }
     Ok(())

@@ -6,13 +6,15 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{OfStore, keep, rule_of};
+use super::set::{open_or_create, refuse_others};
+use super::{OfStore, keep};
 use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::Rendered;
 use crate::store::{
-    KeyPath, PROJECT, PROJECT_KEY, Recipient, Rules, Sources, Unlocked, new_identity, project_key, save,
+    Filed, Folder, KeyPath, Locked, PROJECT, PROJECT_KEY, Recipient, Rule, Rules, Sources, new_identity, project_key,
+    save,
 };
 
 /// Make a store: its folder, .sops.yaml, and the key of the project; overwrites nothing
@@ -30,24 +32,38 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "PUBLIC KEY")]
     recipient: Vec<String>,
 
+    /// Make a new project key though files bear the seal of another one, since that is lost for good
+    #[arg(long)]
+    new_key: bool,
+
     #[command(flatten)]
     store: OfStore,
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let folder = &args.store.secrets;
-    if folder.join(PROJECT).exists() {
+    let path = folder.join(PROJECT);
+    if path.exists() {
         show::say(screen, &format!("{} is a store already: nothing was written", folder.display()));
         return Ok(Exit::Done);
     }
+    let mut recipients = Vec::new();
+    for text in &args.recipient {
+        recipients.push(Recipient::parse(text)?.to_string());
+    }
+    let rules = Rules::find(&path)?;
+    if let Some(rules) = &rules {
+        if !recipients.is_empty() {
+            let told = Diagnostic::error("the rules stand already: nothing was written")
+                .because("--recipient writes new ones");
+            return Err(Stopped::usage(told.fix("add the keys to .sops.yaml")));
+        }
+        fits(&rules.for_file(&path)?)?;
+    }
+    refuse_to_replace(args, folder)?;
     make_folder(folder, 0o755)?;
     let (store, _held) = args.store.open_to_write(screen)?;
-    let path = folder.join(PROJECT);
-    if Rules::find(&path)?.is_none() {
-        let mut recipients = Vec::new();
-        for text in &args.recipient {
-            recipients.push(Recipient::parse(text)?.to_string());
-        }
+    if rules.is_none() {
         if recipients.is_empty() {
             recipients = store.keyring().public_keys();
         }
@@ -55,15 +71,13 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             recipients.push(own_key(screen)?);
         }
         write_rules(folder, &recipients, screen)?;
-    } else if !args.recipient.is_empty() {
-        let told =
-            Diagnostic::error("the rules stand already: nothing was written").because("--recipient writes new ones");
-        return Err(Stopped::usage(told.fix("add the keys to .sops.yaml")));
     }
-    let rule = rule_of(&path)?;
-    let mut file = Unlocked::create(PROJECT, &rule.recipients, &rule.selection, store.ask())?;
+    let mut file = open_or_create(&store, PROJECT)?;
     let key = project_key()?;
     file.set(&KeyPath::parse(PROJECT_KEY)?, &key.to_secret(PROJECT_KEY))?;
+    if let Some(memory) = store.memory() {
+        memory.take_key(&key.id())?;
+    }
     keep(&store, PROJECT, &mut file, &key)?;
     show::say(screen, &format!("{}: the key of the project ({})", path.display(), key.id()));
     for filed in store.folder().files() {
@@ -77,6 +91,35 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         "next: `rempart secrets set gw/token --generate 32`, and {{ secret(\"gw/token\") }} in a template",
     );
     Ok(Exit::Done)
+}
+
+// Before anything is written, whether the rule for it can be kept at all.
+fn fits(rule: &Rule) -> Result<(), Stopped> {
+    refuse_others(rule)?;
+    if rule.selection.takes([PROJECT_KEY].into_iter()) {
+        return Ok(());
+    }
+    let (name, pattern) = rule.selection.rule();
+    let told = Diagnostic::error("the project key would not be encrypted").at(&rule.place, "by this rule");
+    let told = told.because(format!("{name} {pattern} leaves `{PROJECT_KEY}` as it is: anybody could read it"));
+    Err(Stopped::refused(told.fix(format!("add a rule for {PROJECT} before it, or let this one take `{PROJECT_KEY}`"))))
+}
+
+// A new key is no way back to files that bear the seal of another one, and where git has that key it is not lost.
+fn refuse_to_replace(args: &Args, folder: &Path) -> Result<(), Stopped> {
+    let there = Folder::read(folder)?;
+    let sealed = |filed: &&Filed| filed.locked.as_ref().is_ok_and(Locked::has_seal);
+    let files: Vec<String> =
+        there.iter().flat_map(Folder::files).filter(sealed).map(|filed| filed.name.clone()).collect();
+    if files.is_empty() || args.new_key {
+        return Ok(());
+    }
+    let told = Diagnostic::error("the project key is missing: nothing was written");
+    let told = told.at(&Place::outside(&folder.join(PROJECT).display().to_string()), "not there");
+    let told = told.because(format!("it sealed {}", files.join(", ")));
+    Err(Stopped::refused(told.fix(
+        "take the file from git (`git log --all -- FILE`, `git checkout COMMIT -- FILE`); if it is lost for good, say --new-key",
+    )))
 }
 
 // A key of one's own, where SOPS looks for it.

@@ -10,11 +10,14 @@ mod get;
 mod git;
 mod hook;
 mod init;
+mod leavers;
 mod list;
 mod on_hosts;
 mod past;
 mod person;
+mod readers;
 mod rekey;
+mod remembered;
 mod scan;
 mod seal;
 mod set;
@@ -26,11 +29,12 @@ use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 
+use super::history::state_folder;
 use super::{Ended, Stopped};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::ProjectKey;
-use crate::store::{Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
+use crate::store::{BurnList, Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
 
 pub(super) use person::Person;
 
@@ -112,7 +116,12 @@ impl OfStore {
     /// The store, if there is one. Its keys are looked for when something is to be opened, and no sooner.
     pub fn find(&self, screen: &Arc<Screen>) -> Result<Option<Opening>, Stopped> {
         let person = Arc::new(Person::new(screen.clone()));
-        Opening::find(&self.secrets, Sources::from_env(), person).map_err(stopped)
+        let store = Opening::find(&self.secrets, Sources::from_env(), person).map_err(stopped)?;
+        // Where this computer keeps nothing at all, nothing can be remembered either.
+        Ok(store.map(|store| match state_folder() {
+            Ok(state) => store.remembering(&state),
+            Err(_) => store,
+        }))
     }
 
     /// The store.
@@ -134,7 +143,10 @@ impl OfStore {
         // Where there is no folder, that is told as everywhere.
         self.open(screen)?;
         let held = self.hold()?;
-        Ok((self.open(screen)?, held))
+        let store = self.open(screen)?;
+        // A secret that is written and cannot be taken off the list afterwards would stay on it.
+        BurnList::read(store.folder().root())?;
+        Ok((store, held))
     }
 
     // Keeps other rempart processes from writing into the folder, until the value is dropped.
@@ -185,15 +197,24 @@ fn rule_of(path: &Path) -> Result<Rule, Stopped> {
 
 /// Writes a file of the store, sealed.
 fn keep(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> Result<(), Stopped> {
-    let path = store.folder().path(name);
     let text = file.write(key)?;
+    put(store, name, &text, file.generation())
+}
+
+/// Puts the text of a file of the store onto the disk, and remembers that it is the newest.
+fn put(store: &Opening, name: &str, text: &str, generation: u64) -> Result<(), Stopped> {
+    let path = store.folder().path(name);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| {
             let place = Place::outside(&folder.display().to_string());
             Stopped::failed(Diagnostic::error("cannot make a folder").at(&place, "").because(error.to_string()))
         })?;
     }
-    Ok(save(&path, &text)?)
+    save(&path, text)?;
+    match store.memory() {
+        Some(memory) => Ok(memory.saw(name, generation)?),
+        None => Ok(()),
+    }
 }
 
 /// The name of a file of the store as people write it: `gw` and `gw.yaml` are the same.

@@ -1,20 +1,23 @@
 //! `rempart secrets rekey`: brings every file to the recipients of its rule; who gains and who loses is shown, and what
 //! somebody who loses could ever read goes onto the burn list.
+//!
+//! All texts are made before the first one is written. The burn list is written first, with prints of the key of before;
+//! then the file of the project, which keeps that key until all is done: where it is broken off, the next `rekey` goes on.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::burned::today;
-use super::check::difference;
-use super::past::Past;
-use super::{OfStore, keep, rule_of};
+use super::leavers::{Readable, readable};
+use super::readers::Readers;
+use super::{OfStore, put};
 use crate::cli::change::approve;
 use crate::cli::{Ended, Stopped, show};
-use crate::model::{Diagnostic, Exit, Place};
+use crate::model::{Diagnostic, Exit, Place, Source};
 use crate::report::{self, Rekeyed, Screen};
-use crate::secret::{ProjectKey, Secret};
+use crate::secret::ProjectKey;
 use crate::store::{
-    BurnList, Burned, FaultKind, KeyPath, Opening, PROJECT, PROJECT_KEY, Recipient, print, project_key,
+    BurnList, Burned, FaultKind, KeyPath, Locked, Opening, PREVIOUS_KEYS, PROJECT, PROJECT_KEY, Recipient, Unlocked,
+    print, project_key,
 };
 
 /// Encrypt the store for those whom .sops.yaml names now, after showing who gains and who loses access
@@ -26,7 +29,8 @@ use crate::store::{
 
 A file whose recipients change gets a new data key, so that who leaves cannot read what is written later. What they could
 read before, in any version that git remembers, they know: it goes onto the burn list (`rempart secrets burned`). Where
-somebody loses the project key, it is made anew, too, and every file is sealed with the new one.")]
+somebody loses the project key, it is made anew, too, and every file is sealed with the new one. One that was broken off is
+finished by the next one. Files that your own keys would not open any more are not written: let somebody who stays run it.")]
 pub(in crate::cli) struct Args {
     /// Do not ask for approval
     #[arg(short, long)]
@@ -46,48 +50,44 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (store, _held) = args.store.open_to_write(screen)?;
+    let store = store.finishing();
+    let mut keys = Keys { now: store.project_key()?.clone(), before: store.previous_keys()?, new: None };
     let changes = changes(&store, args.all)?;
-    if changes.iter().all(|change| !change.is_new) {
+    if changes.iter().all(|(change, _)| !change.is_new) && keys.before.is_empty() {
         if args.json {
-            show::json(screen, &report::rekeyed_json(&changes, &[], &[]));
+            show::json(screen, &report::rekeyed_json(&shown(&changes), &[], &[]));
         }
         show::say(screen, "every file is for those whom .sops.yaml names: nothing was written");
         return Ok(Exit::Done);
     }
-    let leavers = leavers(&changes);
-    let Readable { burned, gaps } = if leavers.is_empty() { Readable::default() } else { readable(&store, &leavers)? };
+    let Readable { burned, gaps } = readable(&store, &shown(&changes))?;
+    if changes.iter().any(|(change, _)| change.name == PROJECT && !change.loses.is_empty()) {
+        keys.new = Some(project_key()?);
+    }
+    let texts = texts(&store, &changes, &keys)?;
     if !args.json {
-        screen.print(&report::rekeyed(&changes, &burned, &screen.out_paint()));
+        screen.print(&report::rekeyed(&shown(&changes), &burned, &screen.out_paint()));
     }
     for gap in &gaps {
         show::say(screen, &format!("note: {gap}"));
     }
-    // All of it is opened before anything is written: half of a store would be sealed with another key.
-    let old = store.project_key()?.clone();
-    let new_project = changes.iter().any(|change| change.name == PROJECT && !change.loses.is_empty());
-    let mut files = Vec::new();
-    for change in changes.iter().filter(|change| change.is_new || new_project) {
-        files.push((change, store.open_now(&change.name)?));
+    if !keys.before.is_empty() {
+        show::say(screen, "note: a `rekey` was broken off; this one finishes it");
     }
-    let count = files.len();
+    let count = texts.iter().filter(|text| !text.is_last).count();
     approve(screen, args.yes, &format!("Write {count} {}?", if count == 1 { "file" } else { "files" }))?;
-    let key = if new_project { project_key()? } else { old.clone() };
-    burn(&store, &burned, (&old, &key))?;
-    for (change, file) in &mut files {
-        if change.is_new {
-            let rule = rule_of(&store.folder().path(&change.name))?;
-            file.rekey(&rule.recipients, store.ask())?;
-        }
-        if change.name == PROJECT && new_project {
-            file.set(&KeyPath::parse(PROJECT_KEY)?, &key.to_secret(PROJECT_KEY))?;
-        }
-        // It was proved with the old key; with another one it is written even where nothing else of it changed.
-        keep(&store, &change.name, file, &key)?;
-    }
+    write(&store, &burned, &keys, &texts)?;
     if args.json {
-        show::json(screen, &report::rekeyed_json(&changes, &burned, &gaps));
+        show::json(screen, &report::rekeyed_json(&shown(&changes), &burned, &gaps));
     }
     show::say(screen, &format!("{count} {} written", if count == 1 { "file" } else { "files" }));
+    if let Some(new) = &keys.new {
+        let id = new.id();
+        show::say(
+            screen,
+            &format!("the project key is {id} from now on: tell the others, who are asked to say that it is right"),
+        );
+    }
     if !burned.is_empty() {
         show::say(
             screen,
@@ -97,110 +97,172 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     Ok(Exit::Done)
 }
 
-fn changes(store: &Opening, all: bool) -> Result<Vec<Rekeyed>, Stopped> {
+/// The keys of the project in one run.
+struct Keys {
+    now: ProjectKey,
+    /// Those of runs that were broken off.
+    before: Vec<ProjectKey>,
+    /// Where somebody who loses it knows the one of now.
+    new: Option<ProjectKey>,
+}
+
+impl Keys {
+    fn later(&self) -> &ProjectKey {
+        self.new.as_ref().unwrap_or(&self.now)
+    }
+}
+
+/// A file as it will be.
+struct Text {
+    name: String,
+    text: String,
+    generation: u64,
+    /// The file of the project without the keys of before, which is written when all others are.
+    is_last: bool,
+}
+
+type Change = (Rekeyed, Vec<Recipient>);
+
+fn shown(changes: &[Change]) -> Vec<Rekeyed> {
+    changes.iter().map(|(change, _)| change.clone()).collect()
+}
+
+fn changes(store: &Opening, all: bool) -> Result<Vec<Change>, Stopped> {
     let mut changes = Vec::new();
     for filed in store.folder().files() {
         let locked = filed.locked.as_ref().map_err(|fault| Stopped::from(fault.clone()))?;
-        let (gains, loses) = difference(store, filed)?;
-        let is_new = all || !gains.is_empty() || !loses.is_empty();
-        if is_new && !locked.other_recipients().is_empty() {
+        let readers = Readers::of(store, locked)?;
+        let is_new = all || !readers.are_right();
+        let others: Vec<String> = locked.other_recipients().iter().chain(&readers.rule.others).cloned().collect();
+        if is_new && !others.is_empty() {
             let place = Place::outside(&store.folder().path(&filed.name).display().to_string());
             let told = Diagnostic::error("recipients that rempart cannot encrypt for").at(&place, "");
-            let why = locked.other_recipients().join(", ");
-            return Err(Stopped::from(told.because(why).fix("use `sops updatekeys` and `sops rotate` for this file")));
+            let fix = "use `sops updatekeys` and `sops rotate` for this file, then `rempart secrets seal`";
+            return Err(Stopped::from(told.because(others.join(", ")).fix(fix)));
         }
-        let stays = locked.recipients().len() - loses.len();
-        changes.push(Rekeyed { name: filed.name.clone(), gains, loses, stays, is_new });
+        let Readers { stays, gains, loses, rule } = readers;
+        changes.push((Rekeyed { name: filed.name.clone(), gains, loses, stays, is_new }, rule.recipients));
     }
     Ok(changes)
 }
 
-fn leavers(changes: &[Rekeyed]) -> Vec<String> {
-    let mut leavers: Vec<String> = changes.iter().flat_map(|change| change.loses.iter().cloned()).collect();
-    leavers.sort();
-    leavers.dedup();
-    leavers
-}
-
-/// What somebody who leaves could ever read.
-#[derive(Default)]
-struct Readable {
-    /// Secrets that still have a value that was read, each with the reader.
-    burned: Vec<(String, String)>,
-    /// What nobody can say.
-    gaps: Vec<String>,
-}
-
-/// What each of them could ever read, as far as it was not changed since.
-fn readable(store: &Opening, leavers: &[String]) -> Result<Readable, Stopped> {
-    // By secret and reader, whether what they read is what it is now.
-    let mut seen: BTreeMap<(String, String), bool> = BTreeMap::new();
-    let folder = store.folder();
-    let past = Past::of(folder.root());
-    let mut gaps = past.gaps;
-    let is = |text: &str, leaver: &str| {
-        text == leaver
-            || Recipient::parse(text).is_ok_and(|one| Recipient::parse(leaver).is_ok_and(|other| one.same_as(&other)))
-    };
-    let mut now: BTreeMap<String, Option<Secret>> = BTreeMap::new();
-    for name in folder.names() {
-        let secret = match store.secret(&name) {
-            Ok(secret) => Some(secret),
-            Err(fault) if fault.kind == FaultKind::Unsupported => None,
-            Err(fault) => return Err(fault.into()),
-        };
-        now.insert(name, secret);
-    }
-    let present = folder.files().iter().filter_map(|filed| filed.locked.as_ref().ok());
-    for locked in present.chain(&past.versions) {
-        let name = locked.name();
-        if name == PROJECT {
+// All of it is opened and made before anything is written: half of a store would be sealed with another key.
+fn texts(store: &Opening, changes: &[Change], keys: &Keys) -> Result<Vec<Text>, Stopped> {
+    let mut texts = Vec::new();
+    let mut last = None;
+    for (change, recipients) in changes {
+        let name = &change.name;
+        if !change.is_new && keys.new.is_none() && keys.before.is_empty() {
             continue;
         }
-        for leaver in leavers.iter().filter(|leaver| locked.recipients().iter().any(|text| is(text, leaver))) {
-            let opened = locked.open(store.keyring());
-            for path in locked.secret_paths() {
-                let Some(secret) = crate::store::name_of(name, &path) else { continue };
-                let then = opened.as_ref().ok().and_then(|file| file.get(&path).ok());
-                let same = match (&then, now.get(&secret)) {
-                    (Some(then), Some(Some(now))) => then.same_as(now),
-                    // What cannot be opened any more may be what it is now.
-                    _ => true,
-                };
-                *seen.entry((secret, leaver.clone())).or_default() |= same;
+        let mut file = store.open_now(name)?;
+        let was = file.generation();
+        if change.is_new {
+            file.rekey(recipients, store.ask())?;
+        }
+        if name == PROJECT {
+            if let Some(new) = &keys.new {
+                keep_previous(&mut file, &keys.now)?;
+                file.set(&KeyPath::parse(PROJECT_KEY)?, &new.to_secret(PROJECT_KEY))?;
             }
+            let text = made(name, &mut file, keys.later(), false)?;
+            if forget_previous(&mut file)? {
+                last = Some(made(name, &mut file, keys.later(), true)?);
+            }
+            texts.insert(0, text);
+        } else {
+            texts.push(made(name, &mut file, keys.later(), false)?);
+        }
+        // Where nothing had to be changed, it is the same text.
+        if texts.last().is_some_and(|text| text.name == *name && text.name != PROJECT && text.generation == was) {
+            texts.pop();
+        }
+        if change.is_new {
+            refuse_to_lock_out(store, name, recipients, texts.iter().find(|text| text.name == *name))?;
         }
     }
-    if !folder.wholes().is_empty() {
-        gaps.push("files of age do not say for whom they are: all of them count as readable".into());
-        for (whole, leaver) in
-            folder.wholes().iter().flat_map(|whole| leavers.iter().map(move |leaver| (whole, leaver)))
-        {
-            seen.insert((whole.trim_end_matches(".age").to_owned(), leaver.clone()), true);
-        }
-    }
-    let burned = seen.into_iter().filter(|(_, same)| *same).map(|(of, _)| of).collect();
-    Ok(Readable { burned, gaps })
+    texts.extend(last);
+    Ok(texts)
 }
 
-// With another project key, the fingerprints of what was burned before are made anew.
-fn burn(store: &Opening, burned: &[(String, String)], (old, new): (&ProjectKey, &ProjectKey)) -> Result<(), Stopped> {
-    let day = today();
-    let mut list = BurnList::read(store.folder().root())?;
-    let now = |name: &str| store.secret(name).ok();
-    list.compare(&old.fingerprint_key(), &day, now);
-    let key = new.fingerprint_key();
-    for entry in list.entries.iter_mut().filter(|entry| entry.done.is_none() && entry.print.is_some()) {
-        entry.print = now(&entry.secret).map(|secret| print(&key, &secret));
+fn made(name: &str, file: &mut Unlocked, key: &ProjectKey, is_last: bool) -> Result<Text, Stopped> {
+    let text = file.write(key)?;
+    Ok(Text { name: name.to_owned(), text, generation: file.generation(), is_last })
+}
+
+// With the key of before at hand, files that still bear its seal can be proved after a crash. Where the rule would leave it
+// readable it is not kept: after a crash each file must be looked at and sealed then.
+fn keep_previous(file: &mut Unlocked, old: &ProjectKey) -> Result<(), Stopped> {
+    let id = old.id();
+    let at = KeyPath::parse(&format!("{PREVIOUS_KEYS}/{id}"))?;
+    if file.is_encrypted(&at).is_ok() {
+        file.set(&at, &old.to_secret(&id))?;
     }
+    Ok(())
+}
+
+fn forget_previous(file: &mut Unlocked) -> Result<bool, Stopped> {
+    match file.remove(&KeyPath::parse(PREVIOUS_KEYS)?) {
+        Ok(()) => Ok(true),
+        Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+// Nobody could take that back: what is not known of keys here is tried.
+fn refuse_to_lock_out(
+    store: &Opening,
+    name: &str,
+    recipients: &[Recipient],
+    text: Option<&Text>,
+) -> Result<(), Stopped> {
+    let opens = match (store.keyring().could_open(recipients), text) {
+        (None, Some(text)) => Locked::parse(Source::new(name, text.text.as_str()), name)?.open(store.keyring()).is_ok(),
+        (known, _) => known.unwrap_or(true),
+    };
+    if opens {
+        return Ok(());
+    }
+    let told = Diagnostic::error("your own keys would not open it any more: nothing was written");
+    let told = told.because(format!("the rule of {name} in .sops.yaml names none of them"));
+    Err(Stopped::refused(
+        told.fix("add your public key to the rule, or let somebody who stays run `rempart secrets rekey`"),
+    ))
+}
+
+fn write(store: &Opening, burned: &[(String, String)], keys: &Keys, texts: &[Text]) -> Result<(), Stopped> {
+    let day = today();
+    let now = |name: &str| store.secret(name).ok();
+    let mut list = BurnList::read(store.folder().root())?;
+    for before in &keys.before {
+        list.print_anew(before, &keys.now, &day, now);
+    }
+    list.compare(&keys.now, &day, now);
     for (secret, reader) in burned {
         list.add(Burned {
             secret: secret.clone(),
             reader: reader.clone(),
             since: day.clone(),
-            print: now(secret).map(|secret| print(&key, &secret)),
+            print: now(secret).map(|value| print(&keys.now, &value)),
             done: None,
         });
     }
-    Ok(list.write()?)
+    list.write()?;
+    if let (Some(memory), Some(new)) = (store.memory(), &keys.new) {
+        memory.expect_keys(&[keys.now.id(), new.id()])?;
+    }
+    for text in texts.iter().filter(|text| !text.is_last) {
+        put(store, &text.name, &text.text, text.generation)?;
+    }
+    if let Some(new) = &keys.new {
+        list.print_anew(&keys.now, new, &day, now);
+        list.write()?;
+    }
+    for text in texts.iter().filter(|text| text.is_last) {
+        put(store, &text.name, &text.text, text.generation)?;
+    }
+    match store.memory() {
+        Some(memory) => Ok(memory.expect_keys(&[keys.later().id()])?),
+        None => Ok(()),
+    }
 }

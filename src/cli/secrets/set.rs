@@ -14,7 +14,7 @@ use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::Secret;
-use crate::store::{FaultKind, Opening, Unlocked, inside};
+use crate::store::{FaultKind, Opening, Rule, Unlocked, inside};
 
 /// The largest secret that is taken, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -51,6 +51,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (file, path) = store.folder().home(&args.name)?;
     let key = store.project_key()?.clone();
     let mut opened = open_or_create(&store, &file)?;
+    opened.is_encrypted(&path)?;
     let before = match opened.get(&path) {
         Ok(secret) => Some(secret),
         Err(fault) if fault.kind == FaultKind::Missing => None,
@@ -76,11 +77,22 @@ pub(super) fn open_or_create(store: &Opening, file: &str) -> Result<Unlocked, St
     }
     inside(file)?;
     let rule = rule_of(&store.folder().path(file))?;
-    if !rule.others.is_empty() {
-        let told = Diagnostic::error("recipients that rempart cannot encrypt for").at(&rule.place, "this rule");
-        return Err(Stopped::from(told.because(rule.others.join(", ")).fix("make the file with `sops`, then seal it")));
+    refuse_others(&rule)?;
+    let mut fresh = Unlocked::create(file, &rule.recipients, &rule.selection, store.ask())?;
+    // A file of this name may have been here before.
+    fresh.outdo(store.memory().map_or(0, |memory| memory.generation(file)));
+    let readers: Vec<String> = rule.recipients.iter().map(ToString::to_string).collect();
+    store.ask().show(&format!("{file} is new, and for {} (by {})", readers.join(", "), rule.place));
+    Ok(fresh)
+}
+
+/// Refuses a rule that names somebody whom nothing can be encrypted for here: a new file would not be for all of them.
+pub(super) fn refuse_others(rule: &Rule) -> Result<(), Stopped> {
+    if rule.others.is_empty() {
+        return Ok(());
     }
-    Ok(Unlocked::create(file, &rule.recipients, &rule.selection, store.ask())?)
+    let told = Diagnostic::error("recipients that rempart cannot encrypt for").at(&rule.place, "this rule");
+    Err(Stopped::from(told.because(rule.others.join(", ")).fix("make the file with `sops`, then seal it")))
 }
 
 fn value(args: &Args) -> Result<Secret, Stopped> {

@@ -1,0 +1,206 @@
+//! Owns what this computer remembers of a store from one run to the next: the id of its project key, and of each file the
+//! newest generation that was seen.
+//!
+//! It stands outside of the store, where who can write to the store cannot: without it, a whole store that somebody made
+//! with the public keys alone would be in order, and so would an older version of a file. A file for each folder of a store.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::fault::{Fault, FaultKind};
+use super::save::save;
+
+/// What is remembered of one store.
+#[derive(Debug)]
+pub struct Memory {
+    path: PathBuf,
+    folder: String,
+    // One change at a time; another process that writes at the same moment may win, and is newer then.
+    turn: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The ids of the project's key; two while a `rekey` writes.
+    keys: Vec<String>,
+    generations: BTreeMap<String, u64>,
+}
+
+impl Memory {
+    /// The memory of the store in a folder; `state` is where this computer keeps its own files.
+    pub fn at(state: &Path, root: &Path) -> Self {
+        let folder = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned()).display().to_string();
+        let hash = Sha256::digest(folder.as_bytes());
+        let name: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Self { path: state.join("stores").join(format!("{name}.json")), folder, turn: Mutex::new(()) }
+    }
+
+    /// Whether a key is the one that is remembered; `false` = none is.
+    ///
+    /// # Errors
+    /// It is another one, or what is remembered cannot be read.
+    pub fn knows_key(&self, id: &str) -> Result<bool, Fault> {
+        let seen = self.read()?;
+        if seen.keys.is_empty() || seen.keys.iter().any(|known| known == id) {
+            return Ok(!seen.keys.is_empty());
+        }
+        let detail = format!(
+            "it is {id}, and this computer knows the store with {}: somebody ran `rekey` or `init`, or put another store in its place",
+            seen.keys.join(" or ")
+        );
+        let fix = "compare the id with somebody who has the store; if it is right, say so with `rempart secrets seal rempart`";
+        Err(Fault::new(FaultKind::ProjectChanged, "the project key is another one", detail, fix).within(&self.folder))
+    }
+
+    /// The same, and remembers it where none is. Says whether that was the first time.
+    pub(super) fn check_key(&self, id: &str) -> Result<bool, Fault> {
+        if self.knows_key(id)? {
+            return Ok(false);
+        }
+        // What cannot be remembered is no reason to plan nothing; it is said as a first time then, each time.
+        let _ = self.change(|seen| seen.keys = vec![id.to_owned()]);
+        Ok(true)
+    }
+
+    /// The ids that are right from now on, since a `rekey` here is about to write them, or has.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn expect_keys(&self, ids: &[String]) -> Result<(), Fault> {
+        self.change(|seen| seen.keys = ids.to_vec())
+    }
+
+    /// A person says that this is the key: what was seen of files with another one counts no more.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn take_key(&self, id: &str) -> Result<(), Fault> {
+        self.change(|seen| {
+            if seen.keys != [id] {
+                *seen = Seen { keys: vec![id.to_owned()], generations: BTreeMap::new() };
+            }
+        })
+    }
+
+    /// The newest generation of a file that was seen; 0 where none was.
+    pub fn generation(&self, name: &str) -> u64 {
+        self.read().ok().and_then(|seen| seen.generations.get(name).copied()).unwrap_or(0)
+    }
+
+    /// Refuses a generation of a file that is older than one that was seen.
+    ///
+    /// # Errors
+    /// It is older, or what is remembered cannot be read.
+    pub fn is_newest(&self, name: &str, generation: u64) -> Result<(), Fault> {
+        let known = self.read()?.generations.get(name).copied().unwrap_or(0);
+        if generation >= known {
+            return Ok(());
+        }
+        let detail = format!("{name} is generation {generation}, and generation {known} was here before");
+        let fix =
+            "get the newest version (`git pull`); if the older one is meant, look at it and say `rempart secrets seal`";
+        Err(Fault::new(FaultKind::RolledBack, "an older version of the file", detail, fix).within(name))
+    }
+
+    /// The same, and remembers it where it is newer.
+    ///
+    /// # Errors
+    /// As with [`Memory::is_newest`].
+    pub fn saw(&self, name: &str, generation: u64) -> Result<(), Fault> {
+        self.is_newest(name, generation)?;
+        if generation > self.generation(name) {
+            // As with the key: what cannot be remembered stops nobody.
+            let _ = self.change(|seen| {
+                let newest = seen.generations.entry(name.to_owned()).or_default();
+                *newest = generation.max(*newest);
+            });
+        }
+        Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Seen)) -> Result<(), Fault> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.read()?;
+        change(&mut seen);
+        self.keep(&seen)
+    }
+
+    fn read(&self) -> Result<Seen, Fault> {
+        let wrong = |why: String| {
+            let fix = "compare the id of the project key with somebody who has the store, then remove the file";
+            Fault::new(FaultKind::Format, "what this computer remembers of the store cannot be read", why, fix)
+                .within(&self.path.display().to_string())
+        };
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Seen::default()),
+            Err(error) => return Err(wrong(error.to_string())),
+        };
+        let value: Value = serde_json::from_str(&text).map_err(|_| wrong("it is no JSON".into()))?;
+        let keys =
+            value["keys"].as_array().and_then(|keys| keys.iter().map(|key| key.as_str().map(str::to_owned)).collect());
+        let generations = value["generations"]
+            .as_object()
+            .and_then(|all| all.iter().map(|(name, number)| Some((name.clone(), number.as_u64()?))).collect());
+        match (keys, generations) {
+            (Some(keys), Some(generations)) => Ok(Seen { keys, generations }),
+            _ => Err(wrong("it lacks `keys` or `generations`".into())),
+        }
+    }
+
+    fn keep(&self, seen: &Seen) -> Result<(), Fault> {
+        if let Some(folder) = self.path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+                let fix = "check the folder of REMPART_STATE and its permissions";
+                Fault::new(FaultKind::Write, "nothing can be remembered of the store", error.to_string(), fix)
+                    .within(&folder.display().to_string())
+            })?;
+        }
+        let value = json!({ "store": self.folder, "keys": seen.keys, "generations": seen.generations });
+        save(&self.path, &format!("{value:#}\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_key_and_an_older_generation_are_refused() {
+        let state = tempfile::tempdir().unwrap();
+        let memory = Memory::at(state.path(), Path::new("/nowhere/secrets"));
+        assert!(memory.check_key("aa").unwrap(), "the first time");
+        assert!(!memory.check_key("aa").unwrap());
+        assert_eq!(memory.check_key("bb").unwrap_err().kind, FaultKind::ProjectChanged);
+        memory.saw("gw.yaml", 3).unwrap();
+        memory.saw("gw.yaml", 3).unwrap();
+        assert_eq!(memory.saw("gw.yaml", 2).unwrap_err().kind, FaultKind::RolledBack);
+        assert_eq!(memory.generation("gw.yaml"), 3);
+        memory.expect_keys(&["aa".into(), "bb".into()]).unwrap();
+        assert!(!memory.check_key("bb").unwrap());
+        memory.take_key("cc").unwrap();
+        memory.saw("gw.yaml", 1).unwrap();
+        assert_eq!(memory.check_key("aa").unwrap_err().kind, FaultKind::ProjectChanged);
+        // Another folder is another store.
+        assert!(Memory::at(state.path(), Path::new("/elsewhere/secrets")).check_key("bb").unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let memory = Memory::at(state.path(), Path::new("/nowhere/secrets"));
+        memory.check_key("aa").unwrap();
+        for text in
+            ["", "{", "[]", "{\"keys\": [1], \"generations\": {}}", "{\"keys\": [], \"generations\": {\"a\": -1}}"]
+        {
+            fs::write(&memory.path, text).unwrap();
+            assert!(memory.check_key("aa").is_err(), "{text}");
+        }
+    }
+}
