@@ -56,6 +56,11 @@ pub(super) struct Args {
     /// Seconds that a check may take to come true after the changes before it
     #[arg(long, default_value_t = 15, value_name = "SECONDS", help_heading = "Change")]
     patience: u64,
+
+    /// Write secrets of an older version of the store than a host was given; without it, a checkout that was left behind
+    /// writes none
+    #[arg(long, help_heading = "Change")]
+    allow_older_secrets: bool,
 }
 
 /// A person who read the plan for longer than this read something that may be stale.
@@ -75,8 +80,11 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let forks = args.connection.forks;
     // First of all: without a journal nothing may be changed, so nobody needs to read a plan.
     let names: Vec<String> = playbooks.iter().map(|path| path.display().to_string()).collect();
-    let mut options =
-        ApplyOptions { patience: args.patience, ..args.change.options(&format!("apply {}", names.join(" ")), forks) };
+    let mut options = ApplyOptions {
+        patience: args.patience,
+        older_secrets: args.allow_older_secrets,
+        ..args.change.options(&format!("apply {}", names.join(" ")), forks)
+    };
     let record = Record::open(&mut options)?;
     let fleet = Fleet::load(&inventories, &project::overrides(&args.connection)?, screen)?;
     let site = project::load_site_on(&fleet, &playbooks)?;

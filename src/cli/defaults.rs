@@ -56,8 +56,16 @@ const KEYS: &[Key] = &[
 ];
 
 /// Flags that people look for here, and why they are not to be had.
-const NEVER: [&str; 7] =
-    ["yes", "allow-lockout", "no-confirm", "ask-pass", "ask-become-pass", "become-password", "password"];
+const NEVER: [&str; 8] = [
+    "yes",
+    "allow-lockout",
+    "allow-older-secrets",
+    "no-confirm",
+    "ask-pass",
+    "ask-become-pass",
+    "become-password",
+    "password",
+];
 
 /// What a project says beforehand.
 #[derive(Debug, Default)]

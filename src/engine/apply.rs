@@ -29,6 +29,8 @@ pub struct ApplyOptions {
     pub patience: u64,
     /// Whether a risky change waits for a person's `commit` in the place of a fresh connection.
     pub checkpoint: bool,
+    /// Whether secrets of an older version of the store than a host was given are meant.
+    pub older_secrets: bool,
     /// The site that is applied; empty for none.
     pub site: String,
     /// Who began the run, and why.
@@ -46,6 +48,7 @@ impl Default for ApplyOptions {
             orphan_after: 60,
             patience: 15,
             checkpoint: false,
+            older_secrets: false,
             site: String::new(),
             origin: Origin::default(),
             over: Vec::new(),

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::Origin;
+use super::{Origin, origins};
 use crate::model::{HostName, ResourceId};
 use crate::plan::Made;
 use crate::quote::{Sh, quote_sh};
@@ -73,6 +73,8 @@ pub(super) struct Batch {
     pub way: Option<String>,
     /// After how many seconds without a follower the batch stops before its next step.
     pub orphan_after: u64,
+    /// Whether secrets of an older version of the store are meant.
+    pub older_secrets: bool,
 }
 
 impl Batch {
@@ -204,7 +206,7 @@ fi",
             self.orphan_after,
             self.confirm_within
         );
-        for part in [TARGET, GUARD, SECRET_FILES, RUNNER] {
+        for part in [TARGET, GUARD, SECRET_FILES, origins::ORIGINS, RUNNER] {
             text.push_str(part);
             text.push('\n');
         }
@@ -215,6 +217,7 @@ fi",
             for expect in &step.step.expects {
                 body.line(precondition(expect));
             }
+            body.line(origins::check(step, self.older_secrets));
             if !step.makes.is_empty() {
                 body.line(sh!("rp_owned_edit '' {}", step.lines()));
             }
@@ -473,6 +476,7 @@ mod tests {
             checkpoint: false,
             way: None,
             orphan_after: 60,
+            older_secrets: false,
         }
     }
 

@@ -280,6 +280,7 @@ mod tests {
             steps: (0..steps).map(|_| step()).collect(),
             confirm_within: 30,
             orphan_after: 60,
+            older_secrets: false,
         }
     }
 

@@ -16,6 +16,7 @@ mod links;
 mod look;
 mod looks;
 mod memory;
+mod origins;
 mod outcome;
 mod owned;
 mod pace;

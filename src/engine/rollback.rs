@@ -334,6 +334,7 @@ fn on_host(
             checkpoint: options.checkpoint,
             way: course.links.entry(host).map(|entry| entry.way),
             orphan_after: options.orphan_after,
+            older_secrets: false,
         };
         let end = deliver(course, host, &batch);
         lost |= end.lost;

@@ -435,6 +435,7 @@ impl Walk {
             checkpoint: self.run.options.checkpoint,
             way: self.run.course.links.entry(&self.host).map(|entry| entry.way),
             orphan_after: self.run.options.orphan_after,
+            older_secrets: self.run.options.older_secrets,
         };
         (batch, owners)
     }

@@ -46,7 +46,7 @@ mod vault;
 
 pub use project_key::{Fingerprint, FingerprintKey, ProjectKey};
 pub use rendered::{Piece, Rendered};
-pub use value::Secret;
+pub use value::{Origin, Secret};
 pub use vault::{NoSecret, NoVault, Vault};
 
 // Small letters, as hashes are written.

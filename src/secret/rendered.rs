@@ -1,11 +1,12 @@
 //! Owns text that may hold secrets, and knows which stretches of it are secret.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Secret, hex};
+use super::{Origin, Secret, hex};
 
 /// A stretch of rendered text.
 #[derive(Clone, Debug)]
@@ -62,10 +63,20 @@ impl Rendered {
             Some((_, why)) => Secret::locked(name, why),
             None => Secret::new(name, change(&self.reveal())),
         };
+        let whole = whole.with_origins(self.origins());
         match self.stand_in() {
             Some(stand_in) => whole.with_stand_in(change(&stand_in)),
             None => whole,
         }
+    }
+
+    /// Which versions of which files of a store its secrets were read from, each once.
+    pub fn origins(&self) -> Vec<Origin> {
+        let of_piece = |piece: &Piece| match piece {
+            Piece::Secret(secret) => secret.origins().to_vec(),
+            Piece::Plain(_) => Vec::new(),
+        };
+        self.pieces.iter().flat_map(of_piece).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The text with what stands for each of its secrets, which is the content of those that nothing stands for and
@@ -401,6 +412,11 @@ mod tests {
             assert_eq!(quoted.stand_in().unwrap().as_str(), "A=s%201");
             let whole = made.map_whole(str::to_uppercase).renamed("b");
             assert_eq!(whole.stand_in(), Some("A=S 1"));
+            let from = |generation| Origin { file: "gw.yaml".into(), generation };
+            let two = [Piece::Secret(whole.with_origins(vec![from(2)])), Piece::Secret(Secret::new("b", "c"))];
+            let two = Rendered::from_pieces([two.as_slice(), &two[..1]].concat());
+            assert_eq!(two.origins(), [from(2)]);
+            assert_eq!(two.map_each(str::to_uppercase).to_secret("x").origins(), [from(2)]);
         }
         // A secret that is in no store is known to whoever has the text; one that is locked and has none is known to nobody.
         assert_eq!(text(Secret::new("pw", "z")).stand_in().unwrap().as_str(), "A=z");

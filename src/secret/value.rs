@@ -5,6 +5,15 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+/// A version of a file of a store: a higher generation is a newer one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file's name in the store, such as `gw.yaml`.
+    pub file: String,
+    /// How often it had been written.
+    pub generation: u64,
+}
+
 /// A value that must not be shown; its name may be.
 #[derive(Clone)]
 pub struct Secret {
@@ -12,6 +21,8 @@ pub struct Secret {
     value: Zeroizing<String>,
     // What stands for the content where it is not to be known; all that is made of the one is made of the other.
     stand_in: Option<Zeroizing<String>>,
+    // Which versions of which files of a store it was read from; several where it was made of several secrets.
+    origins: Vec<Origin>,
     // Why the content is not at hand. What stands in its place then is made up, and is nobody's secret.
     locked: Option<Arc<str>>,
 }
@@ -19,14 +30,20 @@ pub struct Secret {
 impl Secret {
     /// Wraps a value under the name by which people know it.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: Zeroizing::new(value.into()), stand_in: None, locked: None }
+        Self {
+            name: name.into(),
+            value: Zeroizing::new(value.into()),
+            stand_in: None,
+            origins: Vec::new(),
+            locked: None,
+        }
     }
 
     /// A secret that is there, and that nobody here can read, with the reason. It goes through templates as any other,
     /// so that all is known of a resource but this; it is never equal to anything, and is never sent.
     pub fn locked(name: impl Into<String>, why: impl Into<Arc<str>>) -> Self {
         let value = Zeroizing::new("locked".into());
-        Self { name: name.into(), value, stand_in: None, locked: Some(why.into()) }
+        Self { name: name.into(), value, stand_in: None, origins: Vec::new(), locked: Some(why.into()) }
     }
 
     /// The same, with a text that stands for the content: the same for who knows the content and who does not, and
@@ -39,6 +56,17 @@ impl Secret {
     /// What stands for the content, if anything does.
     pub fn stand_in(&self) -> Option<&str> {
         self.stand_in.as_deref().map(String::as_str)
+    }
+
+    /// The same, read from these versions of files.
+    #[must_use]
+    pub fn with_origins(self, origins: Vec<Origin>) -> Self {
+        Self { origins, ..self }
+    }
+
+    /// Which versions of which files it was read from; none where it is of no store.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
     }
 
     /// Why the content is not at hand, if it is not.
@@ -58,17 +86,24 @@ impl Secret {
     }
 
     /// All that it is in texts for `yaml::decode`, which makes it of them again at once.
-    pub(crate) fn for_decoder(&self) -> [String; 4] {
+    pub(crate) fn for_decoder(&self) -> [String; 5] {
         let marked = |text: Option<&str>| text.map(|text| format!("={text}")).unwrap_or_default();
-        [self.name.clone(), self.value.to_string(), marked(self.stand_in()), marked(self.why_locked())]
+        let origins = self.origins.iter().map(|origin| format!("{}\n{}\n", origin.file, origin.generation)).collect();
+        [self.name.clone(), self.value.to_string(), marked(self.stand_in()), marked(self.why_locked()), origins]
     }
 
     /// The way back from [`Secret::for_decoder`].
-    pub(crate) fn from_decoder([name, value, stand_in, locked]: [String; 4]) -> Self {
+    pub(crate) fn from_decoder([name, value, stand_in, locked, origins]: [String; 5]) -> Self {
+        let lines: Vec<&str> = origins.lines().collect();
+        let origin = |pair: &[&str]| {
+            let [file, generation] = pair else { return None };
+            Some(Origin { file: (*file).to_owned(), generation: generation.parse().ok()? })
+        };
         Self {
             name,
             value: Zeroizing::new(value),
             stand_in: stand_in.strip_prefix('=').map(|text| Zeroizing::new(text.to_owned())),
+            origins: lines.chunks(2).filter_map(origin).collect(),
             locked: locked.strip_prefix('=').map(Into::into),
         }
     }
@@ -80,6 +115,7 @@ impl Secret {
             name: self.name.clone(),
             value: Zeroizing::new(change(&self.value)),
             stand_in: self.stand_in().map(|text| Zeroizing::new(change(text))),
+            origins: self.origins.clone(),
             locked: self.locked.clone(),
         }
     }

@@ -13,7 +13,7 @@ use super::key_path::KeyPath;
 use super::keyring::{Keyring, Sources};
 use super::memory::Memory;
 use super::unlocked::Unlocked;
-use crate::secret::{NoSecret, ProjectKey, Secret, Vault};
+use crate::secret::{NoSecret, Origin, ProjectKey, Secret, Vault};
 
 /// The key of the project in its file.
 pub const PROJECT_KEY: &str = "project_key";
@@ -216,7 +216,13 @@ impl Opening {
     /// There is none, no key opens it, or its file was tampered with.
     pub fn secret(&self, name: &str) -> Result<Secret, Fault> {
         let secret = match self.folder.find(name)? {
-            Spot::Key(file, path) => self.open(&file)?.get(&path)?,
+            Spot::Key(file, path) => {
+                let opened = self.open(&file)?;
+                // A name that a line can hold: hosts keep it in one.
+                let name = file.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+                let origin = Origin { file: name, generation: opened.generation() };
+                opened.get(&path)?.with_origins(vec![origin])
+            }
             Spot::Whole(file) => self.keyring().open_whole(&self.folder.whole(&file)?, name)?,
         };
         Ok(secret.renamed(name))

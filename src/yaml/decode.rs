@@ -190,8 +190,8 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         if name != RENDERED {
             return visitor.visit_newtype_struct(self);
         }
-        // Four texts a stretch; no name marks a plain one.
-        let plain = |text: String| vec![String::new(), text, String::new(), String::new()];
+        // Five texts a stretch; no name marks a plain one.
+        let plain = |text: String| vec![String::new(), text, String::new(), String::new(), String::new()];
         let pieces = match &self.0.value {
             Value::Tainted(text) => text
                 .pieces()
@@ -302,11 +302,11 @@ impl<'de> Deserialize<'de> for Rendered {
                 let mut pieces = Vec::new();
                 while let Some(name) = seq.next_element::<String>()? {
                     let mut next = || seq.next_element::<String>().map(Option::unwrap_or_default);
-                    let (text, stand_in, locked) = (next()?, next()?, next()?);
+                    let (text, stand_in, locked, origins) = (next()?, next()?, next()?, next()?);
                     pieces.push(if name.is_empty() {
                         Piece::Plain(text)
                     } else {
-                        Piece::Secret(Secret::from_decoder([name, text, stand_in, locked]))
+                        Piece::Secret(Secret::from_decoder([name, text, stand_in, locked, origins]))
                     });
                 }
                 Ok(Rendered::from_pieces(pieces))
@@ -329,6 +329,7 @@ pub fn secret_text_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema
 mod tests {
     use super::*;
     use crate::model::Source;
+    use crate::secret::Origin;
     use crate::yaml::{Dialect, parse};
 
     #[derive(Debug, Deserialize)]
@@ -374,10 +375,15 @@ mod tests {
             (Secret::locked("gw/token", "no key").with_stand_in("=s".into()), true, Some("=s")),
             (Secret::new("gw/token", "=").with_stand_in("s".into()), false, Some("s")),
         ] {
-            entries[1].node.value = Value::Tainted(Rendered::secret(secret));
+            let from = vec![
+                Origin { file: "gw.yaml".into(), generation: 7 },
+                Origin { file: "prod/a b.yaml".into(), generation: u64::MAX },
+            ];
+            entries[1].node.value = Value::Tainted(Rendered::secret(secret.with_origins(from.clone())));
             let tree = Node { value: Value::Map(entries.clone()), place: tree.place.clone() };
             let content = decode::<Example>(&tree).unwrap().content.unwrap();
             let Some(Piece::Secret(kept)) = content.pieces().first() else { panic!("no secret") };
+            assert_eq!(kept.origins(), from);
             assert_eq!((kept.name(), kept.why_locked().is_some(), kept.stand_in()), ("gw/token", locked, stand_in));
         }
     }

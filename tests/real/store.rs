@@ -113,3 +113,38 @@ fn a_machine_with_the_fingerprint_key_alone_tells_whether_secrets_are_as_they_sh
     assert_eq!(role.resource("web1", "postgres_role:app")["state"], "unknown", "{role}");
     assert!(role.text().contains("no key for the secret gw/token"), "{role}");
 }
+
+#[test]
+fn a_checkout_that_was_left_behind_writes_no_old_secret() {
+    let Some(lab) = Lab::boot("an older store", &[Machine::new("web1")]) else { return };
+    let alice = |args: &[&str]| rempart(&lab, "alice", args);
+    // On another machine nobody remembers what the newest version was; the host does.
+    let elsewhere = |args: &[&str]| {
+        let mut command = lab.command(args);
+        let home = lab.folder.path().join("alice");
+        command.env("HOME", home).env_remove("XDG_CONFIG_HOME").env_remove("SOPS_AGE_KEY_FILE");
+        command.env("REMPART_STATE", lab.folder.path().join("elsewhere"));
+        run(command, Duration::from_secs(120))
+    };
+    alice(&["secrets", "init"]).ends(0);
+    alice(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    let path = lab.folder.path().join("secrets/gw.yaml");
+    let old = fs::read_to_string(&path).unwrap();
+    lab.playbook(
+        "- file: { path: /etc/gw.token, content: \"{{ secret('gw/token') }}\", mode: \"0600\" }\n\
+         - file: { path: /etc/plain, content: \"x\\n\" }\n",
+    );
+    alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    alice(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    let token = alice(&["secrets", "get", "gw/token"]).ends(0).out;
+    assert_eq!(lab.on("web1", "cat /etc/gw.token"), token);
+    assert_eq!(lab.on("web1", "stat -c %a:%U /var/lib/rempart/secret-origins").trim(), "600:root");
+    fs::write(&path, old).unwrap();
+    lab.on("web1", "rm /etc/plain");
+    let stale = elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(1);
+    assert!(stale.text().contains("an older secret: file:/etc/gw.token was given generation"), "{stale}");
+    assert_eq!(lab.on("web1", "cat /etc/gw.token; cat /etc/plain"), format!("{token}x\n"), "{stale}");
+    elsewhere(&["apply", "playbook.yaml", "--yes", "--allow-older-secrets"]).ends(0);
+    assert_ne!(lab.on("web1", "cat /etc/gw.token"), token);
+}
