@@ -131,7 +131,10 @@ mod tests {
         // Not that it is not there, but that nobody can say: a link in a circle, for one.
         for (name, leads) in [("circle", "circle"), ("nowhere", "gone")] {
             symlink(leads, folder.path().join(name)).unwrap();
-            assert!(owners.doubt(&folder.path().join(name)).is_some_and(|why| why.contains("cannot be told")), "{name}");
+            assert!(
+                owners.doubt(&folder.path().join(name)).is_some_and(|why| why.contains("cannot be told")),
+                "{name}"
+            );
         }
     }
 }

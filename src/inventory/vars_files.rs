@@ -46,9 +46,7 @@ impl Whose {
         Some(
             Diagnostic::error("variables that may be somebody else's")
                 .at(&Place::outside(&path.display().to_string()), "")
-                .because(format!(
-                    "{why}; nobody named this file, and variables may name programs to be run as you"
-                ))
+                .because(format!("{why}; nobody named this file, and variables may name programs to be run as you"))
                 .fix("make it your own (chown, chmod o-w), or run rempart in a folder of your own"),
         )
     }

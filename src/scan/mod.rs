@@ -16,6 +16,7 @@ mod names;
 mod pem;
 mod random;
 mod rules;
+mod search;
 mod shapes;
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,9 @@ mod value;
 
 pub use accepted::{ACCEPTED_FILE, Accepted, Sorted, read_accepted, sort};
 pub use finding::{Finding, Length};
-pub use host::{HostFile, HostFiles, look_on_host, read_host};
+pub use host::{HostFile, HostFiles, read_host};
 pub use rules::{Rule, rules};
+pub use search::look_on_host;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -11,6 +11,7 @@ mod desk;
 mod dice;
 mod hook;
 mod hostile;
+mod hosts;
 mod lookalikes;
 mod planted;
 mod program;
