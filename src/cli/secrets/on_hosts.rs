@@ -7,34 +7,14 @@ use super::scan::Looked;
 use crate::cli::Stopped;
 use crate::cli::options::{Connection, Inventories};
 use crate::cli::project::{self, Fleet};
-use crate::engine::{self, Links, ReadLinks, each_host};
+use crate::engine::{self, NoAnswer, ReadLinks};
 use crate::model::HostName;
 use crate::report::{AboutFile, Screen};
-use crate::resource::{Answer, ProbeError, ProbeScript};
 use crate::scan::{HostFiles, NotLooked, look_on_host, read_host, scan, scan_name, text_of};
-use crate::transport::{SshTransport, TransportError};
+use crate::transport::SshTransport;
 
 /// How long a host may take: the search for files, and what they hold on its way.
 const TIMEOUT: Duration = Duration::from_secs(240);
-const SECTION: &str = "secrets";
-
-/// Why nothing is known of a host.
-enum Silent {
-    Unreachable(String),
-    NotUnderstood(String),
-}
-
-impl From<TransportError> for Silent {
-    fn from(error: TransportError) -> Self {
-        Silent::Unreachable(error.to_string())
-    }
-}
-
-impl From<ProbeError> for Silent {
-    fn from(ProbeError(why): ProbeError) -> Self {
-        Silent::NotUnderstood(why)
-    }
-}
 
 pub(super) fn look(
     pattern: &str,
@@ -46,42 +26,31 @@ pub(super) fn look(
     let hosts = fleet.limit(pattern)?;
     fleet.check_targets(&hosts)?;
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
-    let work = each_host(hosts, connection.forks, move |host| ask(host, links.as_ref()));
+    let work = engine::judge_all(hosts, look_on_host(), TIMEOUT, links, connection.forks, |host, output| {
+        Ok(judge(host, &read_host(output)?))
+    });
     let mut looked = Looked::default();
     for (host, answer) in project::runtime()?.block_on(work) {
-        let died = || Err(Silent::NotUnderstood("the work on it died; this is a bug in rempart".into()));
-        match answer.unwrap_or_else(died) {
+        match answer {
             Ok(of_host) => {
                 looked.findings.extend(of_host.findings);
                 looked.not_looked.extend(of_host.not_looked);
                 looked.files.extend(of_host.files);
                 looked.about.extend(of_host.about);
             }
-            Err(Silent::Unreachable(why)) => looked.unreachable.push((host, why)),
-            Err(Silent::NotUnderstood(why)) => {
-                looked.not_looked.push(NotLooked { place: host.to_string(), why, is_fault: true });
-            }
+            Err(NoAnswer::Unreachable(why)) => looked.unreachable.push((host, why.to_string())),
+            Err(NoAnswer::NotUnderstood(why)) => looked.not_looked.push(NotLooked::fault(host.to_string(), why)),
         }
     }
     Ok(looked)
 }
 
 // The contents live no longer than this.
-fn ask(host: &HostName, links: &dyn Links) -> Result<Looked, Silent> {
-    let mut script = ProbeScript::default();
-    script.section(SECTION, look_on_host());
-    let nonce = format!("{}{}", engine::new_run(), engine::new_run());
-    let question = script.finish(&nonce, TIMEOUT);
-    let output = links.ask(host, &question.script)?;
-    let answer = Answer::read(&question, &output)?;
-    Ok(judge(host, &read_host(answer.section(SECTION)?)?))
-}
-
 fn judge(host: &HostName, files: &HostFiles) -> Looked {
     let mut looked = Looked::default();
     let place_of = |path: &str| format!("{host}:{path}");
     for (path, why) in &files.not_read {
-        looked.not_looked.push(NotLooked { place: place_of(path), why: why.clone(), is_fault: true });
+        looked.not_looked.push(NotLooked::fault(place_of(path), why.as_str()));
     }
     for file in &files.read {
         let place = place_of(&file.path);
@@ -90,7 +59,7 @@ fn judge(host: &HostName, files: &HostFiles) -> Looked {
             Some(text) => looked.findings.extend(scan(&place, &text)),
             None => {
                 looked.findings.extend(scan_name(&place));
-                looked.not_looked.push(NotLooked { place: place.clone(), why: "not a text".into(), is_fault: false });
+                looked.not_looked.push(NotLooked::harmless(place.as_str(), "not a text"));
             }
         }
         if looked.findings.len() > before {
