@@ -13,6 +13,7 @@ mod hook;
 mod hostile;
 mod hosts;
 mod lookalikes;
+mod own;
 mod planted;
 mod program;
 #[path = "../said/mod.rs"]

@@ -2,6 +2,12 @@
 
 use super::desk::Desk;
 
+const PLANTED: &str = "Sommer2026x";
+
+fn with_a_token() -> String {
+    format!("https://me:{PLANTED}@git.internal/x")
+}
+
 #[test]
 fn ignored_files_are_left_out_unless_git_tracks_them_or_somebody_asks() {
     let Some(desk) = Desk::new() else { return };
@@ -124,9 +130,9 @@ fn a_clean_repository_and_a_token_in_a_remote() {
     desk.write("repo/a.env", "A_PASSWORD=${A_PASSWORD}\n");
     let said = desk.scan("repo", &[]).ends(0);
     assert!(said.out.starts_with("Clean: no secret in plaintext in 2 files."), "{}", said.text());
-    desk.git("repo", &["remote", "add", "origin", "https://me:Sommer2026x@git.internal/x"]).ends(0);
+    desk.git("repo", &["remote", "add", "origin", &with_a_token()]).ends(0);
     let said = desk.scan("repo", &[]).ends(2);
-    assert!(said.out.contains(".git/config:") && !said.text().contains("Sommer2026x"), "{}", said.text());
+    assert!(said.out.contains(".git/config:") && !said.text().contains(PLANTED), "{}", said.text());
 }
 
 #[test]
@@ -137,9 +143,9 @@ fn remotes_of_worktrees_and_of_repositories_inside_are_looked_at() {
     desk.git("repo", &["add", "."]).ends(0);
     desk.git("repo", &["commit", "-q", "-m", "x"]).ends(0);
     desk.git("repo", &["worktree", "add", "-q", "../tree"]).ends(0);
-    remote("repo", "https://me:Sommer2026x@git.internal/x");
+    remote("repo", &with_a_token());
     let said = desk.scan("tree", &[]).ends(2);
-    assert!(said.out.contains("repo/.git/config:") && !said.text().contains("Sommer2026x"), "{}", said.text());
+    assert!(said.out.contains("repo/.git/config:") && !said.text().contains(PLANTED), "{}", said.text());
     // A submodule's are in the repository around it.
     desk.git("repo", &["remote", "remove", "origin"]).ends(0);
     desk.write("other/b.txt", "x\n");
@@ -150,7 +156,7 @@ fn remotes_of_worktrees_and_of_repositories_inside_are_looked_at() {
     let from_file = ["-c", "protocol.file.allow=always", "submodule", "-q", "add", &other, "sub"];
     desk.git("repo", &from_file).ends(0);
     desk.scan("repo", &[]).ends(0);
-    desk.git("repo/sub", &["remote", "set-url", "origin", "https://me:Sommer2026x@git.internal/x"]).ends(0);
+    desk.git("repo/sub", &["remote", "set-url", "origin", &with_a_token()]).ends(0);
     assert!(desk.scan("repo", &[]).ends(2).out.contains(".git/modules/sub/config:"));
     desk.git("repo/sub", &["remote", "remove", "origin"]).ends(0);
     // A clone that nobody made a part of it; what it tracks though it ignores it is looked at, too.
@@ -160,7 +166,7 @@ fn remotes_of_worktrees_and_of_repositories_inside_are_looked_at() {
     desk.scan("repo", &[]).ends(0);
     desk.git("repo/vendor/x", &["add", "-f", "."]).ends(0);
     assert!(desk.scan("repo", &[]).ends(2).out.contains("vendor/x/c.env:1:12"));
-    remote("repo/vendor/x", "https://me:Sommer2026x@git.internal/x");
+    remote("repo/vendor/x", &with_a_token());
     assert!(desk.scan("repo", &["vendor"]).ends(2).out.contains("vendor/x/.git/config:"));
 }
 
