@@ -59,20 +59,27 @@ pub(super) fn look(root: &Path, here: &Path, paths: &[PathBuf], ignored: bool) -
         starts.push(root.clone());
     }
     let mut walk = Walk { root, ignored, seen: BTreeSet::new(), looked: Looked::default() };
+    let mut repositories: BTreeSet<PathBuf> = BTreeSet::new();
+    repositories.extend(Some(root.clone()).filter(|root| root.join(".git").exists()));
+    let mut told = Vec::new();
     for start in &starts {
         let before = walk.looked.not_looked.len();
-        let inner = walk.below(start);
-        let outer = Some(root.clone()).filter(|root| root.join(".git").exists());
-        for repository in outer.into_iter().chain(inner).collect::<BTreeSet<_>>() {
-            walk.tracked_though_ignored(&repository, start);
-            // Remotes are often added with a token in their URL.
-            if repository.starts_with(start) {
-                git_settings(&repository).iter().for_each(|config| walk.look_at(config));
-            }
+        repositories.extend(walk.below(start));
+        told.push(walk.looked.not_looked.len() > before);
+    }
+    // Git is asked once for each, however many paths are named.
+    let is_meant = |path: &Path| starts.iter().any(|start| path.starts_with(start));
+    for repository in &repositories {
+        walk.tracked_though_ignored(repository, &is_meant);
+        // Remotes are often added with a token in their URL.
+        if is_meant(repository) {
+            git_settings(repository).iter().for_each(|config| walk.look_at(config));
         }
-        // Somebody named it, and nothing was found because nothing was looked at.
-        let is_silent = walk.looked.not_looked.len() == before && !walk.seen.iter().any(|path| path.starts_with(start));
-        if is_silent && !paths.is_empty() {
+    }
+    // Somebody named it, and nothing was found because nothing was looked at.
+    let named = starts.iter().zip(told).filter(|(_, told)| !told && !paths.is_empty());
+    for (start, _) in named.filter(|(start, _)| start.is_dir()) {
+        if !walk.seen.iter().any(|path| path.starts_with(start)) {
             let is_empty = std::fs::read_dir(start).is_ok_and(|mut all| all.next().is_none());
             let why =
                 if is_empty { "it is an empty folder" } else { "git ignores what it holds; --ignored looks at it" };
@@ -120,10 +127,10 @@ impl Walk<'_> {
         repositories
     }
 
-    fn tracked_though_ignored(&mut self, repository: &Path, start: &Path) {
+    fn tracked_though_ignored(&mut self, repository: &Path, is_meant: &impl Fn(&Path) -> bool) {
         match git::tracked_though_ignored(repository, repository != self.root) {
             Ok(more) => {
-                let more = more.into_iter().map(|name| repository.join(name)).filter(|path| path.starts_with(start));
+                let more = more.into_iter().map(|name| repository.join(name)).filter(|path| is_meant(path));
                 more.for_each(|path| self.look_at(&path));
             }
             Err(why) => {
