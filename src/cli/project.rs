@@ -40,25 +40,14 @@ pub(super) struct Fleet {
 /// Reads the inventory.
 pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
     let paths = from.paths();
-    if from.inventory.is_empty() && from.project.project_inventory.is_empty() {
-        let usual = &paths[0];
-        if !usual.is_dir() {
-            return Err(Stopped::usage(
-                Diagnostic::error("no inventory is named")
-                    .fix("name one with -i FILE or in rempart.toml, or make a folder `inventories`"),
-            ));
-        }
-        // Nobody named it, and it may hold programs. Where the folder is the user's own, so is what was put into it.
-        if let Some(why) = inventory::Owners::user().doubt(usual) {
-            return Err(Stopped::from(
-                Diagnostic::error("an inventory that may be somebody else's")
-                    .at(&Place::outside(&usual.display().to_string()), "")
-                    .because(why)
-                    .fix("make it your own (chown, chmod o-w), or name the inventory that you mean with -i"),
-            ));
-        }
+    let is_usual = from.inventory.is_empty() && from.project.project_inventory.is_empty();
+    if is_usual && !paths[0].is_dir() {
+        return Err(Stopped::usage(
+            Diagnostic::error("no inventory is named")
+                .fix("name one with -i FILE or in rempart.toml, or make a folder `inventories`"),
+        ));
     }
-    let mut inventory = inventory::load(&paths)?;
+    let mut inventory = if is_usual { inventory::load_usual(&paths[0])? } else { inventory::load(&paths)? };
     let mut faults = Vec::new();
     for set in &from.set {
         match set.split_once('=') {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::probe::nonce;
+use super::ask::{NoAnswer, ask};
 use super::{Links, each_host};
 use crate::model::HostName;
-use crate::resource::{AdHocOutput, Answer, ProbeError, ProbeScript, ad_hoc_output, ask_ad_hoc};
+use crate::resource::{AdHocOutput, ProbeScript, ad_hoc_output, ask_ad_hoc};
 use crate::transport::{Entry, TransportError};
 
 /// How much longer than its command a script may take: the namespaces around it, and its output on the way.
@@ -34,7 +34,7 @@ pub async fn ask_all(
 ) -> Vec<(HostName, AdHoc, Option<Entry>)> {
     let asked = {
         let links = links.clone();
-        each_host(hosts, forks, move |host| ask(host, &words, seconds, links.as_ref())).await
+        each_host(hosts, forks, move |host| run(host, &words, seconds, links.as_ref())).await
     };
     let told = |(host, done): (HostName, Option<AdHoc>)| {
         let done = done.unwrap_or_else(|| AdHoc::NotRun("the work on it died; this is a bug in rempart".into()));
@@ -44,16 +44,13 @@ pub async fn ask_all(
     asked.into_iter().map(told).collect()
 }
 
-fn ask(host: &HostName, words: &[String], seconds: u64, links: &dyn Links) -> AdHoc {
+fn run(host: &HostName, words: &[String], seconds: u64, links: &dyn Links) -> AdHoc {
     let mut script = ProbeScript::default();
     ask_ad_hoc(&mut script, words, seconds);
-    let question = script.finish(&nonce(), Duration::from_secs(seconds) + MORE);
-    let output = match links.ask(host, &question.script) {
-        Ok(output) => output,
-        Err(error) => return AdHoc::Unreachable(error),
-    };
-    match Answer::read(&question, &output).and_then(|answer| ad_hoc_output(&answer)) {
+    let answer = ask(host, script, Duration::from_secs(seconds) + MORE, links);
+    match answer.and_then(|answer| Ok(ad_hoc_output(&answer)?)) {
         Ok(output) => AdHoc::Ran(output),
-        Err(ProbeError(why)) => AdHoc::NotRun(why),
+        Err(NoAnswer::Unreachable(error)) => AdHoc::Unreachable(error),
+        Err(NoAnswer::NotUnderstood(why)) => AdHoc::NotRun(why),
     }
 }

@@ -5,6 +5,7 @@
 mod account;
 mod ad_hoc;
 mod apply;
+mod ask;
 mod batch;
 mod deliver;
 mod event;
@@ -30,6 +31,7 @@ mod way_in;
 pub use account::{give_password, knock, lacks_password};
 pub use ad_hoc::{AdHoc, ask_all};
 pub use apply::{ApplyOptions, Approved, apply};
+pub use ask::{NoAnswer, judge_all};
 pub use event::{Event, Observer};
 pub use facts::gather_facts;
 pub use guard::{Checkpoint, settle_checkpoints};

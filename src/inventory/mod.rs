@@ -156,8 +156,21 @@ impl fmt::Display for Level {
 /// # Errors
 /// Everything that is wrong with any of them, each with its place.
 pub fn load(paths: &[PathBuf]) -> Result<Inventory, Vec<Diagnostic>> {
+    load_of(paths, None)
+}
+
+/// The same for the folder that is used where nobody named an inventory: every folder and file of it must be the
+/// user's own before it is read or run.
+///
+/// # Errors
+/// Everything that is wrong with it, and what of it may be somebody else's.
+pub fn load_usual(folder: &Path) -> Result<Inventory, Vec<Diagnostic>> {
+    load_of(&[folder.to_path_buf()], Some(&Owners::user()))
+}
+
+fn load_of(paths: &[PathBuf], owners: Option<&Owners>) -> Result<Inventory, Vec<Diagnostic>> {
     let mut draft = draft::Draft::new();
-    let mut folders = sources::read_all(paths, &mut draft);
+    let mut folders = sources::read_all(paths, owners, &mut draft);
     let here = PathBuf::new();
     let same = |folder: &PathBuf| {
         let whole =
@@ -166,8 +179,8 @@ pub fn load(paths: &[PathBuf]) -> Result<Inventory, Vec<Diagnostic>> {
     };
     let own = folders.iter().any(same);
     folders.retain(|folder| !same(folder));
-    let mut beside: Vec<_> =
-        folders.iter().map(|folder| vars_files::read(folder, &vars_files::Whose::OfInventory, &mut draft)).collect();
+    let whose = owners.map_or(vars_files::Whose::OfInventory, |owners| vars_files::Whose::Both(owners.clone()));
+    let mut beside: Vec<_> = folders.iter().map(|folder| vars_files::read(folder, &whose, &mut draft)).collect();
     let stand_here = paths.iter().filter(|path| {
         let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
         path.exists() && folder.is_some_and(|folder| same(&folder.to_path_buf()))

@@ -8,6 +8,7 @@
 //! many systems give each user a group of one; what everybody may write is a slip, or `/tmp`.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -43,17 +44,26 @@ impl Owners {
 
     /// Why a file or a folder may be somebody else's, or what it says may be; `None` if it is not, or is not there.
     pub fn doubt(&self, path: &Path) -> Option<String> {
+        // What cannot be asked now may be read a moment later; so may what a link leads to that leads nowhere yet.
+        self.doubt_of(path).unwrap_or_else(|error| Some(format!("whose it is cannot be told: {error}")))
+    }
+
+    fn doubt_of(&self, path: &Path) -> io::Result<Option<String>> {
         let about = |found: fs::Metadata| About { owner: found.uid(), mode: found.mode() };
-        let entry = about(fs::symlink_metadata(path).ok()?);
-        let real = fs::canonicalize(path).ok()?;
-        let file = about(fs::metadata(&real).ok()?);
+        let entry = match fs::symlink_metadata(path) {
+            Ok(found) => about(found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let real = fs::canonicalize(path)?;
+        let file = about(fs::metadata(&real)?);
         let folder = |path: &Path| {
             let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            fs::metadata(above).ok().map(about)
+            fs::metadata(above).map(about)
         };
         // A link is written by who owns it, wherever it leads; and what it leads to stands somewhere, too.
         let places = [(entry, folder(path)?), (file, folder(&real)?)];
-        places.into_iter().find_map(|(entry, folder)| self.judge(entry, file, folder))
+        Ok(places.into_iter().find_map(|(entry, folder)| self.judge(entry, file, folder)))
     }
 
     fn judge(&self, entry: About, file: About, folder: About) -> Option<String> {
@@ -118,5 +128,13 @@ mod tests {
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(owners.doubt(&folder.path().join("link")).is_some_and(|why| why.contains("into its folder")));
         assert_eq!(owners.doubt(&folder.path().join("gone")), None);
+        // Not that it is not there, but that nobody can say: a link in a circle, for one.
+        for (name, leads) in [("circle", "circle"), ("nowhere", "gone")] {
+            symlink(leads, folder.path().join(name)).unwrap();
+            assert!(
+                owners.doubt(&folder.path().join(name)).is_some_and(|why| why.contains("cannot be told")),
+                "{name}"
+            );
+        }
     }
 }

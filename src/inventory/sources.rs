@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::draft::{Draft, UNGROUPED};
+use super::owners::Owners;
 use super::{names, program, settings, shape_ini, shape_script, shape_yaml};
 use crate::model::{Diagnostic, Place, Source};
 use crate::yaml::{self, Dialect, Node, Value};
@@ -21,12 +22,12 @@ const PASSED_OVER: [&str; 12] =
 pub(super) const EMPTY: &str = "an empty inventory file";
 
 /// Reads all sources into one draft, and returns the folders beside which `group_vars` and `host_vars` are looked for,
-/// weakest first.
-pub(super) fn read_all(paths: &[PathBuf], draft: &mut Draft) -> Vec<PathBuf> {
+/// weakest first. Where nobody named the paths, only what `owners` do not doubt is read or run.
+pub(super) fn read_all(paths: &[PathBuf], owners: Option<&Owners>, draft: &mut Draft) -> Vec<PathBuf> {
     let mut beside: Vec<PathBuf> = Vec::new();
     for path in paths {
         let folder = if path.is_dir() {
-            read_folder(path, draft, 0);
+            read_folder(path, owners, draft, 0);
             path.clone()
         } else if let Some(list) = host_list(path) {
             // No folder is beside it.
@@ -36,7 +37,7 @@ pub(super) fn read_all(paths: &[PathBuf], draft: &mut Draft) -> Vec<PathBuf> {
             draft.faults.push(missing(path));
             continue;
         } else {
-            read_file(path, draft);
+            read_file(path, owners, draft);
             path.parent().map(Path::to_path_buf).unwrap_or_default()
         };
         // The same folder again is read once, with the strength of its last mention.
@@ -62,8 +63,11 @@ fn missing(path: &Path) -> Diagnostic {
     }
 }
 
-fn read_folder(folder: &Path, draft: &mut Draft, depth: usize) {
+fn read_folder(folder: &Path, owners: Option<&Owners>, draft: &mut Draft, depth: usize) {
     let at = Place::outside(&folder.display().to_string());
+    if let Some(doubt) = doubted(folder, owners) {
+        return draft.faults.push(doubt);
+    }
     if depth > 16 {
         draft.faults.push(
             Diagnostic::error("folders are nested too deeply")
@@ -92,9 +96,9 @@ fn read_folder(folder: &Path, draft: &mut Draft, depth: usize) {
     for name in names {
         let path = folder.join(name);
         if path.is_dir() {
-            read_folder(&path, draft, depth + 1);
+            read_folder(&path, owners, draft, depth + 1);
         } else {
-            read_file(&path, draft);
+            read_file(&path, owners, draft);
         }
     }
 }
@@ -113,7 +117,22 @@ pub(super) fn list(folder: &Path) -> Result<Vec<String>, Diagnostic> {
     Ok(names)
 }
 
-fn read_file(path: &Path, draft: &mut Draft) {
+// Nobody named it, and it may be a program. That its folder is the user's own says nothing of it: somebody may have
+// unpacked an archive as root, or allowed everybody to write it.
+fn doubted(path: &Path, owners: Option<&Owners>) -> Option<Diagnostic> {
+    let why = owners?.doubt(path)?;
+    Some(
+        Diagnostic::error("an inventory that may be somebody else's")
+            .at(&Place::outside(&path.display().to_string()), "")
+            .because(why)
+            .fix("make it your own (chown, chmod o-w), or name the inventory that you mean with -i"),
+    )
+}
+
+fn read_file(path: &Path, owners: Option<&Owners>, draft: &mut Draft) {
+    if let Some(doubt) = doubted(path, owners) {
+        return draft.faults.push(doubt);
+    }
     if program::is_program(path) {
         return shape_script::read(path, draft);
     }

@@ -30,7 +30,7 @@ pub(super) struct Beside {
 pub(super) enum Whose {
     /// That of an inventory: somebody named it.
     OfInventory,
-    /// The current one, in which an inventory that was named stands, too.
+    /// The current one, in which an inventory that was named stands, too; or that of an inventory that nobody named.
     Both(Owners),
     /// The current one alone. It may hold files for groups and hosts of other inventories, which is not told then.
     OfFolder(Owners),
@@ -46,9 +46,7 @@ impl Whose {
         Some(
             Diagnostic::error("variables that may be somebody else's")
                 .at(&Place::outside(&path.display().to_string()), "")
-                .because(format!(
-                    "{why}; what stands in the current folder wins, and may name programs to be run as you"
-                ))
+                .because(format!("{why}; nobody named this file, and variables may name programs to be run as you"))
                 .fix("make it your own (chown, chmod o-w), or run rempart in a folder of your own"),
         )
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
 use super::escape::visible;
-use super::words::{count, some_of};
+use super::words::{count, some_of, wrapped};
 use super::{Paint, Tone};
 use crate::model::HostName;
-use crate::scan::{ACCEPTED_FILE, Finding, NotLooked, Sorted};
+use crate::scan::{ACCEPTED_FILE, Finding, Gap, NotLooked, Sorted};
 
 /// What is said of a host's file beside its findings.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub struct ScanView<'a> {
     pub staged: bool,
 }
 
-/// Two lines a finding, and what was not looked at.
+/// Three lines a finding, and what was not looked at.
 pub fn scan(view: &ScanView<'_>, paint: &Paint) -> String {
     let mut text = String::new();
     if let Some(root) = view.root {
@@ -60,44 +61,47 @@ pub fn scan(view: &ScanView<'_>, paint: &Paint) -> String {
     }
     for (host, why) in view.unreachable {
         let told = format!("? {} was not reached: {}", visible(host.as_str()), visible(why));
-        text.push_str(&format!("{}\n", paint.tone(Tone::Bad, &told)));
+        text.push_str(&wrapped(&told, 4, Some(Tone::Bad), paint));
     }
     text.push_str(&not_looked(view.not_looked, paint));
     text.push_str(&ending(view, paint));
     text
 }
 
+// The second line is what begins an entry in the file of accepted findings.
 fn one(finding: &Finding, about: Option<&AboutFile>, paint: &Paint) -> String {
     let at = format!("{}:{}:{}", visible(&finding.place), finding.line, finding.column);
-    let key = finding.key.as_deref().map_or_else(String::new, |key| format!(" `{}`:", visible(key)));
-    let mut below = format!("{} {}, {}: {}", finding.id, finding.rule.id, finding.length.name(), finding.rule.reason);
+    let key = finding.key.as_deref().map_or_else(String::new, |key| format!("`{}`: ", visible(key)));
+    let what = format!("{key}{}", finding.rule.finds);
+    let is_narrow = paint.width < Paint::PLAIN.width && 3 + at.width() + what.width() > paint.width;
+    let gap = if is_narrow { "\n    " } else { " " };
+    let mut text = format!("{} {}{gap}", paint.tone(Tone::Bad, "!"), paint.tone(Tone::Bold, &at));
+    text.push_str(&wrapped(&what, 4, None, &Paint { width: paint.width.saturating_sub(4), ..*paint }));
+    let entry = format!("{} {} {}", finding.id, finding.rule.id, visible(&finding.place));
+    text.push_str(&format!("    {}\n", paint.tone(Tone::Dim, &entry)));
+    let mut below = |told: String| text.push_str(&wrapped(&format!("    {told}"), 4, Some(Tone::Dim), paint));
+    below(format!("{}: {}", finding.length.name(), finding.rule.reason));
     if let Some(about) = about {
         let open = if about.is_open() { ", which everybody on the host may read" } else { "" };
-        below = format!("{below}\n    the file is {} of {}{open}", visible(&about.mode), visible(&about.owner));
+        below(format!("the file is {} of {}{open}", visible(&about.mode), visible(&about.owner)));
     }
-    format!(
-        "{} {}{key} {}\n    {}\n",
-        paint.tone(Tone::Bad, "!"),
-        paint.tone(Tone::Bold, &at),
-        finding.rule.finds,
-        paint.tone(Tone::Dim, &below)
-    )
+    text
 }
 
 // Faults each, since something may be hidden there; the rest by its reason.
 fn not_looked(all: &[NotLooked], paint: &Paint) -> String {
     let mut text = String::new();
-    for not in all.iter().filter(|not| not.is_fault) {
+    for not in all.iter().filter(|not| not.is_fault()) {
         let told = format!("? {} was not looked at: {}", visible(&not.place), visible(&not.why));
-        text.push_str(&format!("{}\n", paint.tone(Tone::Doubt, &told)));
+        text.push_str(&wrapped(&told, 4, Some(Tone::Doubt), paint));
     }
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for not in all.iter().filter(|not| !not.is_fault) {
+    for not in all.iter().filter(|not| !not.is_fault()) {
         by_reason.entry(&not.why).or_default().push(visible(&not.place));
     }
     for (why, places) in by_reason {
         let told = format!("Not looked at ({}): {}", visible(why), some_of(&places, 4));
-        text.push_str(&format!("{}\n", paint.tone(Tone::Dim, &told)));
+        text.push_str(&wrapped(&told, 4, Some(Tone::Dim), paint));
     }
     text
 }
@@ -106,30 +110,36 @@ fn ending(view: &ScanView<'_>, paint: &Paint) -> String {
     let Sorted { open, accepted, .. } = view.sorted;
     let staged = if view.staged { "staged " } else { "" };
     let files = count(view.files, &format!("{staged}file"), &format!("{staged}files"));
-    let faults = view.not_looked.iter().filter(|not| not.is_fault).count();
+    let of = |gap| view.not_looked.iter().filter(|not| not.gap == gap).count();
+    let (faults, rests) = (of(Gap::Fault), of(Gap::Rest));
     let mut text = if !open.is_empty() {
         let found = count(open.len(), "secret", "secrets");
         format!("{} {found} in plaintext; {files} looked at.\n", paint.tone(Tone::Bad, "Found:"))
-    } else if faults + view.unreachable.len() > 0 {
+    } else if faults + rests + view.unreachable.len() > 0 {
         format!("Nothing was found in {files}, but that is not all.\n")
+    } else if view.files == 0 {
+        format!("No {staged}file was there to look at.\n")
     } else {
         format!("{} no secret in plaintext in {files}.\n", paint.tone(Tone::Good, "Clean:"))
     };
+    let mut line = |told: &str| text.push_str(&wrapped(told, 0, None, paint));
     if !accepted.is_empty() {
         let many = count(accepted.len(), "finding is", "findings are");
-        text.push_str(&format!("{many} accepted in {ACCEPTED_FILE}.\n"));
+        line(&format!("{many} accepted in {ACCEPTED_FILE}."));
     }
     if faults > 0 {
         let many = count(faults, "place was", "places were");
-        text.push_str(&format!("{many} not looked at; nothing is known of what is there.\n"));
+        line(&format!("{many} not looked at; nothing is known of what is there."));
+    }
+    if rests > 0 {
+        let many = count(rests, "text is too large: its end was", "texts are too large: their ends were");
+        line(&format!("{many} not looked at, and may hold anything."));
     }
     if !open.is_empty() {
-        text.push_str(
-            "A secret that was ever committed or readable must be changed, not only taken out: history keeps it.\n",
-        );
-        text.push_str(&format!("One that may stay gets a line in {ACCEPTED_FILE}: ID RULE PLACE -- REASON\n"));
+        line("A secret that was ever committed or readable must be changed, not only taken out: history keeps it.");
+        line(&format!("One that may stay gets a line in {ACCEPTED_FILE}: ID RULE PLACE -- REASON"));
         if view.staged {
-            text.push_str(&format!("{ACCEPTED_FILE} is read as it is staged: git add it, too.\n"));
+            line(&format!("{ACCEPTED_FILE} is read as it is staged: git add it, too."));
         }
     }
     text
@@ -165,7 +175,7 @@ pub fn scan_json(view: &ScanView<'_>) -> Value {
     let not_looked: Vec<Value> = view
         .not_looked
         .iter()
-        .map(|not| json!({ "place": not.place, "why": not.why, "fault": not.is_fault }))
+        .map(|not| json!({ "place": not.place, "why": not.why, "fault": not.is_fault() }))
         .collect();
     let unreachable: Vec<Value> =
         view.unreachable.iter().map(|(host, why)| json!({ "host": host, "why": why })).collect();
@@ -219,8 +229,10 @@ mod tests {
         open.extend(crate::scan::scan("web1:/etc/app.env", "SESSION_SECRET=kvJ93hd_1mQ\n"));
         let sorted = Sorted { open, ..Sorted::default() };
         let about = AboutFile { host: HostName::new("web1"), mode: "644".into(), owner: "root".into() };
-        let not = |place: &str, why: &str, is_fault| NotLooked { place: place.into(), why: why.into(), is_fault };
-        let not_looked = [not("logo.png", "not a text", false), not("web1:/home/x\u{1b}", "permission denied", true)];
+        let not_looked = [
+            NotLooked::harmless("logo.png", "not a text"),
+            NotLooked::fault("web1:/home/x\u{1b}", "permission denied"),
+        ];
         let unreachable = [(HostName::new("db1"), "no route to host".to_owned())];
         let view = ScanView {
             root: Some("/srv/fleet"),
@@ -246,6 +258,17 @@ mod tests {
             assert!(text.lines().any(|known| known == line), "{line}\n{text}");
         }
         assert!(!text.contains("hunter2") && !text.contains("kvJ93hd"), "{text}");
+        for finding in &sorted.open {
+            let entry = format!("    {} {} {}\n", finding.id, finding.rule.id, finding.place);
+            assert!(text.contains(&entry), "{entry}{text}");
+        }
+        let narrow = scan(&view, &Paint { width: 60, ..Paint::PLAIN });
+        for line in narrow.lines() {
+            assert!(line.width() <= 60, "{line}\n{narrow}");
+        }
+        for line in ["! web1:/etc/app.env:1:16", "    `SESSION_SECRET`: a value under the name of a secret"] {
+            assert!(narrow.lines().any(|known| known == line), "{line}\n{narrow}");
+        }
         let printed = json_text(&scan_json(&view), true);
         assert!(
             !printed.contains("hunter2") && !printed.contains("kvJ93hd") && printed.contains("\"mode\""),
@@ -261,5 +284,11 @@ mod tests {
             ..view
         };
         assert_eq!(scan(&clean, &Paint::PLAIN), "Clean: no secret in plaintext in 2 staged files.\n");
+        let none = ScanView { files: 0, ..clean };
+        assert_eq!(scan(&none, &Paint::PLAIN), "No staged file was there to look at.\n");
+        let rest = [NotLooked { place: "dump.sql".into(), why: "too large".into(), gap: Gap::Rest }];
+        let large = ScanView { not_looked: &rest, files: 1, ..none };
+        let text = scan(&large, &Paint::PLAIN);
+        assert!(!text.contains("Clean") && text.contains("1 text is too large: its end was not looked at"), "{text}");
     }
 }

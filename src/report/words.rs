@@ -71,6 +71,21 @@ pub fn folded(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Words on lines of a terminal's width, the later ones `indent` deep, each in the tone; a pipe gets one line. What is longer
+/// than a line, such as a path, is not broken: somebody may copy it.
+pub fn wrapped(text: &str, indent: usize, tone: Option<Tone>, paint: &Paint) -> String {
+    let begin = text.len() - text.trim_start().len();
+    let whole = paint.width >= Paint::PLAIN.width;
+    let width = if whole { usize::MAX } else { paint.width.saturating_sub(indent.max(begin)) };
+    let mut told = String::new();
+    for (at, line) in folded(text, width).iter().enumerate() {
+        let deep = if at == 0 { begin } else { indent };
+        let line = tone.map_or_else(|| line.clone(), |tone| paint.tone(tone, line));
+        told.push_str(&format!("{:deep$}{line}\n", ""));
+    }
+    told
+}
+
 /// The first names and how many more there are.
 pub fn some_of(names: &[String], limit: usize) -> String {
     if names.len() <= limit + 1 {
@@ -103,6 +118,11 @@ mod tests {
         assert_eq!(place(&Paint::PLAIN, "x"), format!("x{}play.yaml:9", " ".repeat(63)));
         assert_eq!(place(&narrow, "x"), "x  play.yaml:9");
         assert_eq!(place(&narrow, &"x".repeat(30)), format!("{}\n    play.yaml:9", "x".repeat(30)));
+        let fold = |paint: &Paint| wrapped("    one two three four five six seven eight nine", 6, None, paint);
+        assert_eq!(fold(&Paint::PLAIN), "    one two three four five six seven eight nine\n");
+        assert_eq!(fold(&narrow), "    one two three four five six seven\n      eight nine\n");
+        let long = "x".repeat(50);
+        assert_eq!(wrapped(&format!("a {long} b"), 2, None, &narrow), format!("a\n  {long}\n  b\n"));
         let names: Vec<String> = ["a", "b", "c", "d"].map(String::from).into();
         assert_eq!([some_of(&names, 3), some_of(&names, 2)], ["a, b, c, d", "a, b and 2 more"]);
     }

@@ -1,4 +1,4 @@
-//! Owns the look for secrets on a host: where they usually stand, the one script that reads those files, and its answer.
+//! Owns what a host answers to the script of `search`: its files, and what of them was not looked at.
 //!
 //! The contents travel to the controller, where the same rules judge them as at home: a second set of rules in shell would
 //! have a second set of faults. They stand in no file and no argument vector on the way; what could not be read is said.
@@ -9,160 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::quote::Sh;
+use super::search::{OF_FILE, OF_HOST, SEARCH};
 use crate::resource::{ProbeError, SectionOutput};
-use crate::sh;
-
-/// So much of one file is read, in bytes.
-const OF_FILE: u64 = 1024 * 1024;
-/// So much of all files, in bytes.
-const OF_HOST: u64 = 24 * 1024 * 1024;
-/// How long the search for files may take, in seconds.
-const SEARCH: u64 = 60;
-
-/// Folders that are searched to the ground.
-const ROOTS: [&str; 9] =
-    ["/etc", "/root", "/home", "/opt", "/srv", "/usr/local", "/var/www", "/var/spool/cron", "/var/lib/cloud/instances"];
-
-/// Folders that hold what others made, or what changes every minute; and places where a service's own key has to stand.
-const PRUNED: [&str; 14] = [
-    "*/.git",
-    "*/node_modules",
-    "*/.cache",
-    "*/site-packages",
-    "*/dist-packages",
-    "*/.cargo/registry",
-    "*/.rustup",
-    "*/go/pkg",
-    "/etc/ssl",
-    "/etc/letsencrypt",
-    "/etc/ca-certificates",
-    "/etc/alternatives",
-    "/etc/apparmor.d",
-    "/etc/pki",
-];
-
-/// Names of files, and what they are.
-const NAMES: &[(&str, &[&str])] = &[
-    ("files of environment variables", &[".env", ".env.*", "*.env", "environment", ".envrc"]),
-    ("units of systemd and their drop-ins", &["*.service", "*.socket", "*.timer", "*.container"]),
-    (
-        "settings of MCP clients",
-        &[
-            "claude_desktop_config.json",
-            ".mcp.json",
-            "mcp.json",
-            "mcp_config.json",
-            "*mcp_settings.json",
-            ".claude.json",
-        ],
-    ),
-    ("compositions of containers", &["*compose*.yml", "*compose*.yaml", ".dockerconfigjson"]),
-    (
-        "logins to other machines",
-        &[
-            ".netrc",
-            "_netrc",
-            ".pgpass",
-            ".my.cnf",
-            ".git-credentials",
-            ".npmrc",
-            ".pypirc",
-            ".s3cfg",
-            ".vault-token",
-            ".htpasswd",
-            "rclone.conf",
-            ".boto",
-        ],
-    ),
-    ("histories of shells and databases", &[".*_history", "fish_history", ".histfile"]),
-    ("what shells read first", &[".bashrc", ".bash_profile", ".bash_aliases", ".profile", ".zshrc", ".zshenv"]),
-    ("private keys", &["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "*.pem", "*.key", "*.ppk", "identity"]),
-    ("variables of Ansible", &["*vault_pass*", "*vault-pass*"]),
-    ("data of cloud-init", &["user-data.txt", "user-data"]),
-];
-
-/// Paths of files, and what they are.
-const PATHS: &[(&str, &[&str])] = &[
-    ("files of environment variables", &["/etc/default/*", "/etc/profile.d/*"]),
-    ("units of systemd and their drop-ins", &["*/systemd/*.d/*.conf", "*/environment.d/*.conf"]),
-    (
-        "settings of MCP clients",
-        &["*/.codex/config.toml", "*/.gemini/settings.json", "*/.continue/config.*", "*/.claude/settings*.json"],
-    ),
-    (
-        "logins to other machines",
-        &[
-            "*/.aws/credentials",
-            "*/.kube/config",
-            "*/.docker/config.json",
-            "*/.config/gh/hosts.yml",
-            "/etc/apt/auth.conf*",
-        ],
-    ),
-    ("private keys", &["*/.ssh/*"]),
-    ("commands at times", &["/etc/cron.*/*", "/etc/crontab", "/var/spool/cron/*"]),
-    ("variables of Ansible", &["*/group_vars/*", "*/host_vars/*", "*/vars/*.yml", "*/vars/*.yaml", "*/ansible/hosts"]),
-];
-
-// A line a file: `F MODE OWNER SIZE PATH`, and its beginning in base64 on the next; `U WHY PATH` for one that was not
-// read; `D` at the end. Names with a newline fall apart into names that are not there, which is said.
-const READ: &str = r#"rp_all=0
-rp_file() {
-  rp_about=$(stat -c '%a %U %s' -- "$1" 2>/dev/null) || { printf 'U gone %s\n' "$1"; return; }
-  [ -f "$1" ] && [ ! -L "$1" ] || { printf 'U gone %s\n' "$1"; return; }
-  [ -r "$1" ] || { printf 'U denied %s\n' "$1"; return; }
-  [ "$rp_all" -lt "$rp_most" ] || { printf 'U full %s\n' "$1"; return; }
-  rp_size=${rp_about##* }
-  [ "$rp_size" -lt "$rp_each" ] || rp_size=$rp_each
-  rp_all=$((rp_all + rp_size))
-  printf 'F %s %s\n' "$rp_about" "$1"
-  timeout -k 1 10 head -c "$rp_each" -- "$1" | base64 -w 0
-  echo
-}"#;
-
-/// The commands that read them; they change nothing.
-pub fn look_on_host() -> Sh {
-    commands(&ROOTS.map(str::to_owned), HOMES)
-}
-
-// Homes that lie in none of the folders above.
-const HOMES: &str = r#"getent passwd | while IFS=: read -r _ _ _ _ _ rp_home _; do
-  case $rp_home in /|/bin|/sbin|/dev|/dev/*|/proc|/proc/*|/sys/*|/usr/*|/run|/run/*|/var|/nonexistent|/home/*|/root|'') continue ;; esac
-  [ ! -d "$rp_home" ] || printf '%s\n' "$rp_home"
-done | sort -u"#;
-
-fn commands(roots: &[String], homes: &'static str) -> Sh {
-    let mut script = sh!("rp_each={}\nrp_most={}", OF_FILE, OF_HOST);
-    script.line(Sh::program_of_the_user(READ));
-    script.line(sh!(
-        "rp_find() {\n  timeout -k 1 {} find \"$@\" \\( -type d \\( {} \\) -prune \\) -o -type f \\( {} -o {} \\) -print\n}",
-        SEARCH,
-        tests_of("-path", PRUNED.iter().copied()),
-        tests_of("-name", NAMES.iter().flat_map(|(_, names)| names.iter().copied())),
-        tests_of("-path", PATHS.iter().flat_map(|(_, paths)| paths.iter().copied()))
-    ));
-    script.line(sh!(
-        "{ set --
-  for rp_root in {}; do [ ! -d \"$rp_root\" ] || set -- \"$@\" \"$rp_root\"; done
-  [ $# = 0 ] || rp_find \"$@\" -xdev || echo rp-unfinished
-  {} | while IFS= read -r rp_home; do rp_find \"$rp_home\" -xdev -maxdepth 3 || echo rp-unfinished; done
-} | sort -u | while IFS= read -r rp_path; do
-  case $rp_path in rp-unfinished) echo 'U unfinished (folders)' ;; *) rp_file \"$rp_path\" ;; esac
-done
-echo D",
-        roots.to_vec(),
-        Sh::program_of_the_user(homes)
-    ));
-    script
-}
-
-fn tests_of<'a>(test: &'static str, patterns: impl Iterator<Item = &'a str>) -> Sh {
-    patterns.fold(Sh::default(), |all, pattern| {
-        let one = sh!("{} {}", test, pattern);
-        if all.is_empty() { one } else { sh!("{} -o {}", all, one) }
-    })
-}
 
 /// One file of a host. Its content is no plain field: it is full of secrets.
 pub struct HostFile {
@@ -206,22 +54,23 @@ pub fn read_host(section: &SectionOutput) -> Result<HostFiles, ProbeError> {
     let mut files = HostFiles::default();
     let mut lines = section.stdout.split(|byte| *byte == b'\n');
     let mut ended = false;
+    let mut codes: Vec<i32> = Vec::new();
     while let Some(line) = lines.next() {
         let line = String::from_utf8_lossy(line);
         let mut words = line.splitn(2, ' ');
         match (words.next(), words.next()) {
             (Some(""), None) => {}
             (Some("D"), None) => ended = true,
+            (Some("C"), Some(code)) => codes.push(code.parse().map_err(|_| garbled("a search without its status"))?),
             (Some("U"), Some(rest)) => {
                 let (why, path) = rest.split_once(' ').ok_or_else(|| garbled("a file without a reason"))?;
                 files.not_read.push((path.to_owned(), why_not_read(why)));
             }
             (Some("F"), Some(rest)) => {
+                let owner = lines.next().ok_or_else(|| garbled("a file without its owner"))?;
                 let body = lines.next().ok_or_else(|| garbled("a file without its content"))?;
-                let mut about = rest.splitn(4, ' ');
-                let (Some(mode), Some(owner), Some(size), Some(path)) =
-                    (about.next(), about.next(), about.next(), about.next())
-                else {
+                let mut about = rest.splitn(3, ' ');
+                let (Some(mode), Some(size), Some(path)) = (about.next(), about.next(), about.next()) else {
                     return Err(garbled("a file without its name"));
                 };
                 let content =
@@ -234,15 +83,24 @@ pub fn read_host(section: &SectionOutput) -> Result<HostFiles, ProbeError> {
                 } else if came < size {
                     files.not_read.push((path.to_owned(), format!("only {came} of {size} bytes could be read")));
                 }
-                files.read.push(HostFile { path: path.into(), mode: mode.into(), owner: owner.into(), content });
+                let owner = String::from_utf8_lossy(owner).into_owned();
+                files.read.push(HostFile { path: path.into(), mode: mode.into(), owner, content });
             }
             _ => return Err(garbled("an unknown line")),
         }
     }
+    let told = String::from_utf8_lossy(&section.stderr);
+    let complaints: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("find: ")).collect();
     if !ended {
-        return Err(ProbeError("the answer about files is cut short".into()));
+        // What else was said, by sort for one; never a line of the output, which holds contents.
+        let said = told.lines().find(|line| !line.trim().is_empty() && !line.starts_with("find: "));
+        let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+        return Err(ProbeError(format!("the answer about files is cut short{said}")));
     }
-    for line in String::from_utf8_lossy(&section.stderr).lines().filter_map(|line| line.strip_prefix("find: ")) {
+    // Where find says itself what it could not search, that is enough.
+    let unsaid = codes.iter().filter(|code| **code != 1 || complaints.is_empty());
+    files.not_read.extend(unsaid.map(|code| ("(folders)".to_owned(), why_failed(*code))));
+    for line in complaints {
         // find: '/root': Permission denied
         let (path, why) = line.rsplit_once(": ").unwrap_or((line, "it could not be searched"));
         if why != "No such file or directory" {
@@ -252,27 +110,112 @@ pub fn read_host(section: &SectionOutput) -> Result<HostFiles, ProbeError> {
     Ok(files)
 }
 
+fn why_failed(code: i32) -> String {
+    match code {
+        // What `timeout` says of what it ended; the latter also where something else killed it.
+        124 => format!("the search for files took longer than {SEARCH} s"),
+        137 => format!("the search for files was killed, or took longer than {SEARCH} s"),
+        code => format!("the search for files or homes failed (status {code})"),
+    }
+}
+
 fn why_not_read(word: &str) -> String {
     match word {
         "gone" => "it was gone when it was to be read, or its name holds a newline".to_owned(),
         "denied" => "permission denied".to_owned(),
         "full" => format!("{} MiB of other files were read before it", OF_HOST / 1024 / 1024),
-        "unfinished" => format!("the search for files met a fault, or took longer than {SEARCH} s"),
         other => other.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
     use std::process::Command;
 
+    use super::super::search::commands;
     use super::*;
 
-    fn asked(root: &std::path::Path) -> Result<HostFiles, ProbeError> {
-        let script = commands(&[root.display().to_string(), "/no/such/folder".to_owned()], "true");
-        let done = Command::new("sh").arg("-c").arg(script.text()).env("LC_ALL", "C").output().unwrap();
+    fn asked(root: &Path) -> Result<HostFiles, ProbeError> {
+        asked_with(root, None, "true")
+    }
+
+    // With programs of one's own before those of the system.
+    fn asked_with(root: &Path, programs: Option<&Path>, homes: &'static str) -> Result<HostFiles, ProbeError> {
+        let script = commands(&[root.display().to_string(), "/no/such/folder".to_owned()], homes);
+        let path = std::env::var("PATH").unwrap();
+        let path = programs.map_or(path.clone(), |folder| format!("{}:{path}", folder.display()));
+        let done =
+            Command::new("sh").arg("-c").arg(script.text()).env("LC_ALL", "C").env("PATH", path).output().unwrap();
         read_host(&SectionOutput { status: done.status.code().unwrap(), stdout: done.stdout, stderr: done.stderr })
+    }
+
+    fn write(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn paths(files: &HostFiles, below: &Path) -> Vec<String> {
+        let short = |file: &HostFile| file.path.strip_prefix(&format!("{}/", below.display())).unwrap().to_owned();
+        files.read.iter().map(short).collect()
+    }
+
+    #[test]
+    fn folders_that_are_links_are_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        write(&at("disk/home/x/.env"), "A=1");
+        write(&at("disk/app/.env"), "A=1");
+        write(&at("disk/y/.env"), "A=1");
+        symlink("disk/home", at("home")).unwrap();
+        symlink("../app", at("disk/home/app")).unwrap();
+        // Searched where it stands, or not at all.
+        symlink("x", at("disk/home/again")).unwrap();
+        symlink("/usr/share", at("disk/home/share")).unwrap();
+        symlink("/", at("disk/home/all")).unwrap();
+        let files = asked(&at("home")).unwrap();
+        assert_eq!(paths(&files, folder.path()), ["home/app/.env", "home/x/.env"]);
+        assert!(files.not_read.is_empty(), "{files:?}");
+        // A home beside them.
+        let home: &'static str = format!("echo {}", at("disk/y").display()).leak();
+        assert_eq!(paths(&asked_with(&at("home"), None, home).unwrap(), folder.path()).len(), 3);
+    }
+
+    #[test]
+    fn a_search_that_died_or_failed_is_no_answer_or_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        write(&root.join(".env"), "A=1");
+        let with = |program: &str, text: &str, homes: &'static str| {
+            let programs = tempfile::tempdir().unwrap();
+            write(&programs.path().join(program), &format!("#!/bin/sh\n{text}\n"));
+            let all = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(programs.path().join(program), all).unwrap();
+            asked_with(&root, Some(programs.path()), homes)
+        };
+        let ProbeError(why) = with("sort", "echo 'sort: no space left' >&2; exit 2", "true").unwrap_err();
+        assert_eq!(why, "the answer about files is cut short: sort: no space left");
+        assert!(with("sort", "head -n 1; kill -9 $$", "true").is_err());
+        for (text, told) in [
+            ("exit 124", "took longer than 60 s"),
+            ("exit 1", "failed (status 1)"),
+            ("echo \"find: '/x': Permission denied\" >&2; exit 1", "permission denied"),
+            ("kill -9 $$", "took longer than 60 s"),
+        ] {
+            let files = with("find", text, "true").unwrap();
+            assert!(files.not_read.len() == 1 && files.not_read[0].1.contains(told), "{text}: {files:?}");
+        }
+        let files = with("find", "echo \"find: '/x': No such file or directory\" >&2; exit 1", "true").unwrap();
+        assert!(files.not_read.is_empty(), "{files:?}");
+        assert!(with("x", "", "echo '~failed 3'").unwrap().not_read[0].1.contains("failed (status 3)"));
+    }
+
+    #[test]
+    fn an_owner_may_have_a_space() {
+        let text = b"F 600 3 /a b\nDOMAIN\\jane doe\nYWJj\nD\n".to_vec();
+        let files = read_host(&SectionOutput { status: 0, stdout: text, stderr: Vec::new() }).unwrap();
+        assert_eq!((files.read[0].owner.as_str(), files.read[0].path.as_str()), ("DOMAIN\\jane doe", "/a b"));
     }
 
     #[test]
@@ -313,14 +256,17 @@ mod tests {
             read_host(&SectionOutput { status: 0, stdout: text.as_bytes().to_vec(), stderr: Vec::new() })
                 .map(|files| files.read.len())
         };
-        assert_eq!(of("F 600 root 3 /a\nYWJj\nD\n"), Ok(1));
+        assert_eq!(of("F 600 3 /a\nroot\nYWJj\nD\n"), Ok(1));
         for bad in [
             "",
-            "F 600 root 3 /a\nYWJj\n",
-            "F 600 root 3 /a\n!\nD\n",
-            "F 600\nYWJj\nD\n",
+            "F 600 3 /a\nroot\nYWJj\n",
+            "F 600 3 /a\nroot\n!\nD\n",
+            "F 600 3 /a\nroot",
+            "F 600 3 /a",
+            "F 600\nroot\nYWJj\nD\n",
             "X\nD\n",
-            "F 600 root x /a\nYWJj\nD\n",
+            "C x\nD\n",
+            "F 600 x /a\nroot\nYWJj\nD\n",
         ] {
             assert!(of(bad).is_err(), "{bad:?}");
         }

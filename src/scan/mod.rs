@@ -16,6 +16,7 @@ mod names;
 mod pem;
 mod random;
 mod rules;
+mod search;
 mod shapes;
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,9 @@ mod value;
 
 pub use accepted::{ACCEPTED_FILE, Accepted, Sorted, read_accepted, sort};
 pub use finding::{Finding, Length};
-pub use host::{HostFile, HostFiles, look_on_host, read_host};
+pub use host::{HostFile, HostFiles, read_host};
 pub use rules::{Rule, rules};
+pub use search::look_on_host;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -40,8 +42,36 @@ pub struct NotLooked {
     pub place: String,
     /// Why not.
     pub why: String,
-    /// Whether it should have been: a program is no text, but a file that could not be read may hold anything.
-    pub is_fault: bool,
+    /// What that leaves open.
+    pub gap: Gap,
+}
+
+/// What is left open where something was not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// It should have been, and may hold anything.
+    Fault,
+    /// The rest of a text that is too large: it may hold anything, too, and nobody promised to look.
+    Rest,
+    /// Nothing that is looked for: no text, or no file.
+    Harmless,
+}
+
+impl NotLooked {
+    /// Something that should have been looked at.
+    pub fn fault(place: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { place: place.into(), why: why.into(), gap: Gap::Fault }
+    }
+
+    /// Something that no text stands in.
+    pub fn harmless(place: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { place: place.into(), why: why.into(), gap: Gap::Harmless }
+    }
+
+    /// Whether it should have been looked at: a program is no text, but a file that could not be read may hold anything.
+    pub fn is_fault(&self) -> bool {
+        self.gap == Gap::Fault
+    }
 }
 
 /// The text of a file; `None` if it is none. UTF-16 is known by its mark, as other editors write it.
@@ -60,9 +90,8 @@ pub fn text_of(bytes: &[u8]) -> Option<Cow<'_, str>> {
 
 /// The secrets in a text, in its order. `place` is what the file is called: `path`, or `host:path`.
 pub fn scan(place: &str, text: &str) -> Vec<Finding> {
-    if is_encrypted(text) {
-        return Vec::new();
-    }
+    let open = without_ciphertext(text);
+    let text: &str = &open;
     let format = Format::of(place, text);
     let mut hits = Hits::default();
     // What says itself what it is comes first, so that a value is told by the rule that knows most about it.
@@ -90,12 +119,26 @@ pub fn scan_name(place: &str) -> Option<Finding> {
     })
 }
 
-// Whole files of ansible-vault and age.
-fn is_encrypted(text: &str) -> bool {
-    let start = text.trim_start();
-    ["$ANSIBLE_VAULT;", "-----BEGIN AGE ENCRYPTED FILE-----", "age-encryption.org/v1"]
-        .iter()
-        .any(|begin| start.starts_with(begin))
+// A file of ansible-vault or age begins with a line that says so. Only the lines that can be ciphertext are left out, as
+// spaces, so that the rest stands where it stood: what somebody added below them is plain text.
+fn without_ciphertext(text: &str) -> Cow<'_, str> {
+    let begin = text.len() - text.trim_start().len();
+    let is_of: fn(u8) -> bool = match &text[begin..] {
+        body if body.starts_with("$ANSIBLE_VAULT;") => |byte| byte.is_ascii_hexdigit(),
+        body if body.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") => {
+            |byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
+        }
+        _ => return Cow::Borrowed(text),
+    };
+    let mut lines = text[begin..].split_inclusive('\n');
+    let first = begin + lines.next().map_or(0, str::len);
+    let is_ciphertext = |line: &&str| {
+        let line = line.trim_end_matches(['\r', '\n', ' ', '\t']);
+        !line.is_empty() && line.bytes().all(is_of)
+    };
+    let end = first + lines.take_while(is_ciphertext).map(str::len).sum::<usize>();
+    let hidden = text[first..end].chars().map(|c| if matches!(c, '\r' | '\n') { c } else { ' ' });
+    Cow::Owned(text[..first].chars().chain(hidden).chain(text[end..].chars()).collect())
 }
 
 fn told(place: &str, text: &str, hits: Hits) -> Vec<Finding> {

@@ -45,6 +45,18 @@ fn containers_of_keys_are_known_by_their_names() {
 }
 
 #[test]
-fn encrypted_files_hold_nothing() {
-    assert!(scan("vars.yml", "$ANSIBLE_VAULT;1.1;AES256\n3061\npassword: hunter2\n").is_empty());
+fn encrypted_files_hold_nothing_but_what_was_added_to_them() {
+    let line = "3061".repeat(20);
+    let vault = format!("$ANSIBLE_VAULT;1.1;AES256\r\n{line}\r\n{line}\r\n30\r\n");
+    let age =
+        "-----BEGIN AGE ENCRYPTED FILE-----\nYWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\n-----END AGE ENCRYPTED FILE-----\n";
+    for file in ["vars.yml", ".env", "vault_pass", "db-password.age", ".netrc", ".pgpass", "docker-compose.yml"] {
+        for text in [vault.as_str(), age] {
+            assert!(scan(file, text).is_empty(), "{file}");
+        }
+    }
+    for (text, at) in [(vault.as_str(), 5), (age, 4), ("$ANSIBLE_VAULT;1.1;AES256\n3061\n", 3)] {
+        let found = one("vars.yml", &format!("{text}password: hunter2\n"));
+        assert_eq!((found.line, found.column), (at, 11), "{text}");
+    }
 }

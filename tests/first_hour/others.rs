@@ -87,6 +87,40 @@ fn the_usual_folder_must_be_ones_own_where_nobody_names_it() {
 }
 
 #[test]
+fn each_file_of_the_usual_folder_must_be_ones_own_before_it_is_read_or_run() {
+    let desk = Desk::new();
+    let program = format!("#!/bin/sh\ntouch {}\necho '{{}}'\n", desk.path("was-run").display());
+    desk.write("here/inventories/hosts.yaml", HOSTS);
+    desk.write("here/inventories/more/prog", &program);
+    desk.write("here/inventories/group_vars/all.yaml", "a: 1\n");
+    mode(&desk, "here/inventories/more/prog", 0o777);
+    let refused = |words: &str| {
+        let said = desk.run("here", &["inventory"]);
+        assert!(said.code == 65 && said.err.contains(words), "{words}: {}", said.all());
+        assert!(!desk.path("was-run").exists(), "it was run: {}", said.all());
+    };
+    refused("inventories/more/prog");
+    mode(&desk, "here/inventories/more/prog", 0o755);
+    for open in ["here/inventories/more", "here/inventories/group_vars/all.yaml", "here/inventories/hosts.yaml"] {
+        let before = std::fs::metadata(desk.path(open)).unwrap().permissions();
+        mode(&desk, open, 0o777);
+        let said = desk.run("here", &["inventory"]);
+        assert!(said.code == 65 && said.err.contains("somebody else's"), "{open}: {}", said.all());
+        std::fs::set_permissions(desk.path(open), before).unwrap();
+        let _ = std::fs::remove_file(desk.path("was-run"));
+    }
+    if rustix::process::geteuid().is_root() {
+        chown(desk.path("here/inventories/more/prog"), Some(65534), None).unwrap();
+        refused("another user (uid 65534)");
+        chown(desk.path("here/inventories/more/prog"), Some(0), None).unwrap();
+    } else {
+        super::skipped::skip("a program of another user", "only root can give a file away");
+    }
+    assert!(desk.run("here", &["inventory"]).good);
+    assert!(desk.path("was-run").exists());
+}
+
+#[test]
 fn variables_of_the_current_folder_are_told_once_where_no_inventory_stands() {
     let desk = desk();
     let said = desk.run("here", &["explain", "web1", "-i", "../named/hosts.yaml"]);

@@ -11,7 +11,9 @@ mod desk;
 mod dice;
 mod hook;
 mod hostile;
+mod hosts;
 mod lookalikes;
+mod own;
 mod planted;
 mod program;
 #[path = "../said/mod.rs"]

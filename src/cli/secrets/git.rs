@@ -13,6 +13,8 @@ use crate::cli::Stopped;
 use crate::model::Diagnostic;
 use crate::scan::NotLooked;
 
+const NOT_STARTED: &str = "git cannot be started";
+
 // A file system monitor is a program that a repository's settings name; nothing here needs one.
 fn git(folder: &Path) -> Command {
     let mut command = Command::new("git");
@@ -22,17 +24,37 @@ fn git(folder: &Path) -> Command {
 }
 
 fn said(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let done = git(folder).args(arguments).output().map_err(|error| format!("git cannot be started: {error}"))?;
+    answer(git(folder), arguments)
+}
+
+fn answer(mut git: Command, arguments: &[&str]) -> Result<Vec<u8>, String> {
+    let done = git.args(arguments).output().map_err(|error| format!("{NOT_STARTED}: {error}"))?;
     if done.status.success() {
         return Ok(done.stdout);
     }
-    let complaint = String::from_utf8_lossy(&done.stderr);
-    let line = complaint.lines().next().unwrap_or("it said nothing").trim_start_matches("fatal: ");
-    Err(format!("git {}: {line}", arguments.first().unwrap_or(&"")))
+    Err(format!("git {}: {}", arguments.first().unwrap_or(&""), complaint(&done.stderr)))
+}
+
+// What git says before it gives up; hints and warnings stand before that.
+fn complaint(stderr: &[u8]) -> String {
+    let told = String::from_utf8_lossy(stderr);
+    let mut lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.clone().next().unwrap_or("it said nothing");
+    let last_word = lines.find(|line| line.starts_with("fatal: ") || line.starts_with("error: ")).unwrap_or(first);
+    last_word.trim_start_matches("fatal: ").trim_start_matches("error: ").to_owned()
 }
 
 fn told(why: String) -> Stopped {
-    Stopped::usage(Diagnostic::error("git does not answer").because(why).fix("run it inside of a git repository"))
+    let diagnostic = Diagnostic::error("git does not answer").because(why.clone());
+    if why.contains("not a git repository") || why.contains("must be run in a work tree") {
+        return Stopped::usage(diagnostic.fix("run it inside of a git repository, with its files"));
+    }
+    Stopped::failed(match why {
+        why if why.starts_with(NOT_STARTED) => diagnostic.fix("install git, or mend PATH"),
+        why if why.contains("dubious ownership") => diagnostic
+            .fix("if you trust it: git config --global --add safe.directory FOLDER; else run it as the folder's owner"),
+        _ => diagnostic.fix("see what `git status` says here"),
+    })
 }
 
 fn path_of(mut bytes: Vec<u8>) -> PathBuf {
@@ -56,9 +78,16 @@ pub(super) fn hooks() -> Result<(PathBuf, bool), Stopped> {
     Ok((top.join(folder), named))
 }
 
-/// Files that are tracked and ignored: somebody added them by force.
-pub(super) fn tracked_though_ignored(root: &Path) -> Result<Vec<PathBuf>, String> {
-    let listed = said(root, &["ls-files", "-z", "--cached", "--ignored", "--exclude-standard"])?;
+/// Files that are tracked and ignored: somebody added them by force. `is_inner` says that the repository lies in another
+/// one, which is the one that the variables of a hook speak of.
+pub(super) fn tracked_though_ignored(root: &Path, is_inner: bool) -> Result<Vec<PathBuf>, String> {
+    let mut git = git(root);
+    if is_inner {
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"] {
+            git.env_remove(name);
+        }
+    }
+    let listed = answer(git, &["ls-files", "-z", "--cached", "--ignored", "--exclude-standard"])?;
     let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     Ok(names.map(|name| PathBuf::from(OsString::from_vec(name.to_vec()))).collect())
 }
@@ -74,7 +103,7 @@ pub(super) fn look_at_staged(root: &Path) -> Result<Looked, Stopped> {
     let flags = ["diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--diff-filter=d"];
     let listed = said(root, &flags).map_err(told)?;
     let mut looked = Looked::default();
-    let blobs = staged(&listed, &mut looked);
+    let blobs = staged(&listed, &mut looked).map_err(told)?;
     read_blobs(root, &blobs, &mut looked).map_err(|error| {
         let why = format!("what is staged could not be read: {error}");
         Stopped::failed(Diagnostic::error("git does not answer").because(why))
@@ -83,24 +112,29 @@ pub(super) fn look_at_staged(root: &Path) -> Result<Looked, Stopped> {
 }
 
 // `:100644 100644 OLD NEW M`, NUL, the path, NUL.
-fn staged(listed: &[u8], looked: &mut Looked) -> Vec<(String, String)> {
+fn staged(listed: &[u8], looked: &mut Looked) -> Result<Vec<(String, String)>, String> {
     let mut parts = listed.split(|byte| *byte == 0);
     let mut blobs = Vec::new();
     while let (Some(about), Some(path)) = (parts.next(), parts.next()) {
         let about = String::from_utf8_lossy(about);
         let words: Vec<&str> = about.trim_start_matches(':').split(' ').collect();
         let place = String::from_utf8_lossy(path).into_owned();
-        let [_, mode, _, blob, ..] = words.as_slice() else { continue };
-        let not = |why: &str, is_fault| NotLooked { place: place.clone(), why: why.into(), is_fault };
+        // Passed over, a file would count as looked at.
+        let [_, mode, _, blob, _] = words.as_slice() else {
+            return Err(format!("git diff: not understood: {}", String::from_utf8_lossy(path)));
+        };
+        let harmless = |why| NotLooked::harmless(place.clone(), why);
         match *mode {
-            _ if blob.bytes().all(|byte| byte == b'0') => looked.not_looked.push(not("not merged yet", true)),
+            _ if blob.bytes().all(|byte| byte == b'0') => {
+                looked.not_looked.push(NotLooked::fault(place, "not merged yet"));
+            }
             "100644" | "100755" => blobs.push(((*blob).to_owned(), place)),
-            "120000" => looked.not_looked.push(not("a symlink: what it names is looked at where it stands", false)),
-            "160000" => looked.not_looked.push(not("a submodule: another repository", false)),
-            _ => looked.not_looked.push(not("neither a file nor a folder", false)),
+            "120000" => looked.not_looked.push(harmless(walk::SYMLINK)),
+            "160000" => looked.not_looked.push(harmless("a submodule: another repository")),
+            mode => looked.not_looked.push(NotLooked::fault(place, format!("git calls it {mode}, which is not known"))),
         }
     }
-    blobs
+    Ok(blobs)
 }
 
 fn read_blobs(root: &Path, blobs: &[(String, String)], looked: &mut Looked) -> std::io::Result<()> {
@@ -131,20 +165,15 @@ fn read_blob(place: &str, output: &mut impl BufRead, looked: &mut Looked) -> std
     output.read_line(&mut head)?;
     let size = head.trim_end().rsplit_once(" blob ").and_then(|(_, size)| size.parse::<u64>().ok());
     let Some(size) = size else { return Err(std::io::Error::other(format!("{place}: no content"))) };
-    let mut content = output.take(size + 1);
-    if size > walk::LARGEST {
-        std::io::copy(&mut content, &mut std::io::sink())?;
-        looked.findings.extend(crate::scan::scan_name(place));
-        let why = walk::too_large();
-        looked.not_looked.push(NotLooked { place: place.into(), why, is_fault: false });
-        return Ok(());
-    }
+    let mut content = output.take(size);
     let mut bytes = Vec::new();
-    content.read_to_end(&mut bytes)?;
-    if bytes.len() as u64 != size + 1 {
+    content.by_ref().take(walk::LARGEST).read_to_end(&mut bytes)?;
+    let rest = std::io::copy(&mut content, &mut std::io::sink())?;
+    let mut end = [0];
+    output.read_exact(&mut end)?;
+    if bytes.len() as u64 + rest != size || end != *b"\n" {
         return Err(std::io::Error::other(format!("{place}: its content is cut short")));
     }
-    bytes.pop();
-    walk::judge(place, &bytes, looked);
+    walk::judge(place, &bytes, rest > 0, looked);
     Ok(())
 }

@@ -7,35 +7,14 @@ use super::scan::Looked;
 use crate::cli::Stopped;
 use crate::cli::options::{Connection, Inventories};
 use crate::cli::project::{self, Fleet};
-use crate::engine::{self, Links, ReadLinks, each_host};
+use crate::engine::{self, NoAnswer, ReadLinks};
 use crate::model::HostName;
 use crate::report::{AboutFile, Screen};
-use crate::resource::{Answer, ProbeError, ProbeScript};
 use crate::scan::{HostFiles, NotLooked, look_on_host, read_host, scan, scan_name, text_of};
-use crate::transport::{SshTransport, TransportError};
+use crate::transport::SshTransport;
 
 /// How long a host may take: the search for files, and what they hold on its way.
 const TIMEOUT: Duration = Duration::from_secs(240);
-const SECTION: &str = "secrets";
-
-/// Why nothing is known of a host.
-enum Silent {
-    Unreachable(String),
-    NotUnderstood(String),
-}
-
-impl From<TransportError> for Silent {
-    fn from(error: TransportError) -> Self {
-        let why = error.to_string();
-        if error.is_reached() { Silent::NotUnderstood(why) } else { Silent::Unreachable(why) }
-    }
-}
-
-impl From<ProbeError> for Silent {
-    fn from(ProbeError(why): ProbeError) -> Self {
-        Silent::NotUnderstood(why)
-    }
-}
 
 pub(super) fn look(
     pattern: &str,
@@ -47,42 +26,39 @@ pub(super) fn look(
     let hosts = fleet.limit(pattern)?;
     fleet.check_targets(&hosts)?;
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
-    let work = each_host(hosts, connection.forks, move |host| ask(host, links.as_ref()));
+    let work = engine::judge_all(hosts, look_on_host(), TIMEOUT, links, connection.forks, |host, output| {
+        Ok(judge(host, &read_host(output)?))
+    });
     let mut looked = Looked::default();
     for (host, answer) in project::runtime()?.block_on(work) {
-        let died = || Err(Silent::NotUnderstood("the work on it died; this is a bug in rempart".into()));
-        match answer.unwrap_or_else(died) {
+        match answer {
             Ok(of_host) => {
                 looked.findings.extend(of_host.findings);
                 looked.not_looked.extend(of_host.not_looked);
                 looked.files.extend(of_host.files);
                 looked.about.extend(of_host.about);
             }
-            Err(Silent::Unreachable(why)) => looked.unreachable.push((host, why)),
-            Err(Silent::NotUnderstood(why)) => {
-                looked.not_looked.push(NotLooked { place: host.to_string(), why, is_fault: true });
-            }
+            Err(why) => note(&mut looked, host, why),
         }
     }
     Ok(looked)
 }
 
-// The contents live no longer than this.
-fn ask(host: &HostName, links: &dyn Links) -> Result<Looked, Silent> {
-    let mut script = ProbeScript::default();
-    script.section(SECTION, look_on_host());
-    let nonce = format!("{}{}", engine::new_run(), engine::new_run());
-    let question = script.finish(&nonce, TIMEOUT);
-    let output = links.ask(host, &question.script)?;
-    let answer = Answer::read(&question, &output)?;
-    Ok(judge(host, &read_host(answer.section(SECTION)?)?))
+// Who lets us in and lets nobody become root was reached, and not looked at.
+fn note(looked: &mut Looked, host: HostName, why: NoAnswer) {
+    match why {
+        NoAnswer::Unreachable(why) if !why.is_reached() => looked.unreachable.push((host, why.to_string())),
+        NoAnswer::Unreachable(why) => looked.not_looked.push(NotLooked::fault(host.to_string(), why.to_string())),
+        NoAnswer::NotUnderstood(why) => looked.not_looked.push(NotLooked::fault(host.to_string(), why)),
+    }
 }
 
+// The contents live no longer than this.
 fn judge(host: &HostName, files: &HostFiles) -> Looked {
     let mut looked = Looked::default();
     let place_of = |path: &str| format!("{host}:{path}");
     for (path, why) in &files.not_read {
-        looked.not_looked.push(NotLooked { place: place_of(path), why: why.clone(), is_fault: true });
+        looked.not_looked.push(NotLooked::fault(place_of(path), why.as_str()));
     }
     for file in &files.read {
         let place = place_of(&file.path);
@@ -91,7 +67,7 @@ fn judge(host: &HostName, files: &HostFiles) -> Looked {
             Some(text) => looked.findings.extend(scan(&place, &text)),
             None => {
                 looked.findings.extend(scan_name(&place));
-                looked.not_looked.push(NotLooked { place: place.clone(), why: "not a text".into(), is_fault: false });
+                looked.not_looked.push(NotLooked::harmless(place.as_str(), "not a text"));
             }
         }
         if looked.findings.len() > before {
@@ -106,14 +82,18 @@ fn judge(host: &HostName, files: &HostFiles) -> Looked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::TransportError;
 
     #[test]
     fn a_host_that_lets_nobody_become_root_is_not_out_of_reach() {
         let (host, user) = (HostName::new("web1"), "ops".to_owned());
         let (address, reason) = ("192.0.2.1:22".to_owned(), "no".to_owned());
+        let mut looked = Looked::default();
         let sudo = TransportError::Sudo { host: host.clone(), user, reason: reason.clone() };
-        assert!(matches!(Silent::from(sudo), Silent::NotUnderstood(_)));
-        let silent = TransportError::Unreachable { host, address, reason };
-        assert!(matches!(Silent::from(silent), Silent::Unreachable(_)));
+        note(&mut looked, host.clone(), NoAnswer::Unreachable(sudo));
+        assert_eq!((looked.not_looked.len(), looked.unreachable.len()), (1, 0));
+        let silent = TransportError::Unreachable { host: host.clone(), address, reason };
+        note(&mut looked, host, NoAnswer::Unreachable(silent));
+        assert_eq!((looked.not_looked.len(), looked.unreachable.len()), (1, 1));
     }
 }

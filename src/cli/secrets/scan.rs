@@ -1,6 +1,7 @@
 //! `rempart secrets scan`: secrets in plaintext, in a repository, in what is staged, and on hosts; never shows one.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,13 +111,13 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     };
     let whole = args.paths.is_empty() && !args.staged && args.host.is_none();
     let not_looked = |file: &str| looked.not_looked.iter().any(|not| not.place == file);
+    // What git ignores is there and was not looked at, and of a text that is too large nobody knows the end.
+    let is_gone = |file: &str| matches!(root.join(file).symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
     let was_seen = |file: &str| {
-        let of_host = file.contains(":/");
-        match &args.host {
-            // Of a host that answered: what is not there any more was looked for.
-            Some(_) => of_host && looked.files.contains(file),
-            None => !of_host && (looked.files.contains(file) || whole && !not_looked(file)),
-        }
+        let is_of_host = file.contains(":/");
+        let is_meant = is_of_host == args.host.is_some();
+        let is_known = looked.files.contains(file) || whole && is_gone(file);
+        is_meant && is_known && !not_looked(file)
     };
     let sorted = sort(looked.findings, entries, was_seen);
     let shown_root = (root != here).then(|| root.display().to_string());
@@ -137,7 +138,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let told: Vec<Diagnostic> = sorted.unused.iter().map(unused).collect();
     show::diagnostics(screen, &told);
     let mut exit = if sorted.open.is_empty() { Exit::Done } else { Exit::Differs };
-    if looked.not_looked.iter().any(|not| not.is_fault) {
+    if looked.not_looked.iter().any(NotLooked::is_fault) {
         exit = exit.and(Exit::Failed);
     }
     if !looked.unreachable.is_empty() {

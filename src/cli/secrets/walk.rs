@@ -1,7 +1,8 @@
 //! Owns walking over the files of a repository: which of them are looked at, and what is said of the others.
 
-use std::fs::{File, Metadata};
-use std::io::Read;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
@@ -10,10 +11,13 @@ use super::git;
 use super::scan::Looked;
 use crate::cli::Stopped;
 use crate::model::{Diagnostic, Place};
-use crate::scan::{NotLooked, scan, scan_name, text_of};
+use crate::scan::{Gap, NotLooked, scan, scan_name, text_of};
 
-/// Larger files are said and not looked at, in bytes: models, images of disks, dumps.
+/// So much of a text is looked at, in bytes; what has more is said.
 pub(super) const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// Why a symlink is not looked at.
+pub(super) const SYMLINK: &str = "a symlink, which is not followed";
 
 /// The root of the repository that a path is in. Where there is none, it is the working directory, or the path's own
 /// folder if that lies elsewhere.
@@ -54,58 +58,124 @@ pub(super) fn look(root: &Path, here: &Path, paths: &[PathBuf], ignored: bool) -
     if starts.is_empty() {
         starts.push(root.clone());
     }
-    let mut looked = Looked::default();
-    for path in files_below(&starts, ignored, root, &mut looked) {
-        look_at(root, &path, &mut looked);
+    let mut walk = Walk { root, ignored, seen: BTreeSet::new(), looked: Looked::default() };
+    let mut repositories: BTreeSet<PathBuf> = BTreeSet::new();
+    repositories.extend(Some(root.clone()).filter(|root| root.join(".git").exists()));
+    let mut told = Vec::new();
+    for start in &starts {
+        let before = walk.looked.not_looked.len();
+        repositories.extend(walk.below(start));
+        told.push(walk.looked.not_looked.len() > before);
     }
-    if root.join(".git").exists() {
-        let inside = |path: &PathBuf| starts.iter().any(|start| path.starts_with(start));
-        match git::tracked_though_ignored(root) {
-            Ok(more) => {
-                let more = more.into_iter().map(|name| root.join(name)).filter(inside);
-                more.for_each(|path| look_at(root, &path, &mut looked));
-            }
-            Err(why) => looked.not_looked.push(NotLooked {
-                place: "(files that git tracks though it ignores them)".into(),
-                why,
-                is_fault: false,
-            }),
-        }
+    // Git is asked once for each, however many paths are named.
+    let is_meant = |path: &Path| starts.iter().any(|start| path.starts_with(start));
+    for repository in &repositories {
+        walk.tracked_though_ignored(repository, &is_meant);
         // Remotes are often added with a token in their URL.
-        let config = root.join(".git/config");
-        if config.is_file() && inside(&config) {
-            look_at(root, &config, &mut looked);
+        if is_meant(repository) {
+            git_settings(repository).iter().for_each(|config| walk.look_at(config));
         }
     }
-    Ok(looked)
+    // Somebody named it, and nothing was found because nothing was looked at.
+    let named = starts.iter().zip(told).filter(|(_, told)| !told && !paths.is_empty());
+    for (start, _) in named.filter(|(start, _)| start.is_dir()) {
+        if !walk.seen.iter().any(|path| path.starts_with(start)) {
+            let is_empty = std::fs::read_dir(start).is_ok_and(|mut all| all.next().is_none());
+            let why =
+                if is_empty { "it is an empty folder" } else { "git ignores what it holds; --ignored looks at it" };
+            walk.looked.not_looked.push(NotLooked::fault(name_of(root, start), why));
+        }
+    }
+    Ok(walk.looked)
 }
 
-// In the order of their names.
-fn files_below(starts: &[PathBuf], ignored: bool, root: &Path, looked: &mut Looked) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for start in starts {
+struct Walk<'a> {
+    root: &'a Path,
+    ignored: bool,
+    seen: BTreeSet<PathBuf>,
+    looked: Looked,
+}
+
+impl Walk<'_> {
+    // All files in the order of their names, and the repositories among the folders.
+    fn below(&mut self, start: &Path) -> Vec<PathBuf> {
+        let mut repositories = Vec::new();
         let walker = WalkBuilder::new(start)
             .hidden(false)
             .ignore(false)
-            .git_ignore(!ignored)
-            .git_global(!ignored)
-            .git_exclude(!ignored)
+            .git_ignore(!self.ignored)
+            .git_global(!self.ignored)
+            .git_exclude(!self.ignored)
             .follow_links(false)
             .filter_entry(|entry| entry.file_name() != ".git")
             .sort_by_file_path(Ord::cmp)
             .build();
         for entry in walker {
             match entry {
-                Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {}
-                Ok(entry) => files.push(entry.into_path()),
+                Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_dir()) => {
+                    if entry.path().join(".git").exists() {
+                        repositories.push(entry.into_path());
+                    }
+                }
+                Ok(entry) => self.look_at(entry.path()),
                 Err(error) => {
-                    let (place, why) = split(&error, root);
-                    looked.not_looked.push(NotLooked { place, why, is_fault: true });
+                    let (place, why) = split(&error, self.root);
+                    self.looked.not_looked.push(NotLooked::fault(place, why));
                 }
             }
         }
+        repositories
     }
-    files
+
+    fn tracked_though_ignored(&mut self, repository: &Path, is_meant: &impl Fn(&Path) -> bool) {
+        match git::tracked_though_ignored(repository, repository != self.root) {
+            Ok(more) => {
+                let more = more.into_iter().map(|name| repository.join(name)).filter(|path| is_meant(path));
+                more.for_each(|path| self.look_at(&path));
+            }
+            Err(why) => {
+                let of = Some(name_of(self.root, repository)).filter(|of| !of.is_empty());
+                let place = of.map_or_else(String::new, |of| format!("{of}: "));
+                let place = format!("{place}(files that git tracks though it ignores them)");
+                self.looked.not_looked.push(NotLooked::fault(place, why));
+            }
+        }
+    }
+
+    fn look_at(&mut self, path: &Path) {
+        if !self.seen.insert(path.to_path_buf()) {
+            return;
+        }
+        let place = name_of(self.root, path);
+        let read = path.symlink_metadata().and_then(|about| match about.is_file() {
+            true => read(path).map(Ok),
+            false => Ok(Err(if about.is_symlink() { SYMLINK } else { "neither a file nor a folder" })),
+        });
+        match read {
+            Ok(Ok((bytes, is_cut))) => judge(&place, &bytes, is_cut, &mut self.looked),
+            Ok(Err(why)) => self.looked.not_looked.push(NotLooked::harmless(place, why)),
+            // Git may track what is not there any more.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.looked.not_looked.push(NotLooked::fault(place, error.to_string())),
+        }
+    }
+}
+
+// The files that hold a repository's remotes: in a worktree or a submodule, `.git` is a file that says where they are.
+fn git_settings(repository: &Path) -> Vec<PathBuf> {
+    let dot = repository.join(".git");
+    let mut folders = vec![dot.clone()];
+    if dot.is_file() {
+        let named = |file: &Path, begin: &str, from: &Path| {
+            let text = std::fs::read_to_string(file).ok()?;
+            text.strip_prefix(begin).map(|folder| from.join(folder.trim_end_matches(['\r', '\n'])))
+        };
+        folders = named(&dot, "gitdir: ", repository).into_iter().collect();
+        let common = folders.first().and_then(|own| named(&own.join("commondir"), "", own));
+        folders.extend(common);
+    }
+    let files = folders.iter().flat_map(|folder| ["config", "config.worktree"].map(|name| folder.join(name)));
+    files.filter_map(|file| file.canonicalize().ok()).collect()
 }
 
 // What could not be walked, and why.
@@ -121,60 +191,24 @@ fn name_of(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
-fn look_at(root: &Path, path: &Path, looked: &mut Looked) {
-    let place = name_of(root, path);
-    if looked.files.contains(&place) {
-        return;
-    }
-    let not = |why: String, is_fault: bool| NotLooked { place: place.clone(), why, is_fault };
-    let read =
-        path.symlink_metadata().and_then(|about| if is_readable(&about) { read(path).map(Some) } else { Ok(None) });
-    match read {
-        Ok(Some(bytes)) => judge(&place, &bytes, looked),
-        Ok(None) => {
-            let about = path.symlink_metadata();
-            looked.findings.extend(scan_name(&place).filter(|_| about.as_ref().is_ok_and(Metadata::is_file)));
-            looked.not_looked.push(not(why_not(about.ok().as_ref()), false));
-        }
-        // Git may track what is not there any more.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => looked.not_looked.push(not(error.to_string(), true)),
-    }
-}
-
-fn is_readable(about: &Metadata) -> bool {
-    about.is_file() && about.len() <= LARGEST
-}
-
-fn why_not(about: Option<&Metadata>) -> String {
-    match about {
-        Some(about) if about.is_symlink() => "a symlink: what it names is looked at where it stands".to_owned(),
-        Some(about) if about.is_file() => too_large(),
-        _ => "neither a file nor a folder".to_owned(),
-    }
-}
-
-pub(super) fn too_large() -> String {
-    format!("larger than {} MiB", LARGEST / 1024 / 1024)
-}
-
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+// The beginning, and whether there is more.
+fn read(path: &Path) -> io::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
-    // It may grow meanwhile.
-    File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let mut file = File::open(path)?.take(LARGEST);
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, file.into_inner().read(&mut [0])? > 0))
 }
 
-/// Judges one file's content.
-pub(super) fn judge(place: &str, bytes: &[u8], looked: &mut Looked) {
-    match text_of(bytes) {
-        Some(text) => {
-            looked.findings.extend(scan(place, &text));
-            looked.files.insert(place.to_owned());
-        }
-        None => {
-            looked.findings.extend(scan_name(place));
-            looked.not_looked.push(NotLooked { place: place.to_owned(), why: "not a text".into(), is_fault: false });
-        }
+/// Judges one file's content; `is_cut`: there is more of it.
+pub(super) fn judge(place: &str, bytes: &[u8], is_cut: bool, looked: &mut Looked) {
+    let Some(text) = text_of(bytes) else {
+        looked.findings.extend(scan_name(place));
+        return looked.not_looked.push(NotLooked::harmless(place, "not a text"));
+    };
+    looked.findings.extend(scan(place, &text));
+    looked.files.insert(place.to_owned());
+    if is_cut {
+        let why = format!("a text, behind its first {} MiB", LARGEST / 1024 / 1024);
+        looked.not_looked.push(NotLooked { place: place.to_owned(), why, gap: Gap::Rest });
     }
 }
