@@ -60,3 +60,23 @@ fn encrypted_files_hold_nothing_but_what_was_added_to_them() {
         assert_eq!((found.line, found.column), (at, 11), "{text}");
     }
 }
+
+#[test]
+fn values_of_sops_are_no_names_and_hide_nothing() {
+    for iv in ["yLaoMD0hBntYOH9L3gusgKEjFOaAzTITD5cqmBXO1Pw=", "apikey=", "x/password=hunter2hunter2hunter2"] {
+        let sealed = format!("ENC[AES256_GCM,data:SNW+oQ==,iv:{iv},tag:1uZb+Q==,type:str]");
+        for text in [format!("token: {sealed}\n"), format!("TOKEN={sealed}\n"), format!("# {sealed}\n")] {
+            for file in ["gw.yaml", ".env", "x.txt"] {
+                assert!(scan(file, &text).is_empty(), "{file}: {text}");
+            }
+        }
+    }
+    let secret = format!("password{}Tr0ub4dor-correct-horse", '=');
+    for open in [
+        format!("ENC[AES256_GCM,data:{secret} ]"),
+        format!("ENC[AES256_GCM,data:x]\n{secret}"),
+        format!("ENC[{secret}]\n{secret}"),
+    ] {
+        assert!(!scan("a.env", &open).is_empty(), "{open}");
+    }
+}

@@ -58,7 +58,7 @@ impl Prints {
             Fault::new(FaultKind::Format, "the fingerprints cannot be understood", "not as rempart writes it", again)
                 .at(&node.place, "")
         };
-        let id = root.get("key").and_then(text_of).ok_or_else(|| wrong(&root))?;
+        let id = root.get("made_with").and_then(text_of).ok_or_else(|| wrong(&root))?;
         if id != prints.key.id() {
             let why = format!("they are of the key {id}, and the one at hand is {}", prints.key.id());
             return Err(told(FaultKind::SealForeign, "fingerprints of another key", &why));
@@ -151,8 +151,11 @@ impl Prints {
     /// The folder cannot be written to.
     pub fn write(&self) -> Result<bool, Fault> {
         let quoted = |text: &str| spell::quoted(text).as_str().to_owned();
-        let mut text =
-            format!("{HEAD}key: {}\nhosts:{}\n", quoted(&self.key.id()), if self.is_empty() { " {}" } else { "" });
+        let mut text = format!(
+            "{HEAD}made_with: {}\nhosts:{}\n",
+            quoted(&self.key.id()),
+            if self.is_empty() { " {}" } else { "" }
+        );
         for (host, lines) in &self.lines {
             text.push_str(&format!("  {}:\n", quoted(host)));
             for (what, line) in lines {
@@ -252,7 +255,7 @@ mod tests {
             );
             assert!(moved.judge(&on, &id, field, &shut("v1"), b"PW=12\n").is_err(), "{from}");
         }
-        for bad in ["", "[]", "key: 1\n", "hosts: {}\n", "key: x\nhosts: []\n"] {
+        for bad in ["", "[]", "made_with: 1\n", "hosts: {}\n", "made_with: x\nhosts: []\n"] {
             std::fs::write(folder.path().join(PRINTS), bad).unwrap();
             assert!(Prints::read(folder.path(), key(1)).is_err(), "{bad:?}");
         }
