@@ -38,6 +38,30 @@ fn names_are_checked_without_a_key_and_nothing_is_shown_with_one() {
         let ran = project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(65);
         assert!(ran.err.contains("an unknown secret") && !ran.err.contains("relied on"), "{ran}");
     }
+    // What is proposed is taken.
+    for name in [
+        "entirely/new",
+        "gw/more",
+        "gw/a/deeper~1part",
+        "token",
+        "rempart/x",
+        "gw/sops",
+        "gw/rempart_seal/x",
+        "gw/token/deeper",
+        "../x/y",
+        "a b/c",
+        "-x/y",
+        "x/$(y)",
+        "gw/..",
+    ] {
+        project.write("p.yaml", &playbook(&format!("{{{{ secret('{name}') }}}}")));
+        let ran = project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(65);
+        let proposed = ran.err.contains("make it with `rempart secrets set");
+        assert!(proposed || ran.err.contains("a new one is FILE/NAME"), "{name}: {ran}");
+        let taken = project.run(&["secrets", "set", name, "--generate", "16"]).code == 0;
+        let odd = name.contains([' ', '$']) || name.ends_with("..");
+        assert!(proposed == taken || odd && !proposed, "{name}: proposed {proposed}, taken {taken}");
+    }
     project.write("p.yaml", &playbook("{{ secret('gw/token') }}").replace("mode:", "typo: 1, mode:"));
     for ran in [
         project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]),
