@@ -180,4 +180,18 @@ fn a_private_key_among_the_rules_is_not_shown() {
         let ran = project.run(&["secrets", "set", "fresh/x", "--generate", "32"]).ends(65);
         assert!(ran.err.contains(".sops.yaml"), "{ran}");
     }
+    // Nor is what a link leads to.
+    let path = project.folder().join(".sops.yaml");
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+    for text in [
+        "root:x:0:0:hunter2:/root:/bin/sh\n",
+        "creation_rules: hunter2\n",
+        "creation_rules: [ hunter2\n",
+        "creation_rules:\n  - hunter2: 1\n",
+    ] {
+        project.write("elsewhere", text);
+        let ran = project.run(&["secrets", "set", "fresh/x", "--generate", "32"]).ends(65);
+        assert!(ran.err.contains(".sops.yaml") && !ran.text().contains("hunter2"), "{text}: {ran}");
+    }
 }
