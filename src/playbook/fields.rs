@@ -135,8 +135,11 @@ impl Filler<'_> {
                 Some(text) if marked(text) => {
                     let format = self.format(kind, shape, &fields);
                     let (root, place) = (self.root, &content.node.place);
-                    self.noting(&mut vec!["content".into()], || root.renderer().text(root, text, place, format))
-                        .map(|text| Node::new(place.clone(), of_text(text)))
+                    let before = self.faults.len();
+                    let done =
+                        self.noting(&mut vec!["content".into()], || root.renderer().text(root, text, place, format));
+                    self.more(before, |first| root.renderer().more_of_text(root, text, place, format, first));
+                    done.map(|text| Node::new(place.clone(), of_text(text)))
                 }
                 Some(_) => Some(content.node.clone()),
                 None => self.node(&content.node, &mut vec!["content".into()]),
@@ -181,6 +184,14 @@ impl Filler<'_> {
         }
     }
 
+    // A rendering ends at its first fault. Where there is one since, what else is wrong is looked for.
+    fn more(&mut self, before: usize, look: impl FnOnce(&Diagnostic) -> Vec<Diagnostic>) {
+        if let Some(first) = self.faults.get(before) {
+            let more = look(first);
+            self.faults.extend(more);
+        }
+    }
+
     fn key(&mut self, entry: &Entry) {
         if marked(&entry.key) {
             let told = Diagnostic::error("a template in a key").at(&entry.place, "keys are fixed");
@@ -195,15 +206,19 @@ impl Filler<'_> {
             Value::Text(text) if marked(text) => {
                 let (root, place) = (self.root, &node.place);
                 let renderer = root.renderer();
-                let done = self.noting(trail, || match renderer.lone(text) {
+                let (lone, before) = (renderer.lone(text), self.faults.len());
+                let done = self.noting(trail, || match lone {
                     Some(inner) => {
                         let value = renderer.expression(root, inner, place)?;
                         let fault = |what| Diagnostic::error("a value that cannot stand here").at(place, what).into();
                         to_node(&value, place, &renderer.ledger).map_err(fault).map(|node| node.value)
                     }
                     None => renderer.text(root, text, place, Format::Text).map(of_text),
-                })?;
-                Node::new(place.clone(), done)
+                });
+                if lone.is_none() {
+                    self.more(before, |first| renderer.more_of_text(root, text, place, Format::Text, first));
+                }
+                Node::new(place.clone(), done?)
             }
             Value::List(items) => {
                 let mut done = Vec::new();
@@ -281,8 +296,10 @@ impl Filler<'_> {
         let path = self.find(from, folder, "templates", "a template is missing")?;
         let format = self.format(kind, shape, fields);
         let root = self.root;
-        let text =
-            self.noting(&mut vec!["content".into()], || root.renderer().file(root, &path, &from.place, format))?;
+        let before = self.faults.len();
+        let text = self.noting(&mut vec!["content".into()], || root.renderer().file(root, &path, &from.place, format));
+        self.more(before, |first| root.renderer().more_of_file(root, &path, &from.place, format, first));
+        let text = text?;
         Some(Node::new(from.place.clone(), of_text(text)))
     }
 

@@ -22,6 +22,7 @@ mod item;
 mod link;
 mod load;
 mod outside;
+mod prints;
 mod render;
 mod root;
 mod schema;

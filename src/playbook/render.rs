@@ -11,6 +11,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 use super::fault::{self, INLINE, Origin};
 use super::filters;
 use super::inspect::{self, Found, Lookup};
+use super::prints;
 use super::root::Root;
 use super::store::Store;
 use super::taint::{Ledger, Refusal};
@@ -142,6 +143,71 @@ impl Renderer {
             Stop::Fault(told) => Stop::Fault(Box::new(told.see(place, "rendered for this"))),
             Stop::Pending => Stop::Pending,
         })
+    }
+
+    /// What else is wrong with a string of a playbook that could not be rendered: its prints, each on its own.
+    pub fn more_of_text(
+        &self,
+        root: &Root,
+        text: &str,
+        place: &Place,
+        format: Format,
+        first: &Diagnostic,
+    ) -> Vec<Diagnostic> {
+        self.more(root, &Origin { text, place, file: None }, INLINE, format, first)
+    }
+
+    /// The same of a template file.
+    pub fn more_of_file(
+        &self,
+        root: &Root,
+        path: &Path,
+        place: &Place,
+        format: Format,
+        first: &Diagnostic,
+    ) -> Vec<Diagnostic> {
+        let name = path.display().to_string();
+        let Some(source) = lock(&self.files).read.get(&name).cloned() else { return Vec::new() };
+        let origin = Origin { text: &source.text, place, file: Some(source.clone()) };
+        let more = self.more(root, &origin, &name, format, first);
+        more.into_iter().map(|told| told.see(place, "rendered for this")).collect()
+    }
+
+    fn more(
+        &self,
+        root: &Root,
+        origin: &Origin<'_>,
+        name: &str,
+        format: Format,
+        first: &Diagnostic,
+    ) -> Vec<Diagnostic> {
+        // The parser would end the program.
+        if weight(origin.text, false).0 > HEAVIEST {
+            return Vec::new();
+        }
+        let Ok(stmt) = machinery::parse(origin.text, INLINE, syntax()) else { return Vec::new() };
+        let (facts_read, waits_for) = {
+            let notes = self.ledger.notes();
+            (notes.facts_read, notes.waits_for.clone())
+        };
+        let mut all: Vec<Diagnostic> = Vec::new();
+        for text in prints::alone(&stmt, origin.text) {
+            let render = || self.env.template_from_named_str(name, &text)?.render(root.value());
+            let Err(Stop::Fault(told)) = self.guarded(root, origin, format, render) else { continue };
+            // What is wrong with one name is told once.
+            let is_same = |known: &Diagnostic| match (&known.place, &told.place) {
+                (Some((at, label)), Some((place, words))) => {
+                    known.summary == told.summary && (label == words || at == place)
+                }
+                _ => *known == *told,
+            };
+            if !std::iter::once(first).chain(&all).any(is_same) {
+                all.push(*told);
+            }
+        }
+        let mut notes = self.ledger.notes();
+        (notes.facts_read, notes.waits_for) = (facts_read, waits_for);
+        all
     }
 
     /// Evaluates a bare expression.

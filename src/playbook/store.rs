@@ -13,6 +13,8 @@ use crate::model::did_you_mean;
 use crate::secret::{NoSecret, Rendered, Secret, Vault};
 
 const USAGE: &str = "write its name between quotes: secret(\"gw/token\")";
+const UNQUOTED: &str = "write the name between quotes, such as secret(\"gw/token\"), or define the variable";
+const UNNAMABLE: &str = "`rempart secrets list` tells the names; a new one is FILE/NAME, such as `gw/token`";
 
 /// The store as templates see it.
 #[derive(Clone)]
@@ -45,11 +47,11 @@ impl Store {
             _ => None,
         };
         let Some(name) = name else {
-            return Err(self.refused(
-                "secret() takes one name",
-                "it is the name of a secret in the store".into(),
-                USAGE.into(),
-            ));
+            let (why, fix) = match names.iter().any(Value::is_undefined) {
+                true => ("without quotes it is the name of a variable, and that is not defined", UNQUOTED),
+                false => ("it is the name of a secret in the store", USAGE),
+            };
+            return Err(self.refused("secret() takes one name", why.into(), fix.into()));
         };
         match self.vault.get(name) {
             Ok(secret) => Ok(Tainted::value(Rendered::secret(secret), &self.ledger)),
@@ -58,12 +60,12 @@ impl Store {
                 "this project has no folder `secrets`".into(),
                 "make one with `rempart secrets init`, or use a variable and name it in `secret_vars`".into(),
             )),
-            Err(NoSecret::Unknown { known }) => {
-                let fix = did_you_mean(name, known.iter().map(String::as_str));
-                let fix = fix.map_or_else(
-                    || format!("make it with `rempart secrets set {name}`"),
-                    |near| format!("did you mean `{near}`?"),
-                );
+            Err(NoSecret::Unknown { known, free }) => {
+                let fix = match (did_you_mean(name, known.iter().map(String::as_str)), free) {
+                    (Some(near), _) => format!("did you mean `{near}`?"),
+                    (None, true) => format!("make it with `rempart secrets set {name}`"),
+                    (None, false) => UNNAMABLE.into(),
+                };
                 Err(self.refused("an unknown secret", format!("the store has no `{name}`"), fix))
             }
             Err(NoSecret::Broken { why, fix }) => {

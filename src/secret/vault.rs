@@ -27,6 +27,8 @@ pub enum NoSecret {
     Unknown {
         /// All names, sorted; they can be read without a key.
         known: Vec<String>,
+        /// Whether the store would take the name for a new secret.
+        free: bool,
     },
     /// The store says something that cannot be relied on.
     Broken {

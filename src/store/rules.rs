@@ -74,7 +74,7 @@ impl Rules {
     /// # Errors
     /// It is no YAML, or its rules are no list.
     pub fn parse(source: &Arc<Source>, folder: &Path) -> Result<Self, Fault> {
-        Self::read(source, folder).map_err(|fault| without_key(source, fault))
+        Self::read(source, folder).map_err(|fault| shown_if_ours(source, fault))
     }
 
     fn read(source: &Arc<Source>, folder: &Path) -> Result<Self, Fault> {
@@ -96,7 +96,7 @@ impl Rules {
     /// # Errors
     /// None fits, or the one that does is wrong.
     pub fn for_file(&self, file: &Path) -> Result<Rule, Fault> {
-        self.first(file).map_err(|fault| without_key(self.place.source(), fault))
+        self.first(file).map_err(|fault| shown_if_ours(self.place.source(), fault))
     }
 
     fn first(&self, file: &Path) -> Result<Rule, Fault> {
@@ -120,10 +120,11 @@ impl Rules {
     }
 }
 
-// Where a private key was put into the file by mistake, places are told by their numbers alone, without what stands there.
-fn without_key(source: &Source, mut fault: Fault) -> Fault {
+// Where a private key was put into the file by mistake, or a link leads to a file of somebody's choice, places are told by their
+// numbers alone, without what stands there.
+fn shown_if_ours(source: &Source, mut fault: Fault) -> Fault {
     let text = source.text.to_uppercase();
-    if PRIVATE.iter().any(|word| text.contains(word)) {
+    if PRIVATE.iter().any(|word| text.contains(word)) || Path::new(&source.path).is_symlink() {
         let told = &mut *fault.told;
         for (place, _) in told.place.iter_mut().chain(&mut told.related) {
             *place = place.clone().unshown();

@@ -12,6 +12,8 @@ use super::folder::{Folder, PROJECT, Spot};
 use super::key_path::KeyPath;
 use super::keyring::{Keyring, Sources};
 use super::memory::Memory;
+use super::metadata;
+use super::seal;
 use super::unlocked::Unlocked;
 use crate::secret::{NoSecret, Origin, ProjectKey, Secret, Vault};
 
@@ -235,12 +237,13 @@ impl Vault for Opening {
     }
 
     fn get(&self, name: &str) -> Result<Secret, NoSecret> {
+        let unknown = || NoSecret::Unknown { known: self.folder.names(), free: is_free(&self.folder, name) };
         // The store is as good as ever where somebody mistyped a name.
         if KeyPath::parse(name).is_err() {
-            return Err(NoSecret::Unknown { known: self.folder.names() });
+            return Err(unknown());
         }
         let found = self.secret(name).or_else(|fault| match fault.kind {
-            FaultKind::Missing => Err(NoSecret::Unknown { known: self.folder.names() }),
+            FaultKind::Missing => Err(unknown()),
             kind if is_locked(kind) => Ok(Secret::locked(name, said(&fault))),
             _ => Err(NoSecret::Broken { why: said(&fault), fix: fault.told.fix.clone().unwrap_or_default() }),
         });
@@ -256,6 +259,19 @@ fn project_key(file: &Unlocked, path: &KeyPath) -> Result<ProjectKey, Fault> {
         let fix = "take the file from where it was written";
         Fault::new(FaultKind::Format, "the project key is none", "it is not 32 bytes in base64", fix)
     })
+}
+
+// Whether a new secret can be called so, and the name can stand in a command as it is.
+fn is_free(folder: &Folder, name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "/._~@+-".contains(c);
+    if !name.chars().all(is_word) || name.starts_with(['-', '~']) {
+        return false;
+    }
+    let Ok((file, path)) = folder.home(name) else { return false };
+    let kept = |first: &String| first == metadata::SECTION || first == seal::KEY;
+    let within = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+    let nested = |known: &String| within(known, name) || within(name, known);
+    !path.parts().first().is_some_and(kept) && !folder.names_in(&file).iter().any(nested)
 }
 
 // What a key at hand would mend: the secret is there, and locked.

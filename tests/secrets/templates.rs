@@ -38,6 +38,30 @@ fn names_are_checked_without_a_key_and_nothing_is_shown_with_one() {
         let ran = project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(65);
         assert!(ran.err.contains("an unknown secret") && !ran.err.contains("relied on"), "{ran}");
     }
+    // What is proposed is taken.
+    for name in [
+        "entirely/new",
+        "gw/more",
+        "gw/a/deeper~1part",
+        "token",
+        "rempart/x",
+        "gw/sops",
+        "gw/rempart_seal/x",
+        "gw/token/deeper",
+        "../x/y",
+        "a b/c",
+        "-x/y",
+        "x/$(y)",
+        "gw/..",
+    ] {
+        project.write("p.yaml", &playbook(&format!("{{{{ secret('{name}') }}}}")));
+        let ran = project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(65);
+        let proposed = ran.err.contains("make it with `rempart secrets set");
+        assert!(proposed || ran.err.contains("a new one is FILE/NAME"), "{name}: {ran}");
+        let taken = project.run(&["secrets", "set", name, "--generate", "16"]).code == 0;
+        let odd = name.contains([' ', '$']) || name.ends_with("..");
+        assert!(proposed == taken || odd && !proposed, "{name}: proposed {proposed}, taken {taken}");
+    }
     project.write("p.yaml", &playbook("{{ secret('gw/token') }}").replace("mode:", "typo: 1, mode:"));
     for ran in [
         project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]),
@@ -155,6 +179,20 @@ fn a_private_key_among_the_rules_is_not_shown() {
         }
         let ran = project.run(&["secrets", "set", "fresh/x", "--generate", "32"]).ends(65);
         assert!(ran.err.contains(".sops.yaml"), "{ran}");
+    }
+    // Nor is what a link leads to.
+    let path = project.folder().join(".sops.yaml");
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+    for text in [
+        "root:x:0:0:hunter2:/root:/bin/sh\n",
+        "creation_rules: hunter2\n",
+        "creation_rules: [ hunter2\n",
+        "creation_rules:\n  - hunter2: 1\n",
+    ] {
+        project.write("elsewhere", text);
+        let ran = project.run(&["secrets", "set", "fresh/x", "--generate", "32"]).ends(65);
+        assert!(ran.err.contains(".sops.yaml") && !ran.text().contains("hunter2"), "{text}: {ran}");
     }
 }
 

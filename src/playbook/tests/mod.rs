@@ -117,7 +117,10 @@ impl Vault for TestVault {
         match self.0.iter().find(|(known, _)| *known == name) {
             Some((name, Some(value))) => Ok(Secret::new(*name, *value)),
             Some((name, None)) => Ok(Secret::locked(*name, "no identity opens it")),
-            None => Err(NoSecret::Unknown { known: self.0.iter().map(|(name, _)| (*name).to_owned()).collect() }),
+            None => {
+                let known = self.0.iter().map(|(name, _)| (*name).to_owned()).collect();
+                Err(NoSecret::Unknown { known, free: name.contains('/') })
+            }
         }
     }
 }

@@ -59,6 +59,8 @@ fn what_is_not_in_the_store_is_told_without_any_key() {
     for (template, words) in [
         ("{{ secret('gw/tokn') }}", ["the store has no `gw/tokn`", "did you mean `gw/token`?"]),
         ("{{ secret('entirely/other') }}", ["an unknown secret", "rempart secrets set entirely/other"]),
+        ("{{ secret('other') }}", ["the store has no `other`", "is FILE/NAME, such as `gw/token`"]),
+        ("{{ secret(gw) }}", ["secret() takes one name", "without quotes it is the name of a variable"]),
         ("{{ secret() }}", ["secret() takes one name", "between quotes"]),
         ("{{ secret('gw/token', 'x') }}", ["secret() takes one name", "between quotes"]),
         ("{{ secret(name='gw/token') }}", ["secret() takes one name", "between quotes"]),

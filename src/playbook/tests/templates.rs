@@ -106,3 +106,40 @@ fn a_long_chain_of_variables_ends_in_a_message() {
     let told = items(&head, "    - note: { to: /x, content: \"{{ v0 }}\" }").unwrap_err();
     assert!(told.contains("variables in one another, too deep"), "{told}");
 }
+
+#[test]
+fn all_that_is_wrong_with_a_template_is_told_at_once() {
+    let template = "é {{ one }} {{ (two) }}\n{% if name %}{{ name }}{% else %}{{ three }}{% endif %}\n{% if no is defined %}{{ no }}{% endif %}\n\
+        {% set four = 1 %}{{ four }}{% macro m(five) %}{{ five }}{% endmacro %}{{ m(1) }}\n\
+        {{ name | nofilter }} {{- one }} {{ secret('nope') }} {{ name }} {{ {'a': {}}.b -}} {{ facts.arch }} {{ six | default('') }}\n";
+    let indented = |text: &str| text.lines().map(|line| format!("          {line}\n")).collect::<String>();
+    let inline = format!("    - note:\n        to: /x\n        content: |\n{}", indented(template));
+    let quoted = "    - note: { to: \"/{{ one }}/{{ two }}/{{ name }}\", content: x }".to_owned();
+    let files = [("p.yaml", BOOK), ("x.conf.j2", template)];
+    let fleet = || TestFleet::new().store(&[("gw/token", None)]);
+    let of_file = expand_files(&files, &fleet(), None).unwrap_err();
+    let head = "vars: { name: web }";
+    let of_text = items_of(head, &inline, &fleet(), None).unwrap_err();
+    for (told, file) in [(&of_file, "x.conf.j2"), (&of_text, "p.yaml")] {
+        let all: Vec<&str> = told
+            .lines()
+            .filter(|line| line.starts_with(&format!("  {file}:")) && !line.contains("rendered for"))
+            .collect();
+        let labels: Vec<&str> = all.iter().map(|line| line.split_once(": ").unwrap().1).collect();
+        assert_eq!(
+            labels,
+            [
+                "`one` is not defined",
+                "`two` is not defined",
+                "filter nofilter is unknown",
+                "`secret('nope')`",
+                "`b` is not defined"
+            ],
+            "{told}"
+        );
+    }
+    assert!(of_file.contains("x.conf.j2:1:17: `two`"), "{of_file}");
+    assert!(of_text.contains("p.yaml:9:27: `two`"), "{of_text}");
+    let of_quoted = items_of(head, &quoted, &fleet(), None).unwrap_err();
+    assert!(of_quoted.contains("`one` is not") && of_quoted.contains("`two` is not"), "{of_quoted}");
+}
