@@ -249,7 +249,13 @@ impl Folder {
         if let Some((file, path)) = longest {
             return Ok((file.name.clone(), path));
         }
+        let of_file = |part: &str| stem(part).is_some() || part.ends_with(".age");
         match name.rsplit_once('/') {
+            Some((file, _)) if file.split('/').any(of_file) => {
+                let detail = format!("`{name}` names a file: names of secrets leave out what it ends with");
+                let fix = "write it like `gw/token` for the key `token` of gw.yaml";
+                Err(Fault::new(FaultKind::Format, "no name of a secret", detail, fix))
+            }
             Some((file, key)) => Ok((format!("{file}.yaml"), KeyPath::parse(key)?)),
             None => {
                 let detail = format!("`{name}` names no file");

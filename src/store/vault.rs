@@ -147,7 +147,8 @@ impl Opening {
     /// The store has none, or it does not open.
     pub fn unproved_project(&self) -> Result<(Unlocked, ProjectKey), Fault> {
         let Some(filed) = self.folder.project() else {
-            let fix = "make it with `rempart secrets init`, which seals the files that are there once you have looked at them";
+            let fix = "take it from git (`git log --all -- FILE`, `git checkout COMMIT -- FILE`); a store that never had one is \
+                       begun with `rempart secrets init`";
             let detail = format!("there is no {}", self.folder.path(PROJECT).display());
             return Err(Fault::new(FaultKind::Unsealed, "the store has no project key", detail, fix));
         };

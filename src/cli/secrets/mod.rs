@@ -14,8 +14,10 @@ mod on_hosts;
 mod past;
 mod person;
 mod readers;
+mod recipients;
 mod rekey;
 mod remembered;
+mod remove;
 mod scan;
 mod seal;
 mod set;
@@ -46,6 +48,7 @@ pub(super) use person::Person;
   rempart secrets set gw/token --generate 32
   rempart secrets list
   rempart secrets edit gw
+  rempart secrets recipients
   rempart secrets rekey
   rempart secrets check
   rempart secrets scan")]
@@ -61,6 +64,8 @@ enum Verb {
     Get(get::Args),
     Edit(edit::Args),
     List(list::Args),
+    Recipients(recipients::Args),
+    Remove(remove::Args),
     Rekey(rekey::Args),
     Burned(burned::Args),
     Seal(seal::Args),
@@ -86,6 +91,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Verb::Get(args) => get::run(args, screen),
         Verb::Edit(args) => edit::run(args, screen),
         Verb::List(args) => list::run(args, screen),
+        Verb::Recipients(args) => recipients::run(args, screen),
+        Verb::Remove(args) => remove::run(args, screen),
         Verb::Rekey(args) => rekey::run(args, screen),
         Verb::Burned(args) => burned::run(args, screen),
         Verb::Seal(args) => seal::run(args, screen),
