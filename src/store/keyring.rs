@@ -141,7 +141,7 @@ impl Keyring {
         let found = if path.exists() { read_file(&path).map(Some) } else { Ok(None) };
         let unusable = |fault: Fault| {
             let detail = fault.told.detail.unwrap_or_default();
-            detail.strip_prefix(&format!("{origin}: ")).unwrap_or(&detail).to_owned()
+            format!("it cannot be used: {}", detail.strip_prefix(&format!("{origin}: ")).unwrap_or(&detail))
         };
         match found.and_then(|bytes| bytes.map_or(Ok(Vec::new()), |bytes| read(&bytes, &origin).map_err(unusable))) {
             Ok(keys) if keys.is_empty() => self.empty_places.push(origin),
@@ -322,4 +322,26 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
         return Err("it is too large for a file of keys".into());
     }
     fs::read(path).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::Nobody;
+    use super::*;
+
+    #[test]
+    fn who_has_a_key_that_cannot_be_used_is_not_told_to_make_one() {
+        let config = tempfile::tempdir().unwrap();
+        let told = || {
+            let sources = Sources { config: Some(config.path().to_owned()), ..Sources::default() };
+            let told = Keyring::gather(&sources, Arc::new(Nobody)).no_key().told;
+            (told.detail.unwrap_or_default(), told.fix.unwrap_or_default())
+        };
+        assert!(told().1.contains("age-keygen"));
+        fs::create_dir_all(config.path().join("sops/age")).unwrap();
+        fs::write(config.path().join("sops/age/keys.txt"), "# mine\nAGE-SECRET-KEY-1QQQQ\n").unwrap();
+        let (detail, fix) = told();
+        assert!(detail.contains("keys.txt (it cannot be used: line 2 is no key)") && !detail.contains("QQQQ"), "{detail}");
+        assert!(fix.contains("mend the key") && !fix.contains("age-keygen"), "{fix}");
+    }
 }
