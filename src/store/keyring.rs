@@ -341,7 +341,10 @@ mod tests {
         fs::create_dir_all(config.path().join("sops/age")).unwrap();
         fs::write(config.path().join("sops/age/keys.txt"), "# mine\nAGE-SECRET-KEY-1QQQQ\n").unwrap();
         let (detail, fix) = told();
-        assert!(detail.contains("keys.txt (it cannot be used: line 2 is no key)") && !detail.contains("QQQQ"), "{detail}");
+        assert!(
+            detail.contains("keys.txt (it cannot be used: line 2 is no key)") && !detail.contains("QQQQ"),
+            "{detail}"
+        );
         assert!(fix.contains("mend the key") && !fix.contains("age-keygen"), "{fix}");
     }
 }
