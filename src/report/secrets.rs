@@ -172,7 +172,7 @@ pub fn readers(files: &[FileReaders], paint: &Paint) -> String {
     text.push_str(&match differs {
         0 => format!("{}\n", count(files.len(), "file", "files")),
         differs => format!(
-            "{differs} of {} not for those whom .sops.yaml names: `rempart secrets rekey`\n",
+            "{differs} of {} differ from what .sops.yaml says: `rempart secrets rekey`\n",
             count(files.len(), "file", "files")
         ),
     });
@@ -329,7 +329,7 @@ pub fn checked(all: &Checked, paint: &Paint) -> String {
         wrong => format!("{wrong} of {} not proved", count(all.files.len(), "file", "files")),
     });
     if open > 0 {
-        text.push_str(&format!("; {} of age: nothing proves who wrote them", count(open, "file", "files")));
+        text.push_str(&format!("; {} of age: nothing proves who wrote that", count(open, "file", "files")));
     }
     text.push('\n');
     text

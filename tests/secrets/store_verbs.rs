@@ -2,6 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
+
+use rempart::secret::Secret;
+use rempart::store::{Nobody, Recipient, encrypt_whole};
 
 use crate::project::Project;
 use crate::readers::{open, rules};
@@ -45,6 +49,21 @@ fn a_secret_is_removed_after_asking() {
     project.run(&["secrets", "check"]).ends(0);
     project.piped(&["secrets", "set", "gw/token"], "three").ends(0);
     assert_eq!(project.run(&["secrets", "get", "gw/token"]).ends(0).out, "three");
+}
+
+#[test]
+fn a_file_of_age_opens_and_is_not_called_proved() {
+    let project = Project::with_store();
+    let alice = [Recipient::parse(&project.public_key("alice")).unwrap()];
+    let bytes = encrypt_whole(&Secret::new("x", "a key"), &alice, true, &(Arc::new(Nobody) as _)).unwrap();
+    fs::write(project.folder().join("secrets/tls.age"), bytes).unwrap();
+    let checked = project.run(&["secrets", "check"]).ends(0);
+    assert!(checked.out.contains("1 file proved; 1 file of age: nothing proves who wrote"), "{checked}");
+    let json = project.run(&["secrets", "check", "--json"]).ends(0).json();
+    let file = json["files"].as_array().unwrap().iter().find(|file| file["file"] == "tls.age").unwrap();
+    assert_eq!((&file["proved"], &file["opens"], &json["all_proved"]), (&false.into(), &true.into(), &false.into()));
+    project.write("secrets/tls.age", "not of age");
+    project.run(&["secrets", "check"]).ends(1);
 }
 
 #[test]
