@@ -120,6 +120,8 @@ impl OfStore {
     pub fn find(&self, screen: &Arc<Screen>) -> Result<Option<Opening>, Stopped> {
         let person = Arc::new(Person::new(screen.clone()));
         let store = Opening::find(&self.secrets, Sources::from_env(), person).map_err(stopped)?;
+        let named = std::env::var("REMPART_PROJECT_KEY").ok().filter(|id| !id.is_empty());
+        let store = store.map(|store| store.expecting(named));
         // Where this computer keeps nothing at all, nothing can be remembered either.
         Ok(store.map(|store| match state_folder() {
             Ok(state) => store.remembering(&state),
