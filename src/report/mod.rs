@@ -67,6 +67,6 @@ pub use run::{RunView, run, run_json};
 pub use scan::{AboutFile, ScanView, scan, scan_json};
 pub use screen::{Colour, Environment, NobodyToAsk, Screen, Stream};
 pub use secrets::{
-    Checked, CheckedFile, Rekeyed, StoredFile, ToSeal, burned, burned_json, checked, checked_json, rekeyed,
-    rekeyed_json, stored, stored_json, to_seal,
+    Checked, CheckedFile, FileReaders, Rekeyed, StoredFile, ToSeal, burned, burned_json, checked, checked_json,
+    readers, readers_json, rekeyed, rekeyed_json, stored, stored_json, to_seal,
 };

@@ -28,6 +28,21 @@ pub struct StoredFile {
     pub sealed: bool,
 }
 
+/// Who can read a file, and who may.
+#[derive(Clone, Debug, Default)]
+pub struct FileReaders {
+    /// The file.
+    pub name: String,
+    /// Where its rule stands; `None` = there is none, or the file does not say for whom it is.
+    pub rule: Option<String>,
+    /// Who can read it and may.
+    pub readers: Vec<String>,
+    /// Whom its rule names and it does not.
+    pub gains: Vec<String>,
+    /// Whom it names and its rule does not.
+    pub loses: Vec<String>,
+}
+
 /// What became of a file's recipients.
 #[derive(Clone, Debug)]
 pub struct Rekeyed {
@@ -132,6 +147,48 @@ pub fn stored_json(files: &[StoredFile]) -> Value {
         })
     };
     json!({ "format_version": "1.0", "kind": "secrets", "files": files.iter().map(file).collect::<Vec<_>>() })
+}
+
+/// Each file with who can read it, and how that differs from its rule.
+pub fn readers(files: &[FileReaders], paint: &Paint) -> String {
+    let mut text = String::new();
+    for file in files {
+        let rule = file.rule.as_ref().map_or_else(|| "no rule".to_owned(), |rule| format!("by {}", visible(rule)));
+        let rule =
+            if file.readers.is_empty() && file.rule.is_none() { "it does not say for whom it is" } else { &rule };
+        let name = paint.tone(Tone::Bold, &visible(&file.name));
+        text.push_str(&format!("{name}  {}\n", paint.tone(Tone::Dim, rule)));
+        for (tone, sign, word, readers) in [
+            (Tone::Good, ' ', "", &file.readers),
+            (Tone::Bad, '-', " can read it, and may not", &file.loses),
+            (Tone::Change, '+', " may read it, and cannot", &file.gains),
+        ] {
+            for reader in readers {
+                let line = format!("{sign} {}{word}", visible(reader));
+                text.push_str(&format!("  {}\n", paint.tone(tone, &line)));
+            }
+        }
+    }
+    let differs = files.iter().filter(|file| !file.gains.is_empty() || !file.loses.is_empty()).count();
+    text.push_str(&match differs {
+        0 => format!("{}\n", count(files.len(), "file", "files")),
+        differs => format!(
+            "{differs} of {} differ from what .sops.yaml says: `rempart secrets rekey`\n",
+            count(files.len(), "file", "files")
+        ),
+    });
+    text
+}
+
+/// The same as JSON.
+pub fn readers_json(files: &[FileReaders]) -> Value {
+    let file = |file: &FileReaders| {
+        json!({
+            "file": file.name, "rule": file.rule, "readers": file.readers, "gains": file.gains, "loses": file.loses,
+        })
+    };
+    let files = files.iter().map(file).collect::<Vec<_>>();
+    json!({ "format_version": "1.0", "kind": "secrets_recipients", "files": files })
 }
 
 /// Who gains, who loses, and what must be changed for it.
@@ -275,7 +332,7 @@ pub fn checked(all: &Checked, paint: &Paint) -> String {
         wrong => format!("{wrong} of {} not proved", count(all.files.len(), "file", "files")),
     });
     if open > 0 {
-        text.push_str(&format!("; {} of age: nothing proves who wrote them", count(open, "file", "files")));
+        text.push_str(&format!("; {} of age: nothing proves who wrote that", count(open, "file", "files")));
     }
     text.push('\n');
     text

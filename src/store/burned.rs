@@ -98,7 +98,7 @@ impl BurnList {
                 done: text("done")?,
             });
         }
-        if entries.is_empty() && root.items().is_none() && !matches!(root.value, yaml::Value::Null) {
+        if root.items().is_none() && !matches!(root.value, yaml::Value::Null) {
             return Err(wrong(&root, "this is no list"));
         }
         Ok(Self { path, entries })

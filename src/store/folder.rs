@@ -10,6 +10,7 @@ use super::burned::FILE as BURNED;
 use super::fault::{Fault, FaultKind, hint};
 use super::key_path::KeyPath;
 use super::locked::Locked;
+use super::prints::PRINTS;
 
 /// The file that holds the project key.
 pub const PROJECT: &str = "rempart.yaml";
@@ -17,7 +18,8 @@ pub const PROJECT: &str = "rempart.yaml";
 const DEEPEST: usize = 8;
 /// How the names of files end that may lie in the folder beside those of the store: people write down what it is for, git
 /// is told what it is, and SOPS is told who may read it.
-const NOTES: [&str; 8] = [".md", "README", "LICENSE", BURNED, ".sops.yaml", ".gitignore", ".gitattributes", ".gitkeep"];
+const NOTES: [&str; 9] =
+    [".md", "README", "LICENSE", BURNED, PRINTS, ".sops.yaml", ".gitignore", ".gitattributes", ".gitkeep"];
 /// The largest whole file that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
@@ -249,7 +251,13 @@ impl Folder {
         if let Some((file, path)) = longest {
             return Ok((file.name.clone(), path));
         }
+        let of_file = |part: &str| stem(part).is_some() || part.ends_with(".age");
         match name.rsplit_once('/') {
+            Some((file, _)) if file.split('/').any(of_file) => {
+                let detail = format!("`{name}` names a file: names of secrets leave out what it ends with");
+                let fix = "write it like `gw/token` for the key `token` of gw.yaml";
+                Err(Fault::new(FaultKind::Format, "no name of a secret", detail, fix))
+            }
             Some((file, key)) => Ok((format!("{file}.yaml"), KeyPath::parse(key)?)),
             None => {
                 let detail = format!("`{name}` names no file");
@@ -337,7 +345,16 @@ mod tests {
         let deep = root.path().join("a/b/c/d/e/f/g/h/i");
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("x.yaml"), "").unwrap();
-        for name in ["db.json", "UP.YAML", "README.md", "x.age.age", ".hidden", ".burned.yaml", ".gw.yaml.7.new"] {
+        for name in [
+            "db.json",
+            "UP.YAML",
+            "README.md",
+            "x.age.age",
+            ".hidden",
+            ".burned.yaml",
+            ".fingerprints.yaml",
+            ".gw.yaml.7.new",
+        ] {
             fs::write(root.path().join(name), "").unwrap();
         }
         fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff.yaml")), "").unwrap();

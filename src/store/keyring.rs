@@ -60,6 +60,8 @@ impl Sources {
 pub struct Keyring {
     identities: Vec<Identity>,
     empty_places: Vec<String>,
+    /// Whether a key is where one is looked for, and cannot be used.
+    unusable: bool,
     faults: Vec<Fault>,
     ask: Arc<dyn Ask>,
 }
@@ -67,7 +69,8 @@ pub struct Keyring {
 impl Keyring {
     /// Gathers the keys. Nothing is asked yet, and what cannot be used is told only if nothing else opens a file.
     pub fn gather(sources: &Sources, ask: Arc<dyn Ask>) -> Self {
-        let mut ring = Self { identities: Vec::new(), empty_places: Vec::new(), faults: Vec::new(), ask };
+        let mut ring =
+            Self { identities: Vec::new(), empty_places: Vec::new(), unusable: false, faults: Vec::new(), ask };
         ring.named_file("SOPS_AGE_SSH_PRIVATE_KEY_FILE", sources.ssh_key_file.as_deref());
         for name in ["id_ed25519", "id_rsa"] {
             ring.default_file(sources.home.as_ref().map(|home| home.join(".ssh").join(name)));
@@ -136,11 +139,17 @@ impl Keyring {
         let Some(path) = path else { return };
         let origin = path.display().to_string();
         let found = if path.exists() { read_file(&path).map(Some) } else { Ok(None) };
-        let unusable = |_| "it cannot be used".to_owned();
+        let unusable = |fault: Fault| {
+            let detail = fault.told.detail.unwrap_or_default();
+            format!("it cannot be used: {}", detail.strip_prefix(&format!("{origin}: ")).unwrap_or(&detail))
+        };
         match found.and_then(|bytes| bytes.map_or(Ok(Vec::new()), |bytes| read(&bytes, &origin).map_err(unusable))) {
             Ok(keys) if keys.is_empty() => self.empty_places.push(origin),
             Ok(keys) => self.identities.extend(keys),
-            Err(why) => self.empty_places.push(format!("{origin} ({why})")),
+            Err(why) => {
+                self.empty_places.push(format!("{origin} ({why})"));
+                self.unusable = true;
+            }
         }
     }
 
@@ -248,7 +257,12 @@ impl Keyring {
 
     fn no_key(&self) -> Fault {
         let detail = format!("looked for one in {}", self.empty_places.join(", "));
-        let fix = "set SOPS_AGE_KEY_FILE to your file of keys, or make one with age-keygen";
+        let fix = if self.unusable {
+            "mend the key that is there, or set SOPS_AGE_KEY_FILE to your file of keys"
+        } else {
+            "set SOPS_AGE_KEY_FILE to your file of keys; who has none makes one with age-keygen, and gives the public key to \
+             somebody who can read the store"
+        };
         Fault::new(FaultKind::NoKey, "there is no key", detail, fix)
     }
 
@@ -308,4 +322,29 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
         return Err("it is too large for a file of keys".into());
     }
     fs::read(path).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::Nobody;
+    use super::*;
+
+    #[test]
+    fn who_has_a_key_that_cannot_be_used_is_not_told_to_make_one() {
+        let config = tempfile::tempdir().unwrap();
+        let told = || {
+            let sources = Sources { config: Some(config.path().to_owned()), ..Sources::default() };
+            let told = Keyring::gather(&sources, Arc::new(Nobody)).no_key().told;
+            (told.detail.unwrap_or_default(), told.fix.unwrap_or_default())
+        };
+        assert!(told().1.contains("age-keygen"));
+        fs::create_dir_all(config.path().join("sops/age")).unwrap();
+        fs::write(config.path().join("sops/age/keys.txt"), "# mine\nAGE-SECRET-KEY-1QQQQ\n").unwrap();
+        let (detail, fix) = told();
+        assert!(
+            detail.contains("keys.txt (it cannot be used: line 2 is no key)") && !detail.contains("QQQQ"),
+            "{detail}"
+        );
+        assert!(fix.contains("mend the key") && !fix.contains("age-keygen"), "{fix}");
+    }
 }

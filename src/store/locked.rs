@@ -149,7 +149,8 @@ impl Locked {
         }
         let Some(sealed) = Sealed::parse(text) else {
             let detail = "the file's rule says that this value is encrypted, and it is not";
-            let fix = "encrypt it with `rempart secrets edit`, and change the secret: it was readable";
+            let fix = "take the line from its last version (`git diff`), then change the secret with `rempart secrets set`: \
+                       it was readable";
             let fault = Fault::new(FaultKind::PlainValue, "a secret that is not encrypted", detail, fix);
             return Err(fault.at(&self.place(value.part), "here"));
         };

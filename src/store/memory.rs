@@ -5,7 +5,7 @@
 //! with the public keys alone would be in order, and so would an older version of a file. A file for each folder of a store.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ use super::save::save;
 pub struct Memory {
     path: PathBuf,
     folder: String,
-    // One change at a time; another process that writes at the same moment may win, and is newer then.
+    // One change at a time, also where several threads open files.
     turn: Mutex<()>,
 }
 
@@ -126,6 +126,7 @@ impl Memory {
 
     fn change(&self, change: impl FnOnce(&mut Seen)) -> Result<(), Fault> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.hold()?;
         let mut seen = self.read()?;
         change(&mut seen);
         self.keep(&seen)
@@ -154,14 +155,21 @@ impl Memory {
         }
     }
 
+    // Keeps other processes from changing it, until the value is dropped.
+    fn hold(&self) -> Result<File, Fault> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder).and_then(|()| File::open(folder));
+        let held = made.map_err(|error| {
+            let fix = "check the folder of REMPART_STATE and its permissions";
+            Fault::new(FaultKind::Write, "nothing can be remembered of the store", error.to_string(), fix)
+                .within(&folder.display().to_string())
+        })?;
+        // Some network file systems know no locks.
+        let _ = rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive);
+        Ok(held)
+    }
+
     fn keep(&self, seen: &Seen) -> Result<(), Fault> {
-        if let Some(folder) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-                let fix = "check the folder of REMPART_STATE and its permissions";
-                Fault::new(FaultKind::Write, "nothing can be remembered of the store", error.to_string(), fix)
-                    .within(&folder.display().to_string())
-            })?;
-        }
         let value = json!({ "store": self.folder, "keys": seen.keys, "generations": seen.generations });
         save(&self.path, &format!("{value:#}\n"))
     }

@@ -29,9 +29,16 @@ pub struct Opening {
     ask: Arc<dyn Ask>,
     keyring: Arc<OnceLock<Keyring>>,
     memory: Option<Arc<Memory>>,
+    expected: Option<String>,
     finishes: bool,
-    project: OnceLock<Result<ProjectKey, Fault>>,
+    project: OnceLock<Result<Keys, Fault>>,
     opened: Mutex<HashMap<String, Result<Arc<Unlocked>, Fault>>>,
+}
+
+/// The key of the project, and those of before.
+struct Keys {
+    now: ProjectKey,
+    before: Vec<ProjectKey>,
 }
 
 impl Opening {
@@ -46,6 +53,7 @@ impl Opening {
             ask,
             keyring: Arc::default(),
             memory: None,
+            expected: None,
             finishes: false,
             project: OnceLock::new(),
             opened: Mutex::default(),
@@ -56,6 +64,13 @@ impl Opening {
     #[must_use]
     pub fn remembering(mut self, state: &Path) -> Self {
         self.memory = Some(Arc::new(Memory::at(state, self.folder.root())));
+        self
+    }
+
+    /// The id of the project key, where somebody named it.
+    #[must_use]
+    pub fn expecting(mut self, id: Option<String>) -> Self {
+        self.expected = id;
         self
     }
 
@@ -86,6 +101,7 @@ impl Opening {
             ask: self.ask.clone(),
             keyring: self.keyring.clone(),
             memory: self.memory.clone(),
+            expected: self.expected.clone(),
             finishes: self.finishes,
             project: OnceLock::new(),
             opened: Mutex::default(),
@@ -112,35 +128,47 @@ impl Opening {
     /// # Errors
     /// The store has none, it does not open, or its file does not bear its own seal.
     pub fn project_key(&self) -> Result<&ProjectKey, Fault> {
+        Ok(&self.keys()?.now)
+    }
+
+    fn keys(&self) -> Result<&Keys, Fault> {
         self.project.get_or_init(|| self.read_project_key()).as_ref().map_err(Fault::clone)
     }
 
-    fn read_project_key(&self) -> Result<ProjectKey, Fault> {
+    fn read_project_key(&self) -> Result<Keys, Fault> {
         let (mut file, key) = self.unproved_project()?;
         let generation = file.prove(&key)?;
+        let id = key.id();
+        if let Some(expected) = self.expected.as_ref().filter(|expected| **expected != id) {
+            let detail = format!("it is {id}, and REMPART_PROJECT_KEY says {expected}");
+            let fix = "compare the id with somebody who has the store, and set the variable to what is right";
+            return Err(Fault::new(FaultKind::ProjectChanged, "the project key is another one", detail, fix)
+                .within(&self.folder.root().display().to_string()));
+        }
         if let Some(memory) = &self.memory {
-            if memory.check_key(&key.id())? {
+            // Who names the key need not be asked about it.
+            if self.expected.is_some() && memory.knows_key(&id).is_err() {
+                memory.take_key(&id)?;
+            }
+            if memory.check_key(&id)? && self.expected.is_none() {
                 self.ask.show(&format!(
-                    "{} is used here for the first time; its project key is {}: compare it with somebody who has the store",
+                    "{} is used here for the first time; its project key is {id}: compare it with somebody who has the store",
                     self.folder.root().display(),
-                    key.id()
                 ));
             }
             memory.saw(PROJECT, generation)?;
         }
-        Ok(key)
+        let of_before = |path: &KeyPath| path.parts().first().is_some_and(|first| first == PREVIOUS_KEYS);
+        let before = file.paths().into_iter().filter(of_before).map(|path| project_key(&file, &path));
+        Ok(Keys { now: key, before: before.collect::<Result<_, _>>()? })
     }
 
     /// The keys of before, which stand there as long as a `rekey` is not finished.
     ///
     /// # Errors
-    /// The project key is not to be had, or one of them is none.
-    pub fn previous_keys(&self) -> Result<Vec<ProjectKey>, Fault> {
-        self.project_key()?;
-        let (file, _) = self.unproved_project()?;
-        let of_before = |path: &KeyPath| path.parts().first().is_some_and(|first| first == PREVIOUS_KEYS);
-        let keys = file.paths().into_iter().filter(of_before).map(|path| project_key(&file, &path));
-        keys.collect()
+    /// As with [`Opening::project_key`].
+    pub fn previous_keys(&self) -> Result<&[ProjectKey], Fault> {
+        Ok(&self.keys()?.before)
     }
 
     /// The file of the project key and the key, not proved: for a person who looks at it and takes it as it is.
@@ -149,7 +177,8 @@ impl Opening {
     /// The store has none, or it does not open.
     pub fn unproved_project(&self) -> Result<(Unlocked, ProjectKey), Fault> {
         let Some(filed) = self.folder.project() else {
-            let fix = "make it with `rempart secrets init`, which seals the files that are there once you have looked at them";
+            let fix = "take it from git (`git log --all -- FILE`, `git checkout COMMIT -- FILE`); a store that never had one is \
+                       begun with `rempart secrets init`";
             let detail = format!("there is no {}", self.folder.path(PROJECT).display());
             return Err(Fault::new(FaultKind::Unsealed, "the store has no project key", detail, fix));
         };
@@ -187,7 +216,7 @@ impl Opening {
     // Who has left knows a key of before: only a `rekey`, which writes the file anew, takes what it sealed.
     fn prove_by_previous(&self, file: &mut Unlocked, mut fault: Fault) -> Result<u64, Fault> {
         for key in self.previous_keys()? {
-            match file.prove(&key) {
+            match file.prove(key) {
                 Ok(generation) if self.finishes => return Ok(generation),
                 Ok(_) => {
                     fault.told.fix = Some("a `rekey` was broken off: run `rempart secrets rekey` to finish it".into())

@@ -10,6 +10,7 @@ mod project;
 mod readers;
 #[path = "../said/mod.rs"]
 mod said;
+mod store_verbs;
 mod templates;
 mod trust;
 

@@ -148,12 +148,18 @@ impl Project {
 
     /// Runs rempart as one that is killed as soon as it writes a file of more than a few kilobytes.
     pub fn killed_by_a_large_file(&self, args: &[&str]) {
+        let ran = self.behind("ulimit -c 0; ulimit -f 16", args);
+        assert_eq!(ran.code, -1, "not killed: {ran}");
+    }
+
+    /// Runs rempart behind some commands of the shell.
+    pub fn behind(&self, commands: &str, args: &[&str]) -> Said {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -c 0; ulimit -f 16; exec \"$@\"", "sh", REMPART]).args(args);
+        command.args(["-c", &format!("{commands}; exec \"$@\""), "sh", REMPART]).args(args);
         command.current_dir(self.folder()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.home("alice")).env("REMPART_STATE", self.home("alice").join("state"));
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        assert_eq!(output.status.code(), None, "not killed: {}", String::from_utf8_lossy(&output.stderr));
+        command.env("HOME", self.home("alice")).env("NO_COLOR", "1");
+        command.env("REMPART_STATE", self.home("alice").join("state"));
+        Said::of(command.stdin(Stdio::null()).output().unwrap())
     }
 
     /// Runs git in the project, as somebody.

@@ -85,6 +85,27 @@ fn another_project_key_is_refused_until_a_person_takes_it() {
 }
 
 #[test]
+fn where_nothing_is_remembered_the_project_key_can_be_named() {
+    let project = Project::with_store();
+    let id = project.run(&["secrets", "check", "--json"]).json()["project_key"].as_str().unwrap().to_owned();
+    let empty = "export REMPART_STATE=$(mktemp -d -p .)";
+    let told = project.behind(empty, &["secrets", "check"]).ends(0);
+    assert!(told.err.contains("for the first time") && told.err.contains(&id), "{told}");
+    let told = project.behind(&format!("{empty} REMPART_PROJECT_KEY={id}"), &["secrets", "check"]).ends(0);
+    assert!(!told.err.contains("for the first time"), "{told}");
+    let told = project.behind("export REMPART_PROJECT_KEY=0123456789abcdef", &["secrets", "check"]).ends(1);
+    assert!(told.err.contains("REMPART_PROJECT_KEY says 0123456789abcdef"), "{told}");
+    // Who names another one says that it is right.
+    fs::remove_file(project.folder().join("secrets/rempart.yaml")).unwrap();
+    let other = Project::with_store_of(&project);
+    project.write("secrets/rempart.yaml", &other.read("secrets/rempart.yaml"));
+    project.run(&["secrets", "check"]).ends(1);
+    let id = other.run(&["secrets", "check", "--json"]).json()["project_key"].as_str().unwrap().to_owned();
+    project.behind(&format!("export REMPART_PROJECT_KEY={id}"), &["secrets", "check"]).ends(0);
+    project.run(&["secrets", "check"]).ends(0);
+}
+
+#[test]
 fn recipients_of_the_project_key_that_sops_changed_can_be_taken() {
     let project = Project::with_store();
     rules(&project, &["alice", "bob"]);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::OfStore;
 use crate::cli::{Ended, Stopped, show};
-use crate::model::{Diagnostic, Exit, did_you_mean, utc};
+use crate::model::{Diagnostic, Exit, Severity, did_you_mean, utc};
 use crate::report::{self, Screen};
 use crate::secret::Secret;
-use crate::store::{BurnList, Opening};
+use crate::store::{BurnList, Opening, print};
 
 /// Show the secrets that must be changed, since somebody could read them who may not any more
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,19 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (store, _held) = args.store.open_to_write(screen)?;
     let mut list = BurnList::read(store.folder().root())?;
+    let key = store.project_key();
     for name in &args.done {
+        let unchanged = key.as_ref().is_ok_and(|key| {
+            let now = store.secret(name).ok().map(|now| print(key, &now));
+            list.open().any(|entry| entry.secret == *name && entry.print.is_some() && entry.print == now)
+        });
+        if unchanged {
+            let mut told = Diagnostic::error("a secret that still has the value that was burned");
+            told.severity = Severity::Warning;
+            let told = told.because(format!("`{name}` is what it was; from now on it counts as changed"));
+            let fix = "change it at its source and with `rempart secrets set`, unless it is worthless by now";
+            show::diagnostics(screen, &[told.fix(fix)]);
+        }
         if list.settle(std::slice::from_ref(name), &today()) == 0 {
             let known: Vec<&str> = list.open().map(|entry| entry.secret.as_str()).collect();
             let mut told = Diagnostic::error("a secret that is not on the list").because(format!("`{name}`"));
@@ -45,7 +57,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         }
     }
     // Without a key, nothing is found to be done; that is no reason not to show the list.
-    if let Ok(key) = store.project_key() {
+    if let Ok(key) = key {
         list.compare(key, &today(), |name| store.secret(name).ok());
     }
     list.write()?;

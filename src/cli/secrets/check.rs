@@ -18,7 +18,7 @@ use crate::store::{BurnList, Filed, Opening, Selection, whole_name};
 
 Each file is opened, its own MAC and the project's seal are proved, its recipients and which values it encrypts are compared
 with .sops.yaml, and the burn list is read. The project key must be the one that this computer knows the store with, and no file
-may be older than it has seen. What cannot be proved, since no key is at hand, is not fine; neither is a file in the folder that is
+may be older than it has seen; REMPART_PROJECT_KEY names the id of that key where nothing is remembered, as in CI. What cannot be proved, since no key is at hand, is not fine; neither is a file in the folder that is
 none of the store.
 
 Exit codes: 0 = all is proved (a file of age as a whole opens: it bears no seal), 1 = something is wrong or could not be judged,

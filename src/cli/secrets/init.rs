@@ -132,7 +132,8 @@ fn own_key(screen: &Screen) -> Result<String, Stopped> {
     let (secret, public) = new_identity();
     let fail = |why: String| {
         let told = Diagnostic::error("a key of your own cannot be written");
-        Stopped::failed(told.at(&Place::outside(&path.display().to_string()), "").because(why))
+        let told = told.at(&Place::outside(&path.display().to_string()), "").because(why);
+        Stopped::failed(told.fix("name your public key with --recipient"))
     };
     make_folder(path.parent().unwrap_or(Path::new(".")), 0o700)?;
     let mut to = OpenOptions::new()

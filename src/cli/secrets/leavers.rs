@@ -29,8 +29,10 @@ struct Leavers {
 impl Leavers {
     fn of(changes: &[Rekeyed]) -> Self {
         let all: BTreeSet<&String> = changes.iter().flat_map(|change| &change.loses).collect();
+        // The project key alone is no secret of anybody.
+        let files = || changes.iter().filter(|change| change.name != PROJECT);
         let stays = |one: &str| {
-            let mut kept = changes.iter().flat_map(|change| change.stays.iter().chain(&change.gains));
+            let mut kept = files().flat_map(|change| change.stays.iter().chain(&change.gains));
             kept.any(|kept| is_same_text(kept, one))
         };
         Self {
@@ -39,10 +41,10 @@ impl Leavers {
         }
     }
 
-    // Of a file that is there no more only those are told who may read nothing any more: what the others knew of it is
-    // no other than it was before.
-    fn of_file(&self, name: &str) -> &[String] {
-        self.files.get(name).unwrap_or(&self.gone)
+    // Who may read nothing any more leaves every file, those that are gone by now among them; who still reads some leaves
+    // those that they lose.
+    fn of_file(&self, name: &str) -> BTreeSet<&String> {
+        self.files.get(name).into_iter().flatten().chain(&self.gone).collect()
     }
 }
 
@@ -57,11 +59,11 @@ pub(super) fn readable(store: &Opening, changes: &[Rekeyed]) -> Result<Readable,
     let mut all = Seen { now: values(store)?, seen: BTreeMap::new() };
     for filed in folder.files() {
         if let Ok(locked) = &filed.locked {
-            all.file(store, locked, (&filed.name, &filed.name), leavers.of_file(&filed.name));
+            all.file(store, locked, (&filed.name, &filed.name), &leavers.of_file(&filed.name));
         }
     }
     for Version { name, later, it } in &past.files {
-        all.file(store, it, (name, later), leavers.of_file(later));
+        all.file(store, it, (name, later), &leavers.of_file(later));
     }
     let mut gaps = past.gaps;
     if !folder.wholes().is_empty() || !past.wholes.is_empty() {
@@ -101,9 +103,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn file(&mut self, store: &Opening, locked: &Locked, (name, later): (&str, &str), leavers: &[String]) {
-        let reads = |leaver: &&String| locked.recipients().iter().any(|text| is_same_text(text, leaver));
-        let leavers: Vec<&String> = leavers.iter().filter(reads).collect();
+    fn file(&mut self, store: &Opening, locked: &Locked, (name, later): (&str, &str), leavers: &BTreeSet<&String>) {
+        let reads = |leaver: &&&String| locked.recipients().iter().any(|text| is_same_text(text, leaver));
+        let leavers: Vec<&&String> = leavers.iter().filter(reads).collect();
         if name == PROJECT || leavers.is_empty() {
             return;
         }

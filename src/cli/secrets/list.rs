@@ -6,7 +6,7 @@ use super::OfStore;
 use crate::cli::{Ended, show};
 use crate::model::Exit;
 use crate::report::{self, Screen, StoredFile};
-use crate::store::{Folder, PROJECT};
+use crate::store::{Folder, PROJECT, whole_name};
 
 /// List the secrets, their files and who may read them; no value is shown, and no key is needed
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     } else {
         screen.print(&report::stored(&files, args.recipients, &screen.out_paint()));
     }
+    for one in store.folder().strangers() {
+        show::say(screen, &format!("note: {} is not looked at: {}", one.name, one.why));
+    }
     show::diagnostics(screen, &faults);
     Ok(if faults.is_empty() { Exit::Done } else { Exit::Failed })
 }
@@ -59,7 +62,7 @@ fn files(folder: &Folder) -> (Vec<StoredFile>, Vec<crate::model::Diagnostic>) {
     for name in folder.wholes() {
         files.push(StoredFile {
             name: name.clone(),
-            secrets: vec![name.trim_end_matches(".age").to_owned()],
+            secrets: vec![whole_name(name).to_owned()],
             of_project: false,
             // A file of age does not say for whom it is.
             recipients: Vec::new(),

@@ -16,8 +16,10 @@ mod on_hosts;
 mod past;
 mod person;
 mod readers;
+mod recipients;
 mod rekey;
 mod remembered;
+mod remove;
 mod scan;
 mod seal;
 mod set;
@@ -48,6 +50,7 @@ pub(super) use person::Person;
   rempart secrets set gw/token --generate 32
   rempart secrets list
   rempart secrets edit gw
+  rempart secrets recipients
   rempart secrets rekey
   rempart secrets check
   rempart secrets scan")]
@@ -63,6 +66,8 @@ enum Verb {
     Get(get::Args),
     Edit(edit::Args),
     List(list::Args),
+    Recipients(recipients::Args),
+    Remove(remove::Args),
     Rekey(rekey::Args),
     Burned(burned::Args),
     Fingerprints(fingerprints::Args),
@@ -89,6 +94,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Verb::Get(args) => get::run(args, screen),
         Verb::Edit(args) => edit::run(args, screen),
         Verb::List(args) => list::run(args, screen),
+        Verb::Recipients(args) => recipients::run(args, screen),
+        Verb::Remove(args) => remove::run(args, screen),
         Verb::Rekey(args) => rekey::run(args, screen),
         Verb::Burned(args) => burned::run(args, screen),
         Verb::Fingerprints(args) => fingerprints::run(args, screen),
@@ -117,6 +124,8 @@ impl OfStore {
     pub fn find(&self, screen: &Arc<Screen>) -> Result<Option<Opening>, Stopped> {
         let person = Arc::new(Person::new(screen.clone()));
         let store = Opening::find(&self.secrets, Sources::from_env(), person).map_err(stopped)?;
+        let named = std::env::var("REMPART_PROJECT_KEY").ok().filter(|id| !id.is_empty());
+        let store = store.map(|store| store.expecting(named));
         // Where this computer keeps nothing at all, nothing can be remembered either.
         Ok(store.map(|store| match state_folder() {
             Ok(state) => store.remembering(&state),

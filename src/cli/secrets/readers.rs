@@ -23,7 +23,7 @@ impl Readers {
         let (mut stays, mut loses) = (Vec::new(), Vec::new());
         for text in locked.recipients() {
             let may = rule.recipients.iter().any(|wanted| is_same(text, wanted));
-            if may { &mut stays } else { &mut loses }.push(text.to_owned());
+            if may { &mut stays } else { &mut loses }.push(plain(text));
         }
         let there = locked.recipients();
         let missing = rule.recipients.iter().filter(|wanted| !there.iter().any(|text| is_same(text, wanted)));
@@ -54,6 +54,11 @@ pub(super) fn is_same(text: &str, other: &Recipient) -> bool {
     text == other.to_string() || Recipient::parse(text).is_ok_and(|one| one.same_as(other))
 }
 
+// Without the comment behind an SSH key, so that the same reader of two files is one.
+fn plain(text: &str) -> String {
+    Recipient::parse(text).map_or_else(|_| text.to_owned(), |one| one.to_string())
+}
+
 // `pgp 7FB8…`; where one of them says the kind alone, that is all that can be compared.
 fn is_same_other(one: &str, other: &str) -> bool {
     let split = |text: &str| match text.split_once(' ') {
@@ -67,6 +72,13 @@ fn is_same_other(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_is_one_whatever_is_written_behind_the_key() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+        assert_eq!(plain(&format!("{key} alice@home")), plain(key));
+        assert_eq!(plain("nobody knows"), "nobody knows");
+    }
 
     #[test]
     fn other_kinds_are_compared_as_far_as_they_are_named() {

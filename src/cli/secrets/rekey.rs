@@ -51,7 +51,7 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (store, _held) = args.store.open_to_write(screen)?;
     let store = store.finishing();
-    let mut keys = Keys { now: store.project_key()?.clone(), before: store.previous_keys()?, new: None };
+    let mut keys = Keys { now: store.project_key()?.clone(), before: store.previous_keys()?.to_vec(), new: None };
     let changes = changes(&store, args.all)?;
     if changes.iter().all(|(change, _)| !change.is_new) && keys.before.is_empty() {
         if args.json {

@@ -88,10 +88,11 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
 fn faults(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> Vec<Fault> {
     let mut faults: Vec<Fault> = file.prove(key).err().into_iter().collect();
     if let Some(memory) = store.memory() {
-        faults.extend(memory.is_newest(name, file.generation()).err());
-        if name == PROJECT {
-            faults.extend(memory.knows_key(&key.id()).err());
-        }
+        let known = memory.knows_key(&key.id());
+        // Generations under another key count for nothing.
+        let older = memory.is_newest(name, file.generation()).err().filter(|_| known.is_ok());
+        faults.extend(older);
+        faults.extend(known.err().filter(|_| name == PROJECT));
     }
     faults
 }
