@@ -40,6 +40,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             inventories: &args.inventories,
             selection: &args.selection,
             connection: &args.connection,
+            json: args.json,
         },
         Judge::Now,
         screen,

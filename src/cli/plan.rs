@@ -136,6 +136,7 @@ pub(super) struct Parts<'a> {
     pub inventories: &'a Inventories,
     pub selection: &'a Selection,
     pub connection: &'a Connection,
+    pub json: bool,
 }
 
 impl Args {
@@ -145,6 +146,7 @@ impl Args {
             inventories: &self.inventories,
             selection: &self.selection,
             connection: &self.connection,
+            json: self.json,
         }
     }
 }
@@ -157,6 +159,7 @@ pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) ->
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = parts.connection.forks;
     let runtime = project::runtime()?;
+    super::change::watch(&runtime, parts.json, screen);
     runtime.block_on(async {
         let assembled =
             project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), judge, screen).await?;

@@ -173,6 +173,16 @@ fn what_the_guard_takes_back_is_remembered_as_it_was() {
     lab.write("base.yaml", &book("base", &sshd("20-deaf", "ListenAddress: 127.0.0.1")));
     apply("15").ends(4);
     assert_eq!(owned(&lab, "web1"), Vec::<String>::new());
+    // A host that took something back says so until a run that told of it has ended well, and no longer.
+    let healed = || lab.rempart(&["plan", "base.yaml", "--json"]).json()["notes"].to_string().contains("healed");
+    assert!(healed());
+    lab.write("base.yaml", &book("base", "- file: { path: /etc/motd, content: x, owner: rp-nobody }"));
+    lab.rempart(&["apply", "base.yaml", "--yes"]).ends(1);
+    assert!(healed());
+    lab.write("base.yaml", &book("base", "- file: { path: /etc/motd, content: x }"));
+    lab.rempart(&["apply", "base.yaml", "--yes"]).ends(0);
+    assert!(!healed());
+    lab.on("web1", "test ! -e /var/lib/rempart/guard");
     // What is removed and put back is still there to be removed: this one keeps another file from shutting us out.
     lab.write("base.yaml", &book("base", &sshd("10-open", "PubkeyAuthentication: true")));
     apply("45").ends(0);
@@ -226,6 +236,7 @@ fn what_held_a_secret_is_kept_by_no_step_that_removes_or_replaces_it() {
     write("- file: { path: /etc/app.env, content: \"other\\n\" }\n");
     let number =
         lab.rempart(&["apply", "playbook.yaml", "--yes", "--json"]).ends(0).json()["run"].as_str().unwrap().to_owned();
-    lab.rempart(&["rollback", &number, "--yes"]).ends(0);
+    let back = lab.rempart(&["rollback", &number, "--yes"]).ends(0);
+    assert!(!back.lines(&["web1 file:/etc/app.env put back: write /etc/app.env"]).is_empty(), "{back}");
     assert_eq!(lab.on("web1", "cat /etc/app.env"), "plain\n");
 }
