@@ -8,7 +8,7 @@ use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
 use super::show::Listener;
 use super::{Ended, Stopped, orphans, show};
-use crate::engine::{HostNote, Links, Observer, ReadLinks, probe_hosts, ways_in};
+use crate::engine::{HostNote, Links, Observer, ReadLinks, folder_owners, probe_hosts, ways_in};
 use crate::kinds;
 use crate::model::{Exit, HostName};
 use crate::plan::{Graph, Judge, Outlook, Rollout, outlook};
@@ -88,6 +88,8 @@ pub(super) async fn look(
     let mut outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
     orphans::hold_aggregates(fleet, &scope, &probed.remembered, &mut outlook, links.clone(), forks).await?;
     if judge == Judge::AfterChanges {
+        let owners = folder_owners(outlook.folders(&graph), links.clone(), forks).await;
+        outlook.hold_foreign(&graph, &owners);
         outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links.clone(), forks).await);
     }
     let found = orphans::find(fleet, &scope, &probed.remembered, links, forks).await?;

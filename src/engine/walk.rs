@@ -251,6 +251,13 @@ impl Walk {
                 _ if self.run.graph.is_witness(item) => {
                     self.take(item, Outcome::Skipped { because: NOT_SELECTED.into() });
                 }
+                // The plan knew that it differs, and why nothing would be done about it.
+                _ if matches!(approved, Some(Act::Unknown { .. })) => {
+                    if let Some(Act::Unknown { why }) = approved {
+                        let outcome = Outcome::Unknown { why: why.clone() };
+                        self.take(item, outcome);
+                    }
+                }
                 _ if !approved.is_some_and(Act::changes) => {
                     let why = "it differs now, which the approved plan did not show; plan again".to_owned();
                     self.take(item, Outcome::Failed { why, output: Vec::new() });

@@ -72,6 +72,22 @@ fn what_nobody_declares_any_more_is_shown_and_only_prune_removes_it() {
         assert_eq!(plan.json()["totals"]["orphans"], 0, "{more:?}: {plan}");
     }
 
+    // What would be written into somebody else's folder, declared or not, is no promise: no step goes there.
+    lab.on("web1", "install -d -o rp-left /srv/theirs");
+    let theirs = "- file: { path: /srv/rp/of-root, content: x }\n- file: { path: /srv/theirs/of-root, content: x }\n";
+    lab.write("theirs.yaml", &book("base", &format!("{ALL}{theirs}")));
+    for (ran, word) in [
+        (verb("plan", &["theirs.yaml", "--limit", "web1", "--detailed-exitcode"]).ends(1), "act"),
+        (verb("apply", &["theirs.yaml", "--limit", "web1", "--yes"]).ends(1), "outcome"),
+    ] {
+        for (id, folder) in [("file:/srv/rp/of-root", "/srv/rp"), ("file:/srv/theirs/of-root", "/srv/theirs")] {
+            let found = ran.resource("web1", id);
+            assert_eq!(found[word], "unknown", "{ran}");
+            assert!(found["why"].as_str().unwrap().starts_with(&format!("{folder} belongs to rp-left")), "{ran}");
+        }
+    }
+    lab.on("web1", "test ! -e /srv/rp/of-root && rmdir /srv/theirs");
+
     // One is undeclared, one renamed, one handed to the other playbook.
     let renamed = without("/etc/existing")
         .replace("/srv/rp/one", "/srv/rp/other")
