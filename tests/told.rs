@@ -155,3 +155,52 @@ fn output_that_was_lost_is_told() {
         assert!(err.contains("output was lost") && err.contains("No space left"), "{err}");
     }
 }
+
+#[test]
+fn an_interrupt_before_anything_is_done_says_so() {
+    use std::process::Stdio;
+    // It takes connections, and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("127.0.0.1:{},", silent.local_addr().unwrap().port());
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("p.yaml"), PLAYBOOK).unwrap();
+    for (arguments, json) in [(&["apply", "p.yaml", "--yes"][..], false), (&["plan", "p.yaml", "--json"], true)] {
+        let child = Command::new(env!("CARGO_BIN_EXE_rempart"))
+            .args(arguments)
+            .args(["-i", &at])
+            .env("REMPART_STATE", folder.path().join("state"))
+            .env("HOME", folder.path())
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _connection = silent.accept().unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+        let ran = Said::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, 130, "{ran}");
+        assert!(ran.err.contains("interrupted") && ran.err.contains("nothing was changed"), "{ran}");
+        assert_eq!(ran.out.contains("nothing was changed"), json, "{ran}");
+    }
+    let history = Command::new(env!("CARGO_BIN_EXE_rempart"))
+        .args(["history", "--json"])
+        .env("REMPART_STATE", folder.path().join("state"))
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&history.stdout).contains("\"runs\": []"));
+}
+
+#[test]
+fn a_pattern_is_blamed_on_the_flag_that_it_was_given_with() {
+    for (arguments, flag) in [
+        (&["secrets", "scan", "--host", "nosuch"][..], "--host"),
+        (&["rollback", "--host", "nosuch", "--yes"], "--host"),
+        (&["commit", "--limit", "nosuch"], "--limit"),
+        (&["inventory", "--json", "--limit", "nosuch"], "--limit"),
+    ] {
+        let ran = run(PLAYBOOK, &[arguments, &["-i", "web1,"]].concat());
+        assert_eq!(ran.code, 65, "{arguments:?}: {ran}");
+        assert!(ran.err.contains(&format!("{flag}:1:1")), "{arguments:?}: {ran}");
+        assert!(ran.err.contains("the inventory has 1 host in "), "{arguments:?}: {ran}");
+    }
+}

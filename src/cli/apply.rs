@@ -1,6 +1,6 @@
 //! `rempart apply`: plan, approval, change, proof.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::engine::{self, ApplyOptions, Approved, Stop, WriteLinks};
 use crate::history::{ApprovedChange, RunSelection, RunVerb};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::plan::{Act, Graph, Judge, Outlook};
-use crate::report::{self, RunView, Screen};
+use crate::report::{self, Notes, RunView, Screen};
 use crate::resource::Seen;
 use crate::transport::SshTransport;
 
@@ -93,6 +93,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let transport = Arc::new(SshTransport::that_lets_go(stop.let_go()));
     let links = WriteLinks::new(transport, fleet.targets.clone(), listener.observer());
     let runtime = project::runtime()?;
+    change::watch(&runtime, args.change.json, screen);
     let look_now = || {
         runtime.block_on(async {
             let links_of: Option<(Arc<dyn engine::Links>, usize)> = Some((links.clone(), forks));
@@ -106,6 +107,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     };
     let mut looked = look_now()?;
     if recover(&looked.notes, &links, &args.change, forks, &runtime, screen)? {
+        change::looks_again();
         looked = look_now()?;
     }
     if let Some(resumed) = &resumed {
@@ -160,8 +162,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         .collect();
     let told = looked.notes.iter().filter(|(_, note)| note.unfinished.is_some() && note.held.is_none());
     let told = told.map(|(host, _)| host.clone()).collect();
-    let approved =
-        Approved { graph: looked.graph.clone(), seen, acts, unreachable, rollouts: looked.rollouts.clone(), told };
+    let (graph, rollouts, healed) = (looked.graph.clone(), looked.rollouts.clone(), healed(&looked.notes));
+    let approved = Approved { graph, seen, acts, unreachable, rollouts, told, healed };
     let work = engine::apply(approved, links, options, progress.observer(), stop.clone(), record.journal.clone());
     let mut report_of_run = change::until_done(&runtime, &stop, work);
     if changes == 0 {
@@ -178,6 +180,11 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let exit = report_of_run.exit();
     let exit = if totals.unreachable > 0 { exit.and(Exit::Unreachable) } else { exit };
     if changes > 0 { record.end(&report_of_run, exit) } else { Ok(exit) }
+}
+
+/// The hosts that are told of to have taken a change back by themselves.
+pub(super) fn healed(notes: &Notes) -> BTreeSet<HostName> {
+    notes.iter().filter(|(_, note)| note.healed.is_some()).map(|(host, _)| host.clone()).collect()
 }
 
 /// The fleet is measured again; what differs from what was approved is then refused, item by item.

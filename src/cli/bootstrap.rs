@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::apply::{FRESH, approved_changes, measure_again};
+use super::apply::{FRESH, approved_changes, healed, measure_again};
 use super::change::{self, Change, Record, absolute};
 use super::declared::{Declared, Unproven, declared, either_way, no_way_in, not_proven, prove, remember, root_words};
 use super::first_contact::{Ceremony, Meeting, meet};
@@ -333,8 +333,8 @@ impl Work<'_> {
             .collect();
         let noted = probed.notes.iter().filter(|(_, note)| note.unfinished.is_some() && note.held.is_none());
         let told = noted.map(|(host, _)| host.clone()).collect();
-        let unreachable = BTreeMap::new();
-        let approved = Approved { graph, seen: probed.seen, acts, unreachable, rollouts: Vec::new(), told };
+        let (unreachable, healed) = (BTreeMap::new(), healed(&probed.notes));
+        let approved = Approved { graph, seen: probed.seen, acts, unreachable, rollouts: Vec::new(), told, healed };
         let work = engine::apply(
             approved,
             self.links.clone(),

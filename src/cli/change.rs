@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::runtime::Runtime;
 
 use super::history::{state_folder, stopped};
-use super::{Stopped, show};
+use super::{Stopped, show, tell_machines};
 use crate::engine::{ApplyOptions, Origin, Outcome, RunReport, Stop, new_run};
 use crate::history::{self, EndEvent, GuardEnd, Journal, Living, RunEvent, RunSelection, RunTotals};
 use crate::model::{Diagnostic, Exit, HostName};
@@ -179,8 +182,42 @@ fn totals(report: &RunReport) -> RunTotals {
     totals
 }
 
+// What an interrupt of the user finds.
+const LOOKING: u8 = 0;
+const AT_WORK: u8 = 1;
+const BETWEEN: u8 = 2;
+static DOING: AtomicU8 = AtomicU8::new(LOOKING);
+
+/// An interrupt of the user ends the process from now on, and says that nothing was changed; but while the engine is at
+/// work [`until_done`] hears it.
+pub(super) fn watch(runtime: &Runtime, json: bool, screen: &Arc<Screen>) {
+    let screen = screen.clone();
+    runtime.spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            let why = match DOING.load(Ordering::SeqCst) {
+                LOOKING => "nothing was changed",
+                BETWEEN => "what a crash had left half done was put back; nothing else was changed",
+                _ => continue,
+            };
+            let stopped =
+                Stopped { exit: Exit::Interrupted, diagnostics: vec![Diagnostic::error("interrupted").because(why)] };
+            show::diagnostics(&screen, &stopped.diagnostics);
+            if json {
+                tell_machines(&screen, &stopped);
+            }
+            std::process::exit(Exit::Interrupted.code().into());
+        }
+    });
+}
+
+/// What the engine did is done, and the fleet is looked at again.
+pub(super) fn looks_again() {
+    DOING.store(BETWEEN, Ordering::SeqCst);
+}
+
 /// Runs work of the engine to its end while interrupts of the user are counted: the first stops before the next step.
-pub(super) fn until_done<T>(runtime: &tokio::runtime::Runtime, stop: &Arc<Stop>, work: impl Future<Output = T>) -> T {
+pub(super) fn until_done<T>(runtime: &Runtime, stop: &Arc<Stop>, work: impl Future<Output = T>) -> T {
+    DOING.store(AT_WORK, Ordering::SeqCst);
     runtime.block_on(async {
         tokio::spawn({
             let stop = stop.clone();

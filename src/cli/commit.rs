@@ -51,7 +51,7 @@ pub(super) fn settle(
     screen: &Arc<Screen>,
 ) -> Ended {
     let fleet = Fleet::load(inventories, &project::overrides(connection)?, screen)?;
-    let hosts = fleet.limit(limit.unwrap_or("all"))?;
+    let hosts = fleet.chosen(if commit { "--limit" } else { "--host" }, limit.unwrap_or("all"))?;
     fleet.check_targets(&hosts)?;
     let links = WriteLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let runtime = project::runtime()?;

@@ -45,6 +45,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             selection: &args.selection,
             connection: &args.connection,
             prints: args.fingerprint_key.as_deref().map(|key| args.inventories.store.prints(key)).transpose()?,
+            json: args.json,
         },
         Judge::Now,
         screen,

@@ -236,7 +236,7 @@ fn told_by_hosts(
     screen: &Arc<Screen>,
 ) -> Result<(HostJournals, Exit), Stopped> {
     let fleet = Fleet::load(&of.inventories, &project::overrides(&of.connection)?, screen)?;
-    let hosts = fleet.limit(pattern)?;
+    let hosts = fleet.chosen("--host", pattern)?;
     // All of it: what is shown of a chain that does not hold must say so.
     let read = journals(&fleet, hosts, of.connection.forks)?;
     let mut exit = Exit::Done;
@@ -284,7 +284,7 @@ fn verify(args: &VerifyArgs, screen: &Arc<Screen>) -> Ended {
     let mut asked = Exit::Done;
     if of.host.is_some() || !of.inventories.inventory.is_empty() {
         let fleet = Fleet::load(&of.inventories, &project::overrides(&of.connection)?, screen)?;
-        let hosts = fleet.limit(of.host.as_deref().unwrap_or("all"))?;
+        let hosts = fleet.chosen("--host", of.host.as_deref().unwrap_or("all"))?;
         let others: Vec<&str> = history
             .anchored_hosts()
             .into_iter()

@@ -8,7 +8,7 @@ use super::options::{Connection, Inventories, Selection};
 use super::project::{self, Assembled, Fleet};
 use super::show::Listener;
 use super::{Ended, Stopped, orphans, show};
-use crate::engine::{HostNote, Links, Observer, ReadLinks, probe_hosts, ways_in};
+use crate::engine::{HostNote, Links, Observer, ReadLinks, folder_owners, probe_hosts, ways_in};
 use crate::kinds;
 use crate::model::{Exit, HostName};
 use crate::plan::{Graph, Judge, Outlook, Rollout, outlook, recognise};
@@ -94,6 +94,8 @@ pub(super) async fn look(
     let mut outlook = outlook(&graph, &probed.seen, &words, &is_check, &kinds::permanent, judge);
     orphans::hold_aggregates(fleet, &scope, &probed.remembered, &mut outlook, links.clone(), forks).await?;
     if judge == Judge::AfterChanges {
+        let owners = folder_owners(outlook.folders(&graph), links.clone(), forks).await;
+        outlook.hold_foreign(&graph, &owners);
         outlook.put_ways(ways_in(&graph, &outlook, &probed.seen, links.clone(), forks).await);
     }
     let found = orphans::find(fleet, &scope, &probed.remembered, links, forks).await?;
@@ -143,6 +145,7 @@ pub(super) struct Parts<'a> {
     pub selection: &'a Selection,
     pub connection: &'a Connection,
     pub prints: Option<Prints>,
+    pub json: bool,
 }
 
 impl Args {
@@ -153,6 +156,7 @@ impl Args {
             selection: &self.selection,
             connection: &self.connection,
             prints: None,
+            json: self.json,
         }
     }
 }
@@ -166,6 +170,7 @@ pub(super) fn look_only(parts: Parts<'_>, judge: Judge, screen: &Arc<Screen>) ->
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), listener.observer());
     let forks = parts.connection.forks;
     let runtime = project::runtime()?;
+    super::change::watch(&runtime, parts.json, screen);
     runtime.block_on(async {
         let assembled =
             project::assemble(&fleet, &site, parts.selection, Some((links.clone(), forks)), judge, screen).await?;

@@ -122,9 +122,14 @@ impl Fleet {
         ways
     }
 
-    /// The hosts of a pattern given on the command line.
+    /// The hosts of `--limit`.
     pub fn limit(&self, pattern: &str) -> Result<Vec<HostName>, Stopped> {
-        let place = Place::new(&Source::new("--limit", pattern), 0, pattern.len());
+        self.chosen("--limit", pattern)
+    }
+
+    /// The hosts of a pattern given on the command line with this flag.
+    pub fn chosen(&self, flag: &str, pattern: &str) -> Result<Vec<HostName>, Stopped> {
+        let place = Place::new(&Source::new(flag, pattern), 0, pattern.len());
         self.inventory.select(pattern, &place).map_err(Stopped::from)
     }
 

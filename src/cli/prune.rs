@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let links = WriteLinks::new(transport, fleet.targets.clone(), listener.observer());
     let forks = args.connection.forks;
     let runtime = project::runtime()?;
+    change::watch(&runtime, args.change.json, screen);
     let plan = runtime.block_on(async {
         let asked: Arc<dyn Links> = links.clone();
         let whole = project::whole(&fleet, &site, limit.as_ref(), Some((asked.clone(), forks)), screen).await?;
@@ -112,6 +113,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         unreachable: plan.unreachable.clone(),
         rollouts: Vec::new(),
         told: BTreeSet::new(),
+        healed: BTreeSet::new(),
     };
     let ids = |made: &Vec<Made>| made.iter().map(|made| made.id.clone()).collect();
     let forgotten = plan.forgotten.iter().map(|(host, made)| (host.clone(), ids(made))).collect();

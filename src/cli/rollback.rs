@@ -8,6 +8,7 @@ use super::change::{self, Change, Record};
 use super::history::{no_such_run, state_folder, stopped};
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
+use super::show::Listener;
 use super::{Ended, Stopped, commit, show};
 use crate::engine::{self, BackStep, NoPast, Stop, WayBack, WriteLinks};
 use crate::history::{self, ApprovedChange, RunVerb};
@@ -72,7 +73,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Err(error) => return Err(no_such_run(number, &error)),
     };
     let fleet = Fleet::load(&inventories, &project::overrides(&args.connection)?, screen)?;
-    let named = args.host.as_deref().map(|pattern| fleet.limit(pattern)).transpose()?;
+    let named = args.host.as_deref().map(|pattern| fleet.chosen("--host", pattern)).transpose()?;
     let hosts: Vec<HostName> = match (of_run, named) {
         (Some(hosts), None) => hosts,
         (Some(hosts), Some(named)) => hosts.into_iter().filter(|host| named.contains(host)).collect(),
@@ -89,8 +90,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     }
     let stop = Arc::new(Stop::default());
     let transport = Arc::new(SshTransport::that_lets_go(stop.let_go()));
-    let links = WriteLinks::new(transport, fleet.targets.clone(), project::nobody());
+    let listener = Listener::new();
+    let links = WriteLinks::new(transport, fleet.targets.clone(), listener.observer());
     let runtime = project::runtime()?;
+    change::watch(&runtime, args.change.json, screen);
     let forks = args.connection.forks;
     let looked = runtime.block_on(engine::look_back(hosts, &number, args.force, links.clone(), forks));
     if !args.change.json {
@@ -155,6 +158,9 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         })
         .collect();
     record.begin(event)?;
+    let steps = |(host, steps): (&HostName, &Vec<BackStep>)| (host.clone(), steps.iter().filter(doing).count());
+    let progress = report::progress(screen, &work.iter().map(steps).collect::<Vec<_>>());
+    listener.set(Some(progress.observer()));
     let report_of_run = change::until_done(
         &runtime,
         &stop,
@@ -162,12 +168,15 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
             engine::Past { run: number.clone(), work, force: args.force, mend: false },
             links,
             options,
-            project::nobody(),
+            progress.observer(),
             stop.clone(),
             record.journal.clone(),
         ),
     );
-    let view = RunView { report: &report_of_run, took: None, times: &BTreeMap::new(), outlook: None };
+    listener.set(None);
+    let (took, times) = (progress.took(), progress.times());
+    drop(progress);
+    let view = RunView { report: &report_of_run, took: Some(took), times: &times, outlook: None };
     if args.change.json {
         show::json(screen, &report::rollback_json(&number, &plan, Some(&view)));
     } else {

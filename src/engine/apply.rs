@@ -71,6 +71,8 @@ pub struct Approved {
     pub rollouts: Vec<Rollout>,
     /// Hosts of which the plan told that nobody saw the end of a run: with this one, that is settled.
     pub told: BTreeSet<HostName>,
+    /// Hosts of which the plan told that they took a change back by themselves: where this run ends well, that is past.
+    pub healed: BTreeSet<HostName>,
 }
 
 /// What all hosts of a run share.
@@ -98,7 +100,7 @@ pub async fn apply(
     stop: Arc<Stop>,
     journal: Arc<Journal>,
 ) -> RunReport {
-    let Approved { graph, seen, acts, unreachable, rollouts, told } = approved;
+    let Approved { graph, seen, acts, unreachable, rollouts, told, healed } = approved;
     let run = Arc::new(Run {
         number: options.run.clone(),
         places: Semaphore::new(options.forks.max(1)),
@@ -121,7 +123,7 @@ pub async fn apply(
         }
         let mine: HashMap<usize, Seen> =
             items.iter().filter_map(|item| Some((*item, seen.get(item)?.clone()))).collect();
-        let (run, noted) = (run.clone(), told.contains(&host));
+        let (run, noted, healed) = (run.clone(), told.contains(&host), healed.contains(&host));
         walks.spawn(async move {
             let (run_of_walk, all) = (run.clone(), items.clone());
             let walk = Walk {
@@ -135,6 +137,7 @@ pub async fn apply(
                 lost: false,
                 heard: None,
                 told: noted,
+                healed,
             };
             // Other hosts wait for these outcomes, so a walk that dies must not leave any of them open.
             if tokio::spawn(walk.go()).await.is_err() {

@@ -174,10 +174,24 @@ pub(super) fn go_on(course: &Course, host: &HostName, run: &str) {
     let _ = course.links.with(host, |session| session.run(&script, &mut |_| {}));
 }
 
-/// Tells the target that its run is over: seen to the end, so that the next one has nothing to tell about it; or lost
-/// sight of in a step. Blocks.
-pub(super) fn close(course: &Course, host: &HostName, run: &str, lost: bool) {
-    let text = if lost { memory::leave(run) } else { memory::close(run) };
+/// How the controller leaves a run on a host.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RunEnd {
+    /// Seen to its end, so that the next one has nothing to tell about it.
+    Seen {
+        /// Whether what the host took back by itself before it was told, and is past with it.
+        past_is_settled: bool,
+    },
+    /// Lost sight of in a step.
+    Lost,
+}
+
+/// Tells the target that its run is over. Blocks.
+pub(super) fn close(course: &Course, host: &HostName, run: &str, end: RunEnd) {
+    let text = match end {
+        RunEnd::Lost => memory::leave(run),
+        RunEnd::Seen { past_is_settled } => memory::close(run, past_is_settled),
+    };
     let script = WriteScript { text: text.text().to_owned(), payloads: Vec::new(), timeout: PATIENCE };
     // Not closing it costs a note in the next run, nothing else.
     let _ = course.links.with(host, |session| session.run(&script, &mut |_| {}));

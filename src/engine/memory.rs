@@ -172,8 +172,9 @@ pub(super) fn leave(run: &str) -> Sh {
 }
 
 /// Writes down on the host that its controller saw this run to its end, and lets go of the lease. What earlier runs left
-/// open was told in this run's plan; but one that still runs holds the lease.
-pub(super) fn close(run: &str) -> Sh {
+/// open was told in this run's plan; but one that still runs holds the lease. With `past_is_settled`, so is what the host took
+/// back by itself before this run.
+pub(super) fn close(run: &str, past_is_settled: bool) -> Sh {
     let mut text = Sh::program_of_the_user(&format!("{}{GUARD}", library()));
     text.line(sh!(
         "cd {} || exit 1
@@ -182,12 +183,15 @@ mkdir -p -m 0700 /run/rempart
 rp_journal {} 0 close -
 rm -f -- {}
 if [ \"$(head -n 1 /run/rempart/holder)\" = {} ]; then rm -f /run/rempart/holder; fi
+if [ {} = true ] && [ \"$(sed -n '2s/ .*//p' ../guard/healed 2>/dev/null)\" != {} ]; then rm -f ../guard/healed; fi
 flock -n /run/rempart/lease sh -c 'rm -f -- */open' && rp_guard_tidy
 ls -t | tail -n +{} | while read -r old; do [ -e \"$old/open\" ] || rm -rf -- \"$old\"; done
 rm -rf -- {}",
         IMAGES,
         run,
         format!("{run}/open"),
+        run,
+        past_is_settled.to_string(),
         run,
         KEPT_RUNS + 1,
         format!("/run/rempart/{run}")

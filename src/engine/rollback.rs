@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::batch::{Batch, BatchStep, HOME, IMAGES, library};
-use super::deliver::{Course, Delivered, Guarded, close, deliver};
+use super::deliver::{Course, Delivered, Guarded, RunEnd, close, deliver};
 use super::follow::StepEnd;
 use super::probe::nonce;
 use super::{ApplyOptions, Links, Observer, Outcome, RunReport, Stop, WriteLinks, each_host};
@@ -360,7 +360,8 @@ fn on_host(
         }
     }
     if number > 0 {
-        close(course, host, &options.run, lost);
+        let end = if lost { RunEnd::Lost } else { RunEnd::Seen { past_is_settled: false } };
+        close(course, host, &options.run, end);
     }
     for (id, outcome) in &outcomes {
         (course.observer)(super::Event::Settled { host: host.clone(), id: id.clone(), outcome: outcome.clone() });

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::apply::{Gate, Run};
 use super::batch::{Batch, BatchStep};
-use super::deliver::{Delivered, Guarded, close, deliver, go_on};
+use super::deliver::{Delivered, Guarded, RunEnd, close, deliver, go_on};
 use super::follow::StepEnd;
 use super::probe::{is_check, probe};
 use super::segment::{next_segment, touches, touches_others};
@@ -30,6 +30,8 @@ pub(super) struct Walk {
     pub waits_for: Option<HostName>,
     /// Whether the plan told of an earlier run that nobody saw the end of.
     pub told: bool,
+    /// Whether the plan told of a change that the host took back by itself.
+    pub healed: bool,
     /// Whether a batch was lost sight of, so that a step of it may be half done.
     pub lost: bool,
     /// When the host last heard of its run, once it has.
@@ -41,7 +43,7 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 
 impl Walk {
     pub async fn go(mut self) {
-        let mut changed = self.told;
+        let mut changed = self.told || self.healed;
         while let Some(first) = self.pending.first().copied() {
             if let Some(because) = self.blocked(first) {
                 self.take(first, Outcome::Skipped { because });
@@ -248,6 +250,13 @@ impl Walk {
                 }
                 _ if self.run.graph.is_witness(item) => {
                     self.take(item, Outcome::Skipped { because: NOT_SELECTED.into() });
+                }
+                // The plan knew that it differs, and why nothing would be done about it.
+                _ if matches!(approved, Some(Act::Unknown { .. })) => {
+                    if let Some(Act::Unknown { why }) = approved {
+                        let outcome = Outcome::Unknown { why: why.clone() };
+                        self.take(item, outcome);
+                    }
                 }
                 _ if !approved.is_some_and(Act::changes) => {
                     let why = "it differs now, which the approved plan did not show; plan again".to_owned();
@@ -475,7 +484,12 @@ impl Walk {
 
     async fn close(&self) {
         let (course, host, run) = (self.run.course.clone(), self.host.clone(), self.run.number.clone());
-        let lost = self.lost;
-        let _ = tokio::task::spawn_blocking(move || close(&course, &host, &run, lost)).await;
+        let mine = self.run.graph.items.iter().enumerate().filter(|(_, item)| item.host == self.host);
+        let well = mine.map(|(item, _)| self.run.outcome(item)).all(|outcome| outcome.is_some_and(|end| end.is_good()));
+        let end = match (self.lost, self.healed && well) {
+            (true, _) => RunEnd::Lost,
+            (false, past_is_settled) => RunEnd::Seen { past_is_settled },
+        };
+        let _ = tokio::task::spawn_blocking(move || close(&course, &host, &run, end)).await;
     }
 }

@@ -21,7 +21,7 @@ use regex_lite::Regex;
 
 use super::names;
 use super::{Group, Inventory};
-use crate::model::{Diagnostic, HostName, Place, did_you_mean};
+use crate::model::{Diagnostic, HostName, Place, count, did_you_mean};
 use crate::yaml;
 
 /// The hosts that `pattern` selects, each once.
@@ -140,13 +140,13 @@ fn matches<'a>(
         return Err(nothing(inventory, term, name, place, whole));
     }
     let Some((first, last)) = subscript else { return Ok(hosts) };
-    let count = i64::try_from(hosts.len()).unwrap_or(i64::MAX);
-    let from = if first < 0 { first + count } else { first };
-    let to = last.map_or(from, |last| if last < 0 { count - 1 } else { last.min(count - 1) });
-    if from < 0 || from >= count || to < from {
+    let number = i64::try_from(hosts.len()).unwrap_or(i64::MAX);
+    let from = if first < 0 { first + number } else { first };
+    let to = last.map_or(from, |last| if last < 0 { number - 1 } else { last.min(number - 1) });
+    if from < 0 || from >= number || to < from {
         return Err(Diagnostic::error("a position that no host has")
             .at(place, format!("`{term}`"))
-            .because(format!("`{name}` has {count} hosts, counted from 0"))
+            .because(format!("`{name}` has {}, counted from 0", count(hosts.len(), "host", "hosts")))
             .fix("give a position below that, or leave the brackets away"));
     }
     let (from, to) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
@@ -154,9 +154,10 @@ fn matches<'a>(
 }
 
 fn nothing(inventory: &Inventory, term: &str, name: &str, place: &Place, whole: &str) -> Diagnostic {
+    let all = count(inventory.hosts().len(), "host", "hosts");
     let told = Diagnostic::error("a pattern that matches nothing")
         .at(place, format!("`{term}` is no host and no group"))
-        .because(format!("the inventory has {} hosts in {} groups", inventory.hosts().len(), inventory.groups().len()));
+        .because(format!("the inventory has {all} in {}", count(inventory.groups().len(), "group", "groups")));
     if whole.contains(',') && term.contains(':') {
         return told.fix("separate all terms by `,`: where there is one, `:` separates nothing");
     }

@@ -5,9 +5,9 @@ use serde::Deserialize;
 
 use super::file::State;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline, mode_text,
-    plain_name,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Folder, Foreseen, Kind, ManagedFile,
+    ProbeError, ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_lifeline_folder, lifeline,
+    mode_text, plain_name,
 };
 use crate::sh;
 use below::Below;
@@ -167,6 +167,10 @@ impl Kind for Directory {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         Seen::each(batch, |wanted| wanted.read(answer))
+    }
+
+    fn grows_in(&self, is_new: bool) -> Option<Folder<'_>> {
+        is_new.then(|| Folder::of(&self.path, &self.owner))
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::quote::Sh;
 use crate::resource::{
-    Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
+    Answer, Change, Context, Desired, Fault, Folder, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
     absolute_path, mode_text, plain_name, private_mode,
 };
 use crate::secret::Rendered;
@@ -121,6 +121,10 @@ impl Kind for File {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.file().seen(answer)).collect()
+    }
+
+    fn grows_in(&self, _is_new: bool) -> Option<Folder<'_>> {
+        Some(Folder::of(&self.path, &self.owner))
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::file::State;
 use crate::resource::{
-    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Foreseen, Kind, ManagedFile, ProbeError,
-    ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_way_in, lifeline, plain_name,
+    Answer, Change, Context, Desired, Expect, Fault, FieldValue, Fields, Folder, Foreseen, Kind, ManagedFile,
+    ProbeError, ProbeScript, Provision, Seen, Step, Touch, Undo, absolute_path, is_way_in, lifeline, plain_name,
 };
 use crate::sh;
 
@@ -162,6 +162,10 @@ impl Kind for Symlink {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         Seen::each(batch, |wanted| wanted.read(answer))
+    }
+
+    fn grows_in(&self, _is_new: bool) -> Option<Folder<'_>> {
+        Some(Folder::of(&self.path, &self.owner))
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {

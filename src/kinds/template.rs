@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::file::State;
 use crate::quote::{Format, Sh};
 use crate::resource::{
-    Answer, Change, Context, Desired, Fault, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
+    Answer, Change, Context, Desired, Fault, Folder, Foreseen, Kind, ManagedFile, ProbeScript, Provision, Seen, Step,
     absolute_path, mode_text, plain_name, private_mode,
 };
 use crate::secret::Rendered;
@@ -143,6 +143,10 @@ impl Kind for Template {
 
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen> {
         batch.iter().map(|wanted| wanted.file().seen(answer)).collect()
+    }
+
+    fn grows_in(&self, _is_new: bool) -> Option<Folder<'_>> {
+        Some(Folder::of(&self.to, &self.owner))
     }
 
     fn foresee(&self, _seen: &Seen, foreseen: &mut Foreseen) {

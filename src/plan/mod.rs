@@ -4,6 +4,7 @@
 //! Pure: no connection, no file, no clock, no secret's content. It fails on bad input only.
 
 mod delta;
+mod folders;
 mod graph;
 mod items;
 mod orphans;
@@ -15,6 +16,7 @@ mod tests;
 mod watch;
 
 pub use delta::{Delta, DiffLine, FieldDelta, Shown, delta};
+pub use folders::{FolderOwners, Folders};
 pub use graph::{Dependency, Graph, Why};
 pub use items::{Item, Need, Unread};
 pub use orphans::{Leftovers, Made, Orphan, Scope};

@@ -260,3 +260,44 @@ fn a_condition_of_the_users_is_asked_again_after_what_it_needs_changes() {
     assert_eq!(acts(Seen::Absent, Judge::Now), ["create", "same", "same"]);
     assert_eq!(acts(present("1"), Judge::AfterChanges), ["same", "same", "same"]);
 }
+
+#[test]
+fn what_would_be_written_into_somebody_else_s_folder_is_no_promise() {
+    let items = [
+        "directory: {path: /srv/app, owner: app}",
+        "file: {path: /srv/app/own, content: x, owner: app}",
+        "file: {path: /srv/app/of-root, content: x}",
+        "directory: {path: /srv/app/made}",
+        "directory: {path: /srv/app/there}",
+        "template: {to: /opt/other/changed, from: x, content: x}",
+        "symlink: {path: /opt/fine/link, target: /etc}",
+        "file: {path: /opt/gone/x, content: x}",
+        "file: {path: /opt/other/removed, state: absent}",
+    ];
+    let items = items.map(|text| item("a", Phase::Preparation, text));
+    let graph = Graph::build(items.into()).unwrap();
+    let there = || {
+        let text = |text: &str| FieldValue::text(text);
+        Fields::from([("mode".into(), text("0700")), ("owner".into(), text("root")), ("group".into(), text("root"))])
+    };
+    let seen = (0..9).map(|number| match number {
+        4 | 5 | 8 => (number, Seen::Present(there())),
+        _ => (number, Seen::Absent),
+    });
+    let mut outlook =
+        outlook(&graph, &seen.collect(), &HashMap::new(), &|_| false, &|_, _, _| None, Judge::AfterChanges);
+    let host = HostName::new("a");
+    let asked: Vec<String> = outlook.folders(&graph).remove(&host).unwrap().into_iter().collect();
+    assert_eq!(asked, ["/opt/fine", "/opt/gone", "/opt/other", "/srv"], "what is declared need not be asked");
+    let owners = [("/opt/fine", "root"), ("/opt/other", "bob"), ("/srv", "root")];
+    let owners = owners.into_iter().map(|(folder, owner)| (folder.to_owned(), owner.to_owned())).collect();
+    outlook.hold_foreign(&graph, &FolderOwners::from([(host, owners)]));
+    let mut held = Vec::new();
+    for planned in &outlook.hosts[0].resources {
+        if let Act::Unknown { why } = &planned.act {
+            held.push((planned.id.key.as_str(), why.split(", ").next().unwrap()));
+        }
+    }
+    let (app, bob) = ("/srv/app belongs to app", "/opt/other belongs to bob");
+    assert_eq!(held, [("/srv/app/of-root", app), ("/srv/app/made", app), ("/opt/other/changed", bob)]);
+}

@@ -187,6 +187,10 @@ fn settled(outcome: &Outcome) -> (&'static str, Tone, String) {
     match outcome {
         Outcome::Same => ("", Tone::Dim, String::new()),
         Outcome::Changed { steps } if steps.is_empty() => ("✓", Tone::Good, "changed".into()),
+        // What a rollback does says so itself.
+        Outcome::Changed { steps } if steps.iter().all(|step| step.starts_with("put back: ")) => {
+            ("✓", Tone::Good, visible(&steps.join("; ")))
+        }
         Outcome::Changed { steps } => ("✓", Tone::Good, format!("changed: {}", visible(&steps.join("; ")))),
         Outcome::Passed => ("✓", Tone::Good, "holds".into()),
         Outcome::Failed { why, .. } => ("✗", Tone::Bad, format!("failed: {}", visible(why))),

@@ -138,11 +138,37 @@ pub trait Kind: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// Reads the answers, one for each of the batch, in order.
     fn parse(batch: &[&Self], answer: &Answer) -> Vec<Seen>;
 
+    /// The folder that its change writes a new file or folder into, and who may own that besides root: a step of rempart
+    /// goes into no other. `is_new` = it is not there yet.
+    fn grows_in(&self, _is_new: bool) -> Option<Folder<'_>> {
+        None
+    }
+
     /// Says what its change will make of the way in, if anything; asked only where there is a change.
     fn foresee(&self, _seen: &Seen, _foreseen: &mut Foreseen) {}
 
     /// The steps that bring the batch to what is wanted; pure. Every change must be served by a step.
     fn steps(batch: &[Change<'_, Self>]) -> Vec<Step>;
+}
+
+/// A folder that something is written into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Folder<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Who may own it besides root.
+    pub owner: &'a str,
+}
+
+impl<'a> Folder<'a> {
+    /// The one that this path stands in, for somebody.
+    pub fn of(path: &'a str, owner: &'a str) -> Self {
+        let path = match path.rsplit_once('/') {
+            Some((folder, _)) if !folder.is_empty() => folder,
+            _ => "/",
+        };
+        Self { path, owner }
+    }
 }
 
 /// A resource whose kind is not known to the one who holds it.
@@ -190,6 +216,10 @@ pub trait Resource: Debug + Send + Sync {
     fn absorb(&mut self, _parts: &[&dyn Any]) {}
     /// See [`Kind::desired`].
     fn desired(&self) -> Desired;
+    /// See [`Kind::grows_in`].
+    fn grows_in(&self, _is_new: bool) -> Option<Folder<'_>> {
+        None
+    }
     /// See [`Kind::foresee`].
     fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen);
     /// For the kind to find itself again.
@@ -247,6 +277,10 @@ impl<K: Kind> Resource for K {
 
     fn desired(&self) -> Desired {
         Kind::desired(self)
+    }
+
+    fn grows_in(&self, is_new: bool) -> Option<Folder<'_>> {
+        Kind::grows_in(self, is_new)
     }
 
     fn foresee(&self, seen: &Seen, foreseen: &mut Foreseen) {

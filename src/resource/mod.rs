@@ -42,7 +42,7 @@ pub use foreseen::{
 pub use glob::glob;
 pub use gone::Gone;
 pub use http::{HttpAnswer, HttpRequest, Url, is_whole};
-pub use kind::{Change, Desired, Entry, ErasedChange, Kind, Load, Resource};
+pub use kind::{Change, Desired, Entry, ErasedChange, Folder, Kind, Load, Resource};
 pub use lifeline::{Lifeline, RESTART_SSHD, is_lifeline_folder, is_lifeline_unit, lifeline};
 pub use look::{Ask, Look, LookAnswer, PortState, Vantage};
 pub use look_script::{look_script, read_looks};

@@ -72,6 +72,22 @@ fn what_nobody_declares_any_more_is_shown_and_only_prune_removes_it() {
         assert_eq!(plan.json()["totals"]["orphans"], 0, "{more:?}: {plan}");
     }
 
+    // What would be written into somebody else's folder, declared or not, is no promise: no step goes there.
+    lab.on("web1", "install -d -o rp-left /srv/theirs");
+    let theirs = "- file: { path: /srv/rp/of-root, content: x }\n- file: { path: /srv/theirs/of-root, content: x }\n";
+    lab.write("theirs.yaml", &book("base", &format!("{ALL}{theirs}")));
+    for (ran, word) in [
+        (verb("plan", &["theirs.yaml", "--limit", "web1", "--detailed-exitcode"]).ends(1), "act"),
+        (verb("apply", &["theirs.yaml", "--limit", "web1", "--yes"]).ends(1), "outcome"),
+    ] {
+        for (id, folder) in [("file:/srv/rp/of-root", "/srv/rp"), ("file:/srv/theirs/of-root", "/srv/theirs")] {
+            let found = ran.resource("web1", id);
+            assert_eq!(found[word], "unknown", "{ran}");
+            assert!(found["why"].as_str().unwrap().starts_with(&format!("{folder} belongs to rp-left")), "{ran}");
+        }
+    }
+    lab.on("web1", "test ! -e /srv/rp/of-root && rmdir /srv/theirs");
+
     // One is undeclared, one renamed, one handed to the other playbook.
     let renamed = without("/etc/existing")
         .replace("/srv/rp/one", "/srv/rp/other")
@@ -173,6 +189,16 @@ fn what_the_guard_takes_back_is_remembered_as_it_was() {
     lab.write("base.yaml", &book("base", &sshd("20-deaf", "ListenAddress: 127.0.0.1")));
     apply("15").ends(4);
     assert_eq!(owned(&lab, "web1"), Vec::<String>::new());
+    // A host that took something back says so until a run that told of it has ended well, and no longer.
+    let healed = || lab.rempart(&["plan", "base.yaml", "--json"]).json()["notes"].to_string().contains("healed");
+    assert!(healed());
+    lab.write("base.yaml", &book("base", "- file: { path: /etc/motd, content: x, owner: rp-nobody }"));
+    lab.rempart(&["apply", "base.yaml", "--yes"]).ends(1);
+    assert!(healed());
+    lab.write("base.yaml", &book("base", "- file: { path: /etc/motd, content: x }"));
+    lab.rempart(&["apply", "base.yaml", "--yes"]).ends(0);
+    assert!(!healed());
+    lab.on("web1", "test ! -e /var/lib/rempart/guard");
     // What is removed and put back is still there to be removed: this one keeps another file from shutting us out.
     lab.write("base.yaml", &book("base", &sshd("10-open", "PubkeyAuthentication: true")));
     apply("45").ends(0);
@@ -226,6 +252,7 @@ fn what_held_a_secret_is_kept_by_no_step_that_removes_or_replaces_it() {
     write("- file: { path: /etc/app.env, content: \"other\\n\" }\n");
     let number =
         lab.rempart(&["apply", "playbook.yaml", "--yes", "--json"]).ends(0).json()["run"].as_str().unwrap().to_owned();
-    lab.rempart(&["rollback", &number, "--yes"]).ends(0);
+    let back = lab.rempart(&["rollback", &number, "--yes"]).ends(0);
+    assert!(!back.lines(&["web1 file:/etc/app.env put back: write /etc/app.env"]).is_empty(), "{back}");
     assert_eq!(lab.on("web1", "cat /etc/app.env"), "plain\n");
 }

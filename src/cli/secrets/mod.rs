@@ -43,7 +43,7 @@ pub(super) use person::Person;
 /// Keep secrets encrypted beside the playbooks, as SOPS does, for whoever may read them
 ///
 /// `gw/token` is the key `token` of the file gw.yaml in the folder of the store, or the file gw/token.age. Templates and
-/// variables read it as {{ secret(\"gw/token\") }}. docs/secrets.md has the whole.
+/// variables read it as {{ secret("gw/token") }}. docs/secrets.md has the whole.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rempart secrets init

@@ -23,7 +23,7 @@ pub(super) fn look(
     screen: &Arc<Screen>,
 ) -> Result<Looked, Stopped> {
     let fleet = Fleet::load(inventories, &project::overrides(connection)?, screen)?;
-    let hosts = fleet.limit(pattern)?;
+    let hosts = fleet.chosen("--host", pattern)?;
     fleet.check_targets(&hosts)?;
     let links = ReadLinks::new(Arc::new(SshTransport::new()), fleet.targets.clone(), project::nobody());
     let work = engine::judge_all(hosts, look_on_host(), TIMEOUT, links, connection.forks, |host, output| {
