@@ -371,7 +371,7 @@ mod tests {
             print: None,
             done: None,
         };
-        let narrow = burned(&[entry.clone()], &Paint { width: 60, ..Paint::PLAIN });
+        let narrow = burned(std::slice::from_ref(&entry), &Paint { width: 60, ..Paint::PLAIN });
         assert!(narrow.lines().all(|line| line.width() <= 60), "{narrow}");
         assert!(narrow.contains("since 2026-11-27") && narrow.contains("must be changed"), "{narrow}");
         let wide = burned(&[entry], &Paint::PLAIN);
