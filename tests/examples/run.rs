@@ -20,6 +20,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("rempart trust ", "asks a person to compare fingerprints: tests/ssh.rs does, at a terminal of its own"),
     ("rempart apply --resume", "needs a run that a real host broke off: tests/real/faults.rs"),
     ("rempart secrets set gw/typed", "asks at a terminal"),
+    (
+        "rempart secrets remove",
+        "asks at a terminal, and would take what the other examples read: tests/secrets/store_verbs.rs",
+    ),
     ("rempart secrets edit", "opens an editor: tests/secrets/main.rs"),
     ("rempart secrets burned --done", "needs somebody who left: tests/secrets/readers.rs"),
     ("rempart secrets scan --staged", "needs a git repository: tests/scan/hook.rs"),

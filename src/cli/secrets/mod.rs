@@ -70,7 +70,7 @@ enum Verb {
     Remove(remove::Args),
     Rekey(rekey::Args),
     Burned(burned::Args),
-    Fingerprints(fingerprints::Args),
+    Fingerprints(Box<fingerprints::Args>),
     Seal(seal::Args),
     Check(check::Args),
     Scan(Box<scan::Args>),
