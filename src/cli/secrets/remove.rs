@@ -12,9 +12,9 @@ use crate::store::{BurnList, Spot};
 /// Take a secret out of the store
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rempart secrets remove gw/token
-  rempart secrets remove tls/key --yes    # the file tls/key.age
+  rempart secrets remove db/password --yes
 
+Where the secret is a file of age as a whole, the file is removed.
 Its value stays in git's history, and with everybody who could read it: make it worthless at its source.")]
 pub(in crate::cli) struct Args {
     /// Its name, such as gw/token
