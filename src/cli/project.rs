@@ -73,6 +73,9 @@ impl Fleet {
         let in_lab = lab_addresses()?;
         let mut fleet = Fleet::unreached(inventory);
         fleet.store = from.store.find(screen)?.map(Arc::new);
+        if let Some(store) = fleet.store.clone() {
+            screen.hide(Box::new(move || store.known()));
+        }
         for (host, way) in fleet.ways(overrides, &from.project, &mut warnings) {
             match way {
                 Ok(mut target) => {

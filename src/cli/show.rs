@@ -19,7 +19,7 @@ pub(super) fn say(screen: &Screen, line: &str) {
 }
 
 pub(super) fn json(screen: &Screen, value: &serde_json::Value) {
-    screen.print(&report::json_text(value, true));
+    screen.print_json(value);
 }
 
 /// Lines that a program reads.

@@ -116,6 +116,11 @@ fn shown_seen(seen: &FieldValue, wanted: &FieldValue) -> Shown {
     match read {
         ReadText::AsWanted => Shown::LongText,
         ReadText::TooLong { size } => Shown::Hidden(format!("({size} bytes, not shown)")),
+        ReadText::OfSecret(bytes) => match std::str::from_utf8(bytes) {
+            Err(_) => Shown::Hidden(format!("({} bytes that are not text)", bytes.len())),
+            Ok(text) if is_long(text) => Shown::LongText,
+            Ok(_) => Shown::Hidden("(hidden: may hold an old secret)".into()),
+        },
         ReadText::Bytes(bytes) => match (std::str::from_utf8(bytes), wanted) {
             (Err(_), _) => Shown::Hidden(format!("({} bytes that are not text)", bytes.len())),
             (_, FieldValue::Wanted(new)) if new.is_secret() && !is_long(&new.masked()) => {
@@ -147,20 +152,22 @@ fn lines(wanted: &FieldValue, seen: Option<&FieldValue>) -> Vec<DiffLine> {
     let FieldValue::Wanted(new) = wanted else { return Vec::new() };
     let old = match seen {
         None => "",
-        Some(FieldValue::Read(ReadText::Bytes(bytes))) => match std::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(_) => return Vec::new(),
-        },
+        Some(FieldValue::Read(ReadText::Bytes(bytes) | ReadText::OfSecret(bytes))) => {
+            match std::str::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(_) => return Vec::new(),
+            }
+        }
         Some(_) => return Vec::new(),
     };
     if !is_long(&new.masked()) && !is_long(old) {
         return Vec::new();
     }
-    masked_diff(old, new)
+    masked_diff(old, new, matches!(seen, Some(FieldValue::Read(ReadText::OfSecret(_)))))
 }
 
-fn masked_diff(old: &str, new: &Rendered) -> Vec<DiffLine> {
-    let (old, new) = new.diff_sides(old);
+fn masked_diff(old: &str, new: &Rendered, held: bool) -> Vec<DiffLine> {
+    let (old, new) = new.diff_sides(old, held);
     let (old, new): (Vec<&str>, Vec<&str>) =
         (old.iter().map(String::as_str).collect(), new.iter().map(String::as_str).collect());
     let diff = TextDiff::from_slices(&old, &new);

@@ -37,7 +37,9 @@ pub fn recognise(graph: &Graph, seen: &mut HashMap<usize, Seen>, recognise: &Rec
             let Some((secret, why_locked)) = text.locked() else { continue };
             let Some(found) = fields.get_mut(name) else { continue };
             let known = match &*found {
-                FieldValue::Read(ReadText::Bytes(bytes)) => recognise(&item.host, &item.id(), name, text, bytes),
+                FieldValue::Read(ReadText::Bytes(bytes) | ReadText::OfSecret(bytes)) => {
+                    recognise(&item.host, &item.id(), name, text, bytes)
+                }
                 _ => Err(format!("the secret {secret} is not known: {why_locked}")),
             };
             match known {

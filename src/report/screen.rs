@@ -4,12 +4,12 @@
 //! of a stream is kept for [`Screen::finish`].
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::MultiProgress;
 
 use super::Paint;
-use crate::secret::Rendered;
+use crate::secret::{Rendered, Secret, hide};
 
 /// What `--color` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,11 @@ pub struct Screen {
     input_terminal: bool,
     quiet: bool,
     live: Mutex<Option<MultiProgress>>,
+    known: Mutex<Option<Box<Known>>>,
 }
+
+/// The secrets that are known by now, none of which may be written.
+pub type Known = dyn Fn() -> Arc<Vec<Secret>> + Send + Sync;
 
 struct Pen {
     writer: Box<dyn Write + Send>,
@@ -130,12 +134,33 @@ impl Screen {
             input_terminal: input.1,
             quiet,
             live: Mutex::new(None),
+            known: Mutex::new(None),
         }
+    }
+
+    /// From now on nothing is written in which one of these secrets stands, whoever printed it; but by
+    /// [`Screen::hand_over`].
+    pub fn hide(&self, known: Box<Known>) {
+        *locked(&self.known) = Some(known);
     }
 
     /// Writes a result to stdout.
     pub fn print(&self, text: &str) {
         self.write(&self.out, text);
+    }
+
+    /// Writes a document to stdout; a secret is taken out of its texts, so that it stays a document.
+    pub fn print_json(&self, value: &serde_json::Value) {
+        let known = self.known();
+        let text = match known.is_empty() {
+            true => super::json_text(value, true),
+            false => super::json_text(&without(value, &known), true),
+        };
+        self.put(&self.out, &text);
+    }
+
+    fn known(&self) -> Arc<Vec<Secret>> {
+        locked(&self.known).as_ref().map(|known| known()).unwrap_or_default()
     }
 
     /// Writes to stderr: diagnostics and answers to the user's own doing, `--quiet` or not.
@@ -247,12 +272,29 @@ impl Screen {
     }
 
     fn write(&self, pen: &Mutex<Pen>, text: &str) {
+        self.put(pen, &hide(text, &self.known()));
+    }
+
+    fn put(&self, pen: &Mutex<Pen>, text: &str) {
         let live = locked(&self.live).clone();
         let write = || locked(pen).write(text);
         match live {
             Some(live) => live.suspend(write),
             None => write(),
         }
+    }
+}
+
+fn without(value: &serde_json::Value, known: &[Secret]) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => Value::String(hide(text, known).into_owned()),
+        Value::Array(items) => items.iter().map(|item| without(item, known)).collect(),
+        Value::Object(entries) => {
+            let entry = |(name, value): (&String, &Value)| (hide(name, known).into_owned(), without(value, known));
+            Value::Object(entries.iter().map(entry).collect())
+        }
+        other => other.clone(),
     }
 }
 

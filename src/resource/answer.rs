@@ -1,10 +1,10 @@
 //! Owns what a host answered: frames taken apart, and each read as present, absent, or not to be trusted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use zeroize::Zeroizing;
 
-use super::probe::CONTENT_LIMIT;
+use super::probe::{CONTENT_LIMIT, WHOLE_LIMIT};
 use super::{FieldValue, LookAnswer, Question, ReadText};
 use crate::transport::Output;
 
@@ -110,10 +110,11 @@ pub enum FileContent {
 }
 
 impl FileContent {
-    /// As the seen value of a field.
-    pub fn into_field(self, size: u64) -> FieldValue {
+    /// As the seen value of a field; `held` = the file held a secret once, see [`Answer::held`].
+    pub fn into_field(self, size: u64, held: bool) -> FieldValue {
         FieldValue::Read(match self {
             FileContent::AsAsked => ReadText::AsWanted,
+            FileContent::Bytes(bytes) if held => ReadText::OfSecret(bytes),
             FileContent::Bytes(bytes) => ReadText::Bytes(bytes),
             FileContent::TooLong => ReadText::TooLong { size },
         })
@@ -127,6 +128,7 @@ pub struct Answer {
     stat_trouble: Option<String>,
     asked_stats: Vec<String>,
     contents: HashMap<String, Result<FileContent, String>>,
+    held: HashSet<String>,
     sections: HashMap<String, SectionOutput>,
     looks: HashMap<String, LookAnswer>,
 }
@@ -155,10 +157,15 @@ impl Answer {
             let read = if sections.remove(&format!("same/{at}")).is_some() {
                 Ok(FileContent::AsAsked)
             } else {
-                match sections.remove(&format!("content/{at}")) {
+                if sections.remove(&format!("held/{at}")).is_some() {
+                    answer.held.insert(path.clone());
+                }
+                let whole = sections.remove(&format!("whole/{at}"));
+                let limit = if whole.is_some() { WHOLE_LIMIT } else { CONTENT_LIMIT };
+                match whole.or_else(|| sections.remove(&format!("content/{at}"))) {
                     None => Err("the answer is cut short: no content".to_owned()),
                     Some(section) if section.status != 0 => Err(section.complaint()),
-                    Some(section) if section.stdout.len() as u64 > CONTENT_LIMIT => Ok(FileContent::TooLong),
+                    Some(section) if section.stdout.len() as u64 > limit => Ok(FileContent::TooLong),
                     Some(section) => Ok(FileContent::Bytes(Zeroizing::new(section.stdout))),
                 }
             };
@@ -245,6 +252,12 @@ impl Answer {
             None => Ok(None),
             Some(trouble) => Err(ProbeError(trouble.clone())),
         }
+    }
+
+    /// Whether a file whose content was asked for held a secret of rempart's once, or that cannot be told: then what it
+    /// held is not to be shown. (What has the wanted hash is not looked up.)
+    pub fn held(&self, path: &str) -> bool {
+        self.held.contains(path)
     }
 
     /// What a file holds; `None` = it is certainly not there, or no regular file.

@@ -46,7 +46,7 @@ impl FieldValue {
             (FieldValue::Text(a), FieldValue::Text(b)) => a == b,
             (FieldValue::List(a), FieldValue::List(b)) => a == b,
             (FieldValue::Wanted(_), FieldValue::Read(ReadText::AsWanted)) => true,
-            (FieldValue::Wanted(a), FieldValue::Read(ReadText::Bytes(b))) => a.is(b),
+            (FieldValue::Wanted(a), FieldValue::Read(ReadText::Bytes(b) | ReadText::OfSecret(b))) => a.is(b),
             _ => false,
         }
     }
@@ -59,6 +59,8 @@ pub enum ReadText {
     AsWanted,
     /// These bytes.
     Bytes(Zeroizing<Vec<u8>>),
+    /// These bytes, of something that held a secret once, whatever it holds now: nothing of it is shown.
+    OfSecret(Zeroizing<Vec<u8>>),
     /// It differs from what is wanted, and is too long to be read for a diff.
     TooLong {
         /// Its size in bytes.
@@ -71,6 +73,7 @@ impl fmt::Debug for ReadText {
         match self {
             ReadText::AsWanted => f.write_str("AsWanted"),
             ReadText::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            ReadText::OfSecret(bytes) => write!(f, "OfSecret({} bytes)", bytes.len()),
             ReadText::TooLong { size } => write!(f, "TooLong({size} bytes)"),
         }
     }

@@ -64,7 +64,7 @@ impl ManagedFile {
         if self.content.is_some()
             && let Some(content) = answer.content(&self.path)?
         {
-            fields.insert("content".into(), content.into_field(stat.size));
+            fields.insert("content".into(), content.into_field(stat.size, answer.held(&self.path)));
         }
         fields.insert("mode".into(), FieldValue::text(&stat.mode));
         fields.insert("owner".into(), FieldValue::text(&stat.owner));

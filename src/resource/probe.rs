@@ -13,6 +13,10 @@ use crate::transport::ReadScript;
 
 /// Files up to this size are read whole for a diff; larger ones are compared by hash alone. In bytes.
 pub(super) const CONTENT_LIMIT: u64 = 256 * 1024;
+/// The same of what cannot be compared by its hash, such as what holds a secret.
+pub(super) const WHOLE_LIMIT: u64 = 16 * 1024 * 1024;
+/// Where a host keeps which of its files held a secret that rempart wrote (`engine/secret_files.sh`).
+const SECRET_FILES: &str = "/var/lib/rempart/secret-files";
 
 const PROLOGUE: &str = r#"LC_ALL=C; export LC_ALL; umask 077; set +e
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
@@ -145,9 +149,30 @@ impl ProbeScript {
         if !hashed.is_empty() {
             text.line(sh!("rp_h=$(sha256sum -- {} 2>/dev/null)", hashed));
         }
+        if !self.contents.is_empty() {
+            text.line(sh!(
+                "rp_held=; rp_all=; [ ! -e {} ] || rp_held=$(cat -- {} 2>/dev/null) || rp_all=1",
+                SECRET_FILES,
+                SECRET_FILES
+            ));
+        }
         for (at, (path, wish)) in self.contents.iter().enumerate() {
-            let name = format!("content/{at}");
-            let read = sh!("rp_b {}; head -c {} -- {}; rp_e {} $?", name, CONTENT_LIMIT + 1, path, name);
+            let (name, limit) = match wish {
+                ContentWish::Always => (format!("whole/{at}"), WHOLE_LIMIT),
+                ContentWish::UnlessSha256(_) => (format!("content/{at}"), CONTENT_LIMIT),
+            };
+            let held = format!("held/{at}");
+            // Where it cannot be told what held a secret, everything did.
+            let read = sh!(
+                "case \"$rp_all$rp_nl$rp_held$rp_nl\" in 1*|*\"$rp_nl\"{}\"$rp_nl\"*) rp_b {}; rp_e {} 0 ;; esac; rp_b {}; head -c {} -- {}; rp_e {} $?",
+                path,
+                held,
+                held,
+                name,
+                limit + 1,
+                path,
+                name
+            );
             match wish {
                 ContentWish::Always => text.line(read),
                 ContentWish::UnlessSha256(hash) => {

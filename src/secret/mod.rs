@@ -39,11 +39,13 @@
 //! let text: &str = &secret;
 //! ```
 
+mod hide;
 mod project_key;
 mod rendered;
 mod value;
 mod vault;
 
+pub use hide::hide;
 pub use project_key::{Fingerprint, FingerprintKey, ProjectKey};
 pub use rendered::{Piece, Rendered};
 pub use value::{Origin, Secret};

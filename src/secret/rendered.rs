@@ -259,13 +259,14 @@ impl Rendered {
     /// The lines of an old text from a host and of this one, both fit to be shown.
     ///
     /// Nobody knows where an old secret stands in the old text. So where this text holds a secret, an old line is
-    /// shown only if it is byte-equal to one of this text's lines; every other is hidden (RULES: old secrets).
-    pub fn diff_sides(&self, old: &str) -> (Vec<String>, Vec<String>) {
+    /// shown only if it is byte-equal to one of this text's lines; every other is hidden. So it is where the old text is
+    /// of a file that `held` a secret once.
+    pub fn diff_sides(&self, old: &str, held: bool) -> (Vec<String>, Vec<String>) {
         let new = self.lines_with_masks();
         let shown_new = new.iter().map(|(_, masked)| masked.clone()).collect();
         let shown_old = split_lines(old)
             .map(|line| {
-                if !self.is_secret() {
+                if !held && !self.is_secret() {
                     return line.to_owned();
                 }
                 new.iter()
@@ -425,9 +426,11 @@ mod tests {
 
     #[test]
     fn an_old_line_is_shown_only_if_it_is_a_line_of_the_new_text() {
-        let (old, new) = with_secret().diff_sides("user=a\ntoken=old\nx=1\nlast=1\n");
+        let (old, new) = with_secret().diff_sides("user=a\ntoken=old\nx=1\nlast=1\n", false);
         let hidden = "(hidden: may hold an old secret)";
         assert_eq!(old, ["user=a", hidden, hidden, "last=1"]);
+        let (held, _) = Rendered::plain("user=a\nb\n").diff_sides("user=a\ntoken=old\n", true);
+        assert_eq!(held, ["user=a", hidden]);
         assert_eq!(new, ["user=a", "token=(secret token)", "(secret token) # end", "last=1"]);
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::ask::Ask;
 use super::fault::{Fault, FaultKind, hint};
-use super::folder::{Folder, PROJECT, Spot};
+use super::folder::{Folder, PROJECT, Spot, name_of};
 use super::key_path::KeyPath;
 use super::keyring::{Keyring, Sources};
 use super::memory::Memory;
@@ -33,6 +33,8 @@ pub struct Opening {
     finishes: bool,
     project: OnceLock<Result<Keys, Fault>>,
     opened: Mutex<HashMap<String, Result<Arc<Unlocked>, Fault>>>,
+    // The secrets of so many opened files.
+    known: Mutex<(usize, Arc<Vec<Secret>>)>,
 }
 
 /// The key of the project, and those of before.
@@ -57,6 +59,7 @@ impl Opening {
             finishes: false,
             project: OnceLock::new(),
             opened: Mutex::default(),
+            known: Mutex::default(),
         }))
     }
 
@@ -105,6 +108,7 @@ impl Opening {
             finishes: self.finishes,
             project: OnceLock::new(),
             opened: Mutex::default(),
+            known: Mutex::default(),
         })
     }
 
@@ -195,6 +199,24 @@ impl Opening {
     pub fn open(&self, name: &str) -> Result<Arc<Unlocked>, Fault> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.entry(name.to_owned()).or_insert_with(|| self.open_now(name).map(Arc::new)).clone()
+    }
+
+    /// Every secret of the files that were opened so far, the longest first: what must not leave the program by another
+    /// way. Made anew only when another file was opened.
+    pub fn known(&self) -> Arc<Vec<Secret>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who is asked for a passphrase is asked while a file is being opened: what was known before is enough then.
+        let Ok(opened) = self.opened.try_lock() else { return known.1.clone() };
+        if known.0 != opened.len() {
+            let mut all: Vec<Secret> = Vec::new();
+            for (name, file) in opened.iter().filter_map(|(name, file)| Some((name, file.as_ref().ok()?))) {
+                let named = |path: &KeyPath| Some(file.get(path).ok()?.renamed(name_of(name, path)?));
+                all.extend(file.paths().iter().filter_map(named));
+            }
+            all.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
+            *known = (opened.len(), Arc::new(all));
+        }
+        known.1.clone()
     }
 
     /// A file, opened and proved, to be changed.

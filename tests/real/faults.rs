@@ -229,7 +229,11 @@ fn a_killed_controller_never_ends_a_step_in_the_middle() {
     assert!(busy.out.contains("another run holds this host"), "{busy}");
     lab.wait_on("web1", 20, "test -e /srv/ended");
     // What comes after it in the batch is begun before anybody can be missed: that ends first, too.
-    lab.wait_on("web1", 60, "! systemctl list-units --no-legend --state=active,activating 'rempart-*.service' | grep -q .");
+    lab.wait_on(
+        "web1",
+        60,
+        "! systemctl list-units --no-legend --state=active,activating 'rempart-*.service' | grep -q .",
+    );
     let plan = lab.rempart(&["plan", "playbook.yaml"]).ends(0);
     assert!(!told(&plan, "web1", &["nobody saw the end of run"]).is_empty(), "{plan}");
     assert!(plan.out.contains("run long"), "what was done is not told: {plan}");

@@ -148,3 +148,55 @@ fn a_checkout_that_was_left_behind_writes_no_old_secret() {
     elsewhere(&["apply", "playbook.yaml", "--yes", "--allow-older-secrets"]).ends(0);
     assert_ne!(lab.on("web1", "cat /etc/gw.token"), token);
 }
+
+#[test]
+fn what_a_host_prints_or_held_once_shows_no_secret() {
+    let Some(lab) = Lab::boot("old and printed secrets", &[Machine::new("web1")]) else { return };
+    let alice = |args: &[&str]| rempart(&lab, "alice", args);
+    alice(&["secrets", "init"]).ends(0);
+    alice(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    let token = alice(&["secrets", "get", "gw/token"]).ends(0).out;
+    let written =
+        "- file: { path: /etc/app.env, content: \"TOKEN={{ secret('gw/token') }}\\nA=1\\n\", mode: \"0600\" }\n";
+    lab.playbook(written);
+    alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    // What comes to light on the host: a step that fails, a check, a value that somebody pasted elsewhere.
+    lab.on("web1", "printf 'old %s\\n' \"$(cat /etc/app.env)\" > /etc/pasted");
+    lab.playbook(&format!(
+        "{written}- command: {{ name: shouts, run: \"cat /etc/app.env; exit 3\", creates: /nowhere }}\n\
+         - file: {{ path: /etc/pasted, content: \"new\\n\" }}\n\
+         - assert: {{ name: looks, run: \"cat /etc/app.env; exit 1\" }}\n"
+    ));
+    for args in [
+        &["plan", "playbook.yaml"][..],
+        &["plan", "playbook.yaml", "--json"],
+        &["drift", "playbook.yaml"],
+        &["drift", "playbook.yaml", "--json"],
+        &["apply", "playbook.yaml", "--yes"],
+        &["apply", "playbook.yaml", "--yes", "--json"],
+    ] {
+        let ran = alice(args);
+        assert!(!ran.text().contains(&token), "{args:?}: {ran}");
+        assert!(ran.text().contains("(secret gw/token)"), "{args:?}: {ran}");
+    }
+    // The path is declared without a secret: who has no key, or a newer store, does not know what stands there.
+    lab.playbook("- file: { path: /etc/app.env, content: \"A=1\\nB=2\\n\", mode: \"0600\" }\n");
+    alice(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    for who in ["alice", "nobody"] {
+        for args in [&["plan", "playbook.yaml"][..], &["drift", "playbook.yaml", "--json"]] {
+            let ran = rempart(&lab, who, args);
+            assert!(!ran.text().contains(&token), "{who} {args:?}: {ran}");
+            assert!(ran.text().contains("(hidden: may hold an old secret)"), "{who} {args:?}: {ran}");
+        }
+    }
+    // A large one is compared as a whole, too.
+    let large = lab.write("large", &"0123456789abcdef".repeat(30_000));
+    let mut set = lab.command(&["secrets", "set", "big/one"]);
+    set.env("HOME", lab.folder.path().join("alice")).env_remove("SOPS_AGE_KEY_FILE").env_remove("XDG_CONFIG_HOME");
+    let ran = set.stdin(fs::File::open(large).unwrap()).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    lab.playbook("- file: { path: /etc/large, content: \"{{ secret('big/one') }}\", mode: \"0600\" }\n");
+    alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    let drift = alice(&["drift", "playbook.yaml", "--json"]).ends(2);
+    assert_eq!(drift.resource("web1", "file:/etc/large")["state"], "as_declared", "{drift}");
+}

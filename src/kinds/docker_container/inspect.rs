@@ -119,7 +119,7 @@ pub fn fields(
     let (names, values) = environment(wanted, it, own);
     put("env", FieldValue::List(names));
     for (name, value) in values {
-        put(&format!("env.{name}"), FieldValue::Read(ReadText::Bytes(Zeroizing::new(value.into_bytes()))));
+        put(&format!("env.{name}"), FieldValue::Read(ReadText::OfSecret(Zeroizing::new(value.into_bytes()))));
     }
     put("other", FieldValue::List(others(it)));
     put("state", FieldValue::Text(state(it, answer)?));
