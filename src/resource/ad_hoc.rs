@@ -28,6 +28,8 @@ const VIEW: &str = r#"rp_uid=$1 rp_gid=$2; shift 2
 while read -r _ _ _ _ rp_at rp_more; do
   rp_at=$(printf %b "$rp_at")
   case $rp_at in /proc|/proc/*) continue ;; esac
+  # What is read-only stays so in a view of one's own, and may be locked against being mounted once more.
+  case $rp_more in ro,*|'ro '*) continue ;; esac
   mount -o remount,bind,ro "$rp_at" 2>/dev/null && continue
   case $rp_more in *' - autofs '*) continue ;; esac
   [ ! -e "$rp_at" ] || { echo "$rp_at could not be made read-only" >&2; exit 125; }
