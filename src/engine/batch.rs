@@ -15,7 +15,8 @@ use crate::secret::Rendered;
 use crate::sh;
 use crate::transport::WriteScript;
 
-const TARGET: &str = include_str!("target.sh");
+/// What a step has at hand.
+pub(super) const TARGET: &str = include_str!("target.sh");
 /// How the target's journal is written.
 pub(super) const JOURNAL: &str = include_str!("journal.sh");
 /// How what a step touches is kept, compared and put back.
@@ -28,7 +29,8 @@ pub(super) const OWNED: &str = include_str!("owned.sh");
 pub(super) const SECRET_FILES: &str = include_str!("secret_files.sh");
 /// The target's half of the guard.
 pub(super) const GUARD: &str = include_str!("guard.sh");
-const RUNNER: &str = include_str!("runner.sh");
+/// How steps are run.
+pub(super) const RUNNER: &str = include_str!("runner.sh");
 
 /// What a step exits with when its precondition does not hold (sysexits' EX_TEMPFAIL: try again after a new look).
 pub(super) const STALE: i32 = 75;

@@ -154,53 +154,167 @@ mod tests {
         assert_eq!(read(), format!("{again}\n"));
     }
 
+    // A host of the test's own that knows what holds a secret.
+    struct Host(tempfile::TempDir);
+
+    impl Host {
+        fn new() -> Self {
+            Self(tempfile::tempdir_in(std::env::temp_dir().canonicalize().unwrap()).unwrap())
+        }
+
+        fn at(&self, name: &str) -> String {
+            self.0.path().join(name).display().to_string()
+        }
+
+        fn write(&self, name: &str, content: &str) {
+            std::fs::create_dir_all(self.0.path().join(name).parent().unwrap()).unwrap();
+            std::fs::write(self.at(name), content).unwrap();
+        }
+
+        fn is_there(&self, name: &str) -> bool {
+            self.0.path().join(name).symlink_metadata().is_ok()
+        }
+
+        fn text(&self, script: &str) -> String {
+            use super::super::batch::{RUNNER, SECRET_FILES, TARGET};
+            let home = self.0.path().display();
+            let parts = [TARGET, SECRET_FILES, RUNNER, &library()].join("\n");
+            format!(
+                "set -u\n{parts}\nRP_HOME={home}\nRP_SECRET_FILES=$RP_HOME/secret-files\nP={home}/payload\nRP_IMAGE={home}/runs/r1/1.0\n{script}\n"
+            )
+        }
+
+        fn shell(&self, script: &str) -> bool {
+            std::process::Command::new("sh").arg("-c").arg(self.text(script)).status().unwrap().success()
+        }
+
+        // A before-image of a step that touches these: whether it may keep what is there.
+        fn keeps(&self, touches: &[String], writes: bool) -> bool {
+            let _ = std::fs::remove_dir_all(self.at("runs/r1/1.0"));
+            self.write("runs/r1/1.0/touches", &touches.iter().map(|touch| format!("{touch}\n")).collect::<String>());
+            if writes {
+                self.write("runs/r1/1.0/secret", "");
+            }
+            assert!(self.shell("rp_secret_look \"$RP_IMAGE\""));
+            !self.is_there("runs/r1/1.0/secret")
+        }
+
+        // The step itself, with its end.
+        fn does(&self, script: &str) {
+            assert!(self.shell(&format!("( set -eu\n{script}\n)\n[ $? = 0 ] && rp_secret_done \"$RP_IMAGE\"")));
+        }
+
+        fn puts(&self, source: &str, name: &str) {
+            let put = sh!("rp_put {} {} 0600", self.at(source), self.at(name));
+            self.does(&format!("{} \"$(id -un)\" \"$(id -gn)\"", put.text()));
+        }
+
+        fn path(&self, name: &str) -> Vec<String> {
+            vec![format!("path {}", self.at(name))]
+        }
+    }
+
     #[test]
     fn what_holds_a_secret_is_known_until_it_is_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).display().to_string();
-        let shell = |script: &str| {
-            let text = format!(
-                "set -u\n{}\n{}\nRP_HOME={}\nRP_SECRET_FILES=$RP_HOME/secret-files\n{script}\n",
-                library(),
-                super::super::batch::SECRET_FILES,
-                folder.path().display()
-            );
-            std::process::Command::new("sh").arg("-c").arg(text).status().unwrap().success()
-        };
-        // A before-image of a step that touches these: whether it may keep what is there.
-        let keeps = |touches: &[String], writes: bool| {
-            let image = folder.path().join("runs/r1/1.0");
-            let _ = std::fs::remove_dir_all(&image);
-            std::fs::create_dir_all(&image).unwrap();
-            std::fs::write(image.join("touches"), touches.iter().map(|touch| format!("{touch}\n")).collect::<String>())
-                .unwrap();
-            if writes {
-                std::fs::write(image.join("secret"), "").unwrap();
-            }
-            assert!(shell(sh!("rp_secret_look {}", image.to_str().unwrap()).text()));
-            !image.join("secret").exists()
-        };
-        let path = |name: &str| vec![format!("path {}", at(name))];
-        std::fs::create_dir(folder.path().join("d")).unwrap();
-        assert!(keeps(&path("d/env"), false));
-        assert!(!keeps(&[path("d/env"), path("d")].concat(), true));
-        std::fs::write(folder.path().join("d/env"), "hunter2").unwrap();
-        assert!(!keeps(&path("d/env"), false));
-        assert!(!keeps(&[format!("part {} line x", at("d/env"))], false));
-        assert!(!keeps(&[format!("tree {}", at("d"))], false));
+        let host = Host::new();
+        std::fs::create_dir(host.at("d")).unwrap();
+        let env = host.path("d/env");
+        assert!(host.keeps(&env, false));
+        assert!(!host.keeps(&[env.clone(), host.path("d")].concat(), true) && !host.is_there("runs/r1/1.0/held"));
+        host.write("d/env", "hunter2");
+        assert!(!host.keeps(&env, false));
+        assert!(!host.keeps(&[format!("part {} line x", host.at("d/env"))], false));
+        assert!(!host.keeps(&[format!("tree {}", host.at("d"))], false));
         // Its folder alone, and its neighbours, are nothing of the kind.
-        assert!(keeps(&path("d"), false) && keeps(&path("d/en"), false) && keeps(&path("d/env2"), false));
-        // Made anew without a secret, it is as any other; what a part of a name stands for is not.
-        std::fs::remove_file(folder.path().join("d/env")).unwrap();
-        assert!(keeps(&path("d/env"), false));
-        std::fs::write(folder.path().join("d/env"), "plain").unwrap();
-        assert!(keeps(&path("d/env"), false));
+        assert!(host.keeps(&host.path("d"), false));
+        assert!(host.keeps(&host.path("d/en"), false) && host.keeps(&host.path("d/env2"), false));
+        // Removed by a step and made anew without a secret, it is as any other; what a part of a name stands for is not.
+        assert!(!host.keeps(&env, false));
+        host.does(sh!("rm {}", host.at("d/env")).text());
+        host.write("d/env", "plain");
+        assert!(host.keeps(&env, false));
         // A list that cannot be read, or not be written, keeps the step from its work.
-        std::fs::remove_file(folder.path().join("secret-files")).unwrap();
-        std::fs::create_dir(folder.path().join("secret-files")).unwrap();
-        let image = folder.path().join("runs/r1/1.0");
-        std::fs::write(image.join("secret"), "").unwrap();
-        assert!(!shell(sh!("rp_secret_look {}", image.to_str().unwrap()).text()));
+        std::fs::remove_file(host.at("secret-files")).unwrap();
+        std::fs::create_dir(host.at("secret-files")).unwrap();
+        assert!(!host.keeps(&env, false));
+        host.write("runs/r1/1.0/secret", "");
+        assert!(!host.shell("rp_secret_look \"$RP_IMAGE\""));
+    }
+
+    #[test]
+    fn what_is_out_of_sight_for_a_while_or_has_two_names_is_not_forgotten() {
+        let host = Host::new();
+        host.write("srv/env", "hunter2");
+        host.write("payload/0", "plain");
+        let env = host.path("srv/env");
+        assert!(!host.keeps(&env, true));
+        // Not mounted, or moved aside, and a step that has found nothing made one.
+        let moved = |from: &str, to: &str| std::fs::rename(host.at(from), host.at(to)).unwrap();
+        moved("srv", "aside");
+        assert!(host.keeps(&env, false));
+        std::fs::create_dir(host.at("srv")).unwrap();
+        host.puts("payload/0", "srv/env");
+        std::fs::remove_dir_all(host.at("srv")).unwrap();
+        moved("aside", "srv");
+        assert!(!host.keeps(&env, false));
+        // By another name, as somebody asks for it, or as it came to be.
+        std::os::unix::fs::symlink(host.at("srv"), host.at("link")).unwrap();
+        assert!(!host.keeps(&host.path("link/env"), false));
+        assert!(!host.keeps(&[format!("part {} line x", host.at("link/env"))], false));
+        assert!(!host.keeps(&[format!("tree {}", host.at("link/env"))], false));
+        moved("srv", "data");
+        std::os::unix::fs::symlink(host.at("data"), host.at("srv")).unwrap();
+        assert!(!host.keeps(&host.path("data/env"), false) && !host.keeps(&env, false));
+        // What was noted by another name, too.
+        std::fs::remove_file(host.at("secret-files")).unwrap();
+        host.write("data/two", "hunter2");
+        assert!(!host.keeps(&host.path("srv/two"), true));
+        std::fs::remove_file(host.at("srv")).unwrap();
+        assert!(!host.keeps(&host.path("data/two"), false));
+    }
+
+    #[test]
+    fn what_was_replaced_as_a_whole_by_what_is_no_secret_is_kept_again() {
+        let host = Host::new();
+        host.write("d/env", "hunter2");
+        host.write("payload/0", "plain");
+        host.write("made", "hunter2 and more");
+        let env = host.path("d/env");
+        assert!(!host.keeps(&env, true));
+        // By a secret, by what the host itself made, in part, as part of a tree, or by a step that failed: not forgotten.
+        assert!(!host.keeps(&env, true));
+        host.puts("payload/0", "d/env");
+        assert!(!host.keeps(&env, false));
+        host.puts("made", "d/env");
+        for touch in [format!("part {} line x", host.at("d/env")), format!("tree {}", host.at("d"))] {
+            assert!(!host.keeps(&[touch], false));
+            host.puts("payload/0", "d/env");
+        }
+        assert!(!host.keeps(&env, false));
+        host.does("true");
+        // The before-image of the very step that replaces it is not kept; the next one is.
+        assert!(!host.keeps(&env, false));
+        host.puts("payload/0", "d/env");
+        assert!(host.keeps(&env, false));
+        assert!(!std::fs::read_to_string(host.at("secret-files")).unwrap().contains("d/env"));
+    }
+
+    #[test]
+    fn what_is_half_written_goes_with_a_step_whose_time_is_up() {
+        let host = Host::new();
+        host.write("payload/0", "hunter2");
+        host.write("runs/r1/1.0/touches", &format!("path {}\n", host.at("d/env")));
+        host.write("d/other", "x");
+        for (call, left) in [("slow() { sleep 20; }", false), ("slow() { trap '' TERM; sleep 20; }", true)] {
+            let put = sh!("rp_put \"$P/0\" {} 0640", host.at("d/env"));
+            let text = host.text(&format!("set -e\n{call}\n{} \"$(id -un)\" \"$(id -gn)\" slow", put.text()));
+            let ran = std::process::Command::new("timeout").args(["-k", "1", "1", "sh", "-c", &text]).status().unwrap();
+            assert!(!ran.success());
+            // What even ignored the signal is tidied up after.
+            assert_eq!(host.is_there("d/.rempart.new.env"), left);
+            assert!(host.shell("rp_half \"$RP_IMAGE/touches\""));
+            assert!(!host.is_there("d/.rempart.new.env") && !host.is_there("d/env") && host.is_there("d/other"));
+        }
     }
 
     #[test]

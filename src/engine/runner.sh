@@ -30,6 +30,14 @@ rp_before() {
   find "$rp_image" \( -type f -o -type d \) -exec sync -- {} + && sync -- "$RP_IMAGES"
 }
 
+# rp_half TOUCHES: what a step that was killed has half written beside its files goes; it may hold a secret.
+rp_half() {
+  rp_files_of "$1" | while IFS= read -r rp_at; do
+    rp_at=${rp_at#* }
+    ! rp_leads_there "$rp_at" || [ -d "${rp_at%/*}/.rempart.new.${rp_at##*/}" ] || rm -f -- "${rp_at%/*}/.rempart.new.${rp_at##*/}"
+  done
+}
+
 rp_bad() {
   rp_failed="$rp_failed $1"
   tail -n 30 -- "$rp_out" | cut -c 1-1000 | sed 's/^/> /' >> "$RP_FOLLOWED"
@@ -66,9 +74,14 @@ rp_step() {
     # `done` in the journal means that it is on the disk: what tools wrote (useradd, dpkg, docker) is in memory until now.
     if [ "$5" = 1 ]; then find "$rp_image" -maxdepth 1 -type f -exec sync -- {} + 2>/dev/null; else sync; fi
     if [ "$rp_status" = 0 ]; then
-      rp_note done "$1" && return
+      if rp_note done "$1"; then
+        # What a guard may put back yet is as secret as before.
+        [ -n "$rp_armed" ] || [ -e "$RP_GUARD/armed" ] || [ -e "$RP_GUARD/firing" ] || rp_secret_done "$rp_image" 2>/dev/null 9>&- || :
+        return
+      fi
       rp_tell "done $1"; rp_hold='the journal cannot be written; is the disk full?'; return
     fi
+    [ ! -e "$rp_image/touches" ] || rp_half "$rp_image/touches" 2>/dev/null 9>&-
     rp_bad "$1"
     rp_note fail "$1" "$rp_status" || rp_tell "fail $1 $rp_status"
   else

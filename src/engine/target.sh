@@ -13,12 +13,19 @@ rp_parent() {
   [ "$3" = root ] || [ "$3" = "$2" ] || rp_fail "$1 belongs to $3, who could swap what is written there"
 }
 
+# What is half written at rp_tmp goes with the step, also when its time is up: on a signal alone dash runs no EXIT trap. Only
+# while it is there, since other work (apt, say) is not to be waited for, and then killed.
+rp_tidy() {
+  trap 'rm -f -- "$rp_tmp"' EXIT
+  trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+}
+
 rp_put() {
   rp_dir=${2%/*}; rp_dir=${rp_dir:-/}
   rp_parent "$rp_dir" "$4"
   # Always the same name, so that what a power loss has left goes the next time.
   rp_tmp="${rp_dir%/}/.rempart.new.${2##*/}"
-  trap 'rm -f -- "$rp_tmp"' EXIT
+  rp_tidy
   rm -f -- "$rp_tmp"
   : > "$rp_tmp"
   chown -- "$4:$5" "$rp_tmp"
@@ -30,7 +37,9 @@ rp_put() {
   fi
   mv -T -- "$rp_tmp" "$2"
   sync -- "$rp_dir"
-  trap - EXIT
+  # Whole, and by what the playbook says: what was there before is gone from it (secret_files.sh).
+  case $1 in "${P:-/none}"/[0-9]*) printf '%s\n' "$2" >> "$RP_IMAGE/replaced" || : ;; esac
+  trap - EXIT HUP INT TERM
 }
 
 # Refuses a path that leads elsewhere: whoever set the link would have root change what is there.
@@ -42,13 +51,13 @@ rp_link() {
   rp_parent "$rp_dir" "$3"
   [ -L "$2" ] || [ ! -e "$2" ] || rp_fail "$2 is no link, so it stays"
   rp_tmp="${rp_dir%/}/.rempart.new.${2##*/}"
-  trap 'rm -f -- "$rp_tmp"' EXIT
+  rp_tidy
   rm -f -- "$rp_tmp"
   ln -s -- "$1" "$rp_tmp"
   chown -h -- "$3:$4" "$rp_tmp"
   mv -T -- "$rp_tmp" "$2"
   sync -- "$rp_dir"
-  trap - EXIT
+  trap - EXIT HUP INT TERM
 }
 
 rp_directory() {
@@ -78,7 +87,7 @@ rp_part_write() {
   if [ -f "$1" ]; then rp_from=$1; else rp_from=/dev/null; fi
   rp_parent "$rp_dir" "${8:-$(stat -c %U -- "$1")}"
   rp_tmp="${rp_dir%/}/.rempart.new.${1##*/}"
-  trap 'rm -f -- "$rp_tmp"' EXIT
+  rp_tidy
   rm -f -- "$rp_tmp"
   if [ "$rp_from" = "$1" ]; then cp -a -- "$1" "$rp_tmp"; else : > "$rp_tmp"; fi
   [ -z "${8:-}" ] || chown -- "$8:$9" "$rp_tmp"
@@ -88,7 +97,7 @@ rp_part_write() {
   if [ -n "$6" ]; then "$6" "$rp_tmp" || rp_fail "the real tool refuses the new $1; the old one stays"; fi
   mv -T -- "$rp_tmp" "$1"
   sync -- "$rp_dir"
-  trap - EXIT
+  trap - EXIT HUP INT TERM
 }
 
 # rp_verified PATH SHA256: reads a large file whole, and remembers that it had this sum when it was as it is now, so that

@@ -246,6 +246,24 @@ fn what_held_a_secret_is_kept_by_no_step_that_removes_or_replaces_it() {
     let back = lab.rempart(&["rollback", &number, "--yes"]);
     assert_eq!(lab.on("web1", gone), "nothing\n", "{back}");
     assert!(back.text().contains("held a secret") && back.code != 0, "{back}");
+    // What was replaced as a whole by what is none is kept again, from the next change on.
+    lab.on("web1", "! grep -x /etc/other.env /var/lib/rempart/secret-files");
+    lab.write("templates/plain.j2", "something\n");
+    let ran = lab.rempart(&["apply", "playbook.yaml", "-e", "pw=x", "--yes", "--json"]).ends(0);
+    assert_eq!(lab.on("web1", "cat /etc/other.env"), "something\n");
+    lab.rempart(&["rollback", ran.json()["run"].as_str().unwrap(), "--yes"]).ends(0);
+    assert_eq!(lab.on("web1", "cat /etc/other.env"), "nothing\n");
+    // What is out of sight for a while is not forgotten, not even where a step writes there meanwhile.
+    lab.on("web1", "mkdir /srv/vault");
+    write("- template: { to: /srv/vault/env, from: app.env.j2, mode: \"0600\" }\n");
+    apply("hunter4-hunter4");
+    lab.on("web1", "mv /srv/vault /srv/aside; mkdir /srv/vault");
+    write("- file: { path: /srv/vault/env, content: \"plain\\n\", mode: \"0600\" }\n");
+    apply("x");
+    lab.on("web1", "rm -r /srv/vault; mv /srv/aside /srv/vault; grep -q hunter4 /srv/vault/env");
+    apply("x");
+    assert_eq!(lab.on("web1", "cat /srv/vault/env"), "plain\n");
+    assert_eq!(lab.on("web1", "grep -rl hunter4-hunter4 /var/lib/rempart /run/rempart /srv; true"), "");
     // What was made anew without a secret is kept again.
     write("- file: { path: /etc/app.env, content: \"plain\\n\" }\n");
     apply("x");
