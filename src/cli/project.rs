@@ -13,8 +13,8 @@ use crate::inventory::{self, Inventory, Overrides};
 use crate::kinds;
 use crate::lab;
 use crate::model::{Diagnostic, HostName, Place, ResourceId, Source, did_you_mean};
-use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts, is_recognisable};
-use crate::playbook::{self, Body, Outside, Play, Site};
+use crate::plan::{Graph, Item, Judge, Need, Rollout, Scope, Unread, WaveSize, check_rollouts};
+use crate::playbook::{self, Body, Outside, Play, Site, Ties};
 use crate::report::Screen;
 use crate::resource::Resource;
 use crate::secret::{NoVault, Vault};
@@ -308,15 +308,13 @@ pub(super) async fn whole(
     for declared in expansion.declared {
         let resource: Box<dyn Resource> = match declared.body {
             Body::Ready(resource) => resource,
-            Body::Pending { standing: Some(resource), locked, .. }
-                if fleet.prints.is_some() && is_recognisable(resource.as_ref(), &locked) =>
-            {
-                resource
-            }
-            Body::Pending { kind, id, waits_for, locked, .. } => {
+            Body::Pending { standing: Some(resource), as_text: true, .. } if fleet.prints.is_some() => resource,
+            Body::Pending { kind, id, waits_for, locked, ties, .. } => {
                 // Without its fields it may have no name yet; it must not vanish for that.
                 let id = id.unwrap_or_else(|| ResourceId::new(kind, format!("(as of {})", declared.place)));
-                Box::new(Unread { id, why: lacks(&waits_for, &silent, &locked), waits_for })
+                let Ties { provides, uses, watches } = ties;
+                let why = lacks(&waits_for, &silent, &locked);
+                Box::new(Unread { id, waits_for, why, provides, uses, watches })
             }
         };
         items.push(Item {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 
 use crate::model::{HostName, Phase, Place, ResourceId};
-use crate::resource::{Desired, Foreseen, Resource, Seen};
+use crate::resource::{Desired, Foreseen, Provision, Resource, Seen};
 
 /// One resource on one host, as declared.
 #[derive(Debug)]
@@ -57,8 +57,8 @@ pub struct Need {
     pub place: Place,
 }
 
-/// Stands in the graph for a resource whose fields wait for facts that nobody could fetch, so that what needs it still
-/// waits for it. It is of no kind, so it is never asked about, never judged, and never fine.
+/// Stands in the graph for a resource whose fields wait for facts that nobody could fetch, or for secrets that nobody here
+/// can read, so that what needs or uses it still waits for it. It is of no kind, so it is never asked about, never judged, and never fine.
 #[derive(Debug)]
 pub struct Unread {
     /// What it is, as far as that is known.
@@ -67,6 +67,12 @@ pub struct Unread {
     pub waits_for: BTreeSet<HostName>,
     /// Why they could not be had.
     pub why: String,
+    /// What it brings, as far as that is known: what uses it waits for it.
+    pub provides: Vec<Provision>,
+    /// What it uses, as far as that is known.
+    pub uses: Vec<Provision>,
+    /// What it watches, as far as that is known.
+    pub watches: Vec<String>,
 }
 
 impl Resource for Unread {
@@ -80,6 +86,19 @@ impl Resource for Unread {
 
     fn is_risky(&self) -> bool {
         false
+    }
+
+    // Of its kind it is for those who use all of that.
+    fn provides(&self) -> Vec<Provision> {
+        self.provides.iter().cloned().chain([Provision::Kind(self.id.kind)]).collect()
+    }
+
+    fn uses(&self) -> Vec<Provision> {
+        self.uses.clone()
+    }
+
+    fn watches(&self) -> Vec<String> {
+        self.watches.clone()
     }
 
     fn desired(&self) -> Desired {

@@ -23,4 +23,4 @@ pub use orphans::{Leftovers, Made, Orphan, Scope};
 pub use outlook::{Act, HostOutlook, Judge, NOT_REACHED, NOT_SELECTED, Outlook, Permanent, Planned, Totals, outlook};
 pub use removal::{Removal, removals};
 pub use rollout::{Rollout, WaveSize, check_rollouts};
-pub use watch::{is_recognisable, recognise};
+pub use watch::recognise;

@@ -209,13 +209,40 @@ fn what_a_selection_needs_and_lacks_is_looked_at_and_holds_it_up() {
 fn what_lacks_facts_of_another_host_says_whose_and_that_host_is_shown_as_not_reached() {
     let mut unread = item("a", Phase::Preparation, "file: {path: /etc/x}");
     let waits_for = std::collections::BTreeSet::from([HostName::new("b")]);
-    unread.resource = Box::new(Unread { id: unread.id(), waits_for, why: "it reads facts of b".into() });
+    let (id, why) = (unread.id(), "it reads facts of b".into());
+    unread.resource =
+        Box::new(Unread { id, waits_for, why, provides: Vec::new(), uses: Vec::new(), watches: Vec::new() });
     let graph = Graph::build(vec![unread]).unwrap();
     let unreachable = HashMap::from([(HostName::new("b"), "down".to_owned())]);
     let outlook = outlook(&graph, &HashMap::new(), &unreachable, &|_| false, &|_, _, _| None, Judge::AfterChanges);
     let Act::Unknown { why } = &outlook.hosts[0].resources[0].act else { panic!("{outlook:?}") };
     assert_eq!(why, "it reads facts of b");
     assert_eq!((outlook.totals().unknown, outlook.totals().unreachable), (1, 1));
+}
+
+#[test]
+fn what_is_not_known_keeps_its_ties() {
+    let unread = |text: &str| {
+        let mut item = item("a", Phase::Preparation, text);
+        let (provides, uses, watches) = (item.resource.provides(), item.resource.uses(), item.resource.watches());
+        let (id, waits_for, why) = (item.id(), std::collections::BTreeSet::new(), "no key".into());
+        item.resource = Box::new(Unread { id, waits_for, why, provides, uses, watches });
+        item
+    };
+    let container = "docker_container: {name: web, image: \"web:1\", volumes: [\"/srv/x:/x:ro\"]}";
+    let graph = Graph::build(vec![
+        item("a", Phase::Preparation, container),
+        unread("file: {path: /srv/x, content: \"1\", owner: web}"),
+        item("a", Phase::Preparation, "user: {name: web}"),
+        item("a", Phase::Preparation, "firewall_ufw: {enabled: true}"),
+        unread("firewall_rule: {allow: 22/tcp}"),
+        item("a", Phase::Preparation, "file: {path: /srv/y, content: \"1\"}"),
+        unread("systemd_unit: {name: z.service, active: true, restart_on: [\"file:/srv/y\"]}"),
+    ])
+    .unwrap();
+    assert_eq!(graph.upstream(0), [1, 2], "{:?}", ids(&graph));
+    assert_eq!(graph.upstream(6), [5]);
+    assert_eq!(graph.upstream(3), [4], "of its kind it is for those who use all of that");
 }
 
 #[test]

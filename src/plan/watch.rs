@@ -2,26 +2,15 @@
 //!
 //! Such a resource stands in the graph with something in the place of its secrets. It is looked at, and never applied.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::Graph;
 use crate::model::{HostName, ResourceId};
-use crate::resource::{Desired, FieldValue, ReadText, Resource, Seen};
+use crate::resource::{Desired, FieldValue, ReadText, Seen};
 use crate::secret::Rendered;
 
 /// Whether the bytes of a field are the wanted text, or why nobody can tell.
 pub type Recognise<'a> = dyn Fn(&HostName, &ResourceId, &str, &Rendered, &[u8]) -> Result<bool, String> + 'a;
-
-/// Whether all of the secrets that a resource lacks are in fields that are compared as text: another one, such as the
-/// password of a database's role, is judged by its kind, which needs to know it.
-pub fn is_recognisable(resource: &dyn Resource, locked: &BTreeMap<String, String>) -> bool {
-    let Desired::Present(wanted) = resource.desired() else { return false };
-    locked.keys().all(|name| {
-        wanted
-            .values()
-            .any(|value| matches!(value, FieldValue::Wanted(text) if text.secret_names().contains(&name.as_str())))
-    })
-}
 
 /// Judges the fields whose wanted text is not known: one that is recognised was read as wanted, and where one is not
 /// known nothing is known of its resource.

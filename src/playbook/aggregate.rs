@@ -58,25 +58,18 @@ pub(super) fn aggregates(
         let locked: BTreeMap<String, String> = group.iter().filter(part).flat_map(Declared::locked).map(own).collect();
         let waits = group.iter().filter(part).any(Declared::is_pending);
         for at in &wholes {
-            let id = group[*at].id();
-            let mut waits_for = waits_for.clone();
-            waits_for.extend(group[*at].waits_for().cloned());
-            let mut locked = locked.clone();
-            locked.extend(group[*at].locked().map(own));
-            let empty =
-                Body::Pending { kind: name, id, part_of: part_of(&group[*at]), waits_for, locked, standing: None };
-            let mut body = std::mem::replace(&mut group[*at].body, empty);
-            // An aggregate made of some of its parts would weaken the host: it waits with them.
-            if waits {
-                continue;
-            }
-            if let Body::Ready(whole) = &mut body {
-                let parts = group.iter().filter_map(Declared::resource);
+            let (before, rest) = group.split_at_mut(*at);
+            let Some((whole, after)) = rest.split_first_mut() else { continue };
+            // An aggregate made of some of its parts would weaken the host: it waits with them. And one that waits for
+            // itself has not taken them, so that it is not what is wanted either.
+            if waits || whole.is_pending() {
+                whole.body.hold(waits_for.clone(), locked.clone());
+            } else if let Body::Ready(whole) = &mut whole.body {
+                let parts = before.iter().chain(after.iter()).filter_map(Declared::resource);
                 let parts: Vec<&dyn Any> =
                     parts.filter(|part| part.part_of() == Some(name)).map(Resource::as_any).collect();
                 whole.absorb(&parts);
             }
-            group[*at].body = body;
         }
         let first = group.iter().find(|declared| part_of(declared) == Some(Some(name)));
         if let (true, Some(part)) = (wholes.is_empty(), first) {

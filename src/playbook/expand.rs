@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::amend;
 use super::fault;
 use super::fields::{self, Filled, Shape, fill};
+use super::judged::is_judged_as_text;
 use super::link::{self, Drafts};
 use super::render::{Renderer, Stop};
 use super::root::{Local, Root};
 use super::scope::{Stage, World, holds_secret};
 use super::site::{Item, Playbook, Site, What};
 use super::words::{list, needs_facts};
-use super::{Body, Expansion, Fleet, Play};
+use super::{Body, Expansion, Fleet, Play, Ties};
 use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId, Severity, did_you_mean};
 use crate::resource::{self, Context, Resource};
 use crate::yaml::Node;
@@ -360,7 +361,10 @@ impl Walk<'_> {
             let part_of = loaded.as_ref().map(|resource| resource.part_of());
             let id = loaded.as_ref().map(|resource| resource.id());
             let standing = loaded.filter(|_| waits_for.is_empty() && !filled.pending && part_of == Some(None));
-            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing });
+            let again = |node: &Node| self.load(kind, node, place, spot).ok();
+            let as_text = standing.is_some() && is_judged_as_text(&filled.node, &again);
+            let ties = standing.as_deref().map(Ties::of).unwrap_or_default();
+            return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, ties, as_text, standing });
         }
         let resource = match loaded {
             Ok(resource) => resource,
@@ -377,11 +381,11 @@ impl Walk<'_> {
             self.fault(needs_facts("the identity of a resource", at), spot);
             return None;
         }
-        if waits_for.is_empty() {
-            return Some(Body::Ready(resource));
+        let mut body = Body::Ready(resource);
+        if !waits_for.is_empty() {
+            body.hold(waits_for, locked);
         }
-        let (id, part_of) = (Some(resource.id()), Some(resource.part_of()));
-        Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, standing: None })
+        Some(body)
     }
 
     // What is wrong with the fields of an item whatever becomes of what is not known of it.

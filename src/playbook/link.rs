@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::aggregate::{aggregates, families};
 use super::expand::{Draft, Faults, Skipped, Target, Wanted};
+use super::twice::{differ, join};
 use super::{Body, Declared, Expansion, Fleet, Need};
 use crate::model::{Diagnostic, HostName, Place, ResourceId, did_you_mean};
-use crate::resource::{self, Desired, FieldValue, Provision, Resource};
+use crate::resource::{self, Provision, Resource};
 
 /// What all items say, by host.
 #[derive(Default)]
@@ -58,6 +59,8 @@ pub(super) fn unknown_kind(kind: &str, kinds: &[resource::Entry], place: &Place)
 struct Index {
     ids: HashMap<ResourceId, Place>,
     labels: HashMap<String, (Place, Vec<ResourceId>)>,
+    // The labels of what has no identity yet.
+    nameless: HashSet<String>,
     // Some identities are not known before the facts are.
     open: bool,
 }
@@ -120,6 +123,7 @@ fn merge(drafts: Vec<Draft>, known: &mut Index, faults: &mut Faults, kept: &mut 
         }
         let Some(id) = id else {
             known.open = true;
+            known.nameless.extend(draft.label.clone());
             kept.push(declared(draft));
             continue;
         };
@@ -129,8 +133,8 @@ fn merge(drafts: Vec<Draft>, known: &mut Index, faults: &mut Faults, kept: &mut 
             kept.push(declared(draft));
             continue;
         };
-        if let (Body::Ready(a), Body::Ready(b)) = (&old.0.body, &draft.body)
-            && let Some(why) = differ(a.as_ref(), b.as_ref(), &old.1, &draft.needs)
+        if let (Some(a), Some(b)) = (old.0.body.outline(), draft.body.outline())
+            && let Some(why) = differ(a, b, &old.1, &draft.needs)
         {
             faults.add(
                 Diagnostic::error("a resource is declared twice, differently")
@@ -142,6 +146,7 @@ fn merge(drafts: Vec<Draft>, known: &mut Index, faults: &mut Faults, kept: &mut 
             );
             continue;
         }
+        join(&mut old.0.body, draft.body);
         for (all, more) in [(&mut old.0.tags, draft.tags), (&mut old.0.controls, draft.controls)] {
             all.extend(more);
             all.sort();
@@ -158,7 +163,7 @@ fn merge(drafts: Vec<Draft>, known: &mut Index, faults: &mut Faults, kept: &mut 
 fn claims(group: &[Declared], faults: &mut Faults) {
     let mut first: HashMap<&str, &Declared> = HashMap::new();
     for declared in group {
-        let Some(what) = declared.resource().and_then(Resource::claims) else { continue };
+        let Some(what) = declared.body.outline().and_then(Resource::claims) else { continue };
         let Some(other) = first.get(what) else {
             first.insert(what, declared);
             continue;
@@ -178,43 +183,6 @@ fn declared(draft: Draft) -> (Declared, Vec<Wanted>) {
     (Declared { host, phase, body, place, label, needs: Vec::new(), tags, controls, playbook }, needs)
 }
 
-// Why two resources of the same identity are not the same. Values are not repeated: they may be secret.
-fn differ(a: &dyn Resource, b: &dyn Resource, a_needs: &[Wanted], b_needs: &[Wanted]) -> Option<String> {
-    let fields = match (a.desired(), b.desired()) {
-        (Desired::Absent, Desired::Absent) => Vec::new(),
-        (Desired::Present(a), Desired::Present(b)) => {
-            let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            let differs = |name: &&&String| match (a.get(**name), b.get(**name)) {
-                (Some(a), Some(b)) => !same_field(a, b),
-                _ => true,
-            };
-            names.iter().filter(differs).map(|name| (*name).clone()).collect()
-        }
-        _ => return Some("one of them is to be there, the other is not".into()),
-    };
-    if !fields.is_empty() {
-        return Some(format!("they differ in {}", fields.join(", ")));
-    }
-    // What a kind does is not all in what it wants to see: the rest of its fields shows in its debug form, masked.
-    if format!("{a:?}") != format!("{b:?}") {
-        return Some("they want the same state, but are not written alike".into());
-    }
-    let edges = |needs: &[Wanted]| {
-        let mut all: Vec<String> = needs.iter().map(|need| format!("{:?} {:?}", need.target, need.on)).collect();
-        all.sort();
-        all.dedup();
-        all
-    };
-    (edges(a_needs) != edges(b_needs)).then(|| "they differ in needs".into())
-}
-
-fn same_field(a: &FieldValue, b: &FieldValue) -> bool {
-    match (a, b) {
-        (FieldValue::Wanted(a), FieldValue::Wanted(b)) => a.same_as(b),
-        _ => a.agrees_with(b),
-    }
-}
-
 struct Lookup<'a> {
     index: &'a HashMap<HostName, Index>,
     skipped: &'a Skipped,
@@ -224,8 +192,10 @@ struct Lookup<'a> {
 
 enum Found {
     These(Vec<ResourceId>),
-    // Left out by `when`, or not known before the facts are.
+    // Left out by `when`.
     Nothing,
+    // Not known before the facts are.
+    Open,
     Unknown,
 }
 
@@ -250,7 +220,16 @@ impl Lookup<'_> {
                 self.labels.contains(&(host.clone(), label.clone()))
             }
         };
-        if left_out || index.open { Found::Nothing } else { Found::Unknown }
+        match left_out {
+            true => Found::Nothing,
+            false if index.open => Found::Open,
+            false => Found::Unknown,
+        }
+    }
+
+    // Whether something of this label has no identity yet.
+    fn has_nameless(&self, host: &HostName, target: &Target) -> bool {
+        matches!(target, Target::Label(label) if self.host(host).nameless.contains(label))
     }
 
     fn suggest(&self, host: &HostName, target: &Target) -> Option<String> {
@@ -304,7 +283,7 @@ fn needs(
         for host in hosts {
             let ids = match lookup.find(&host, &want.target) {
                 Found::These(ids) => ids,
-                Found::Nothing => continue,
+                Found::Nothing | Found::Open => continue,
                 Found::Unknown => {
                     lacking.push(host);
                     continue;
@@ -337,34 +316,78 @@ fn needs(
     needs
 }
 
+// What is missing for something.
+#[derive(Clone, Default)]
+struct Lacks {
+    hosts: BTreeSet<HostName>,
+    secrets: BTreeMap<String, String>,
+}
+
+impl Lacks {
+    fn add(&mut self, other: &Lacks) {
+        self.hosts.extend(other.hosts.iter().cloned());
+        self.secrets.extend(other.secrets.iter().map(|(name, why)| (name.clone(), why.clone())));
+    }
+}
+
+// Hands what is watched to those who watch. Where it is not known what that brings, nobody can tell what became of it,
+// and who watches it is not known either.
 fn watches(group: &mut [Declared], kinds: &[resource::Entry], lookup: &Lookup<'_>, faults: &mut Faults) {
+    let known = group.iter().filter_map(|declared| declared.body.outline());
     let provides: HashMap<ResourceId, Vec<Provision>> =
-        group.iter().filter_map(Declared::resource).map(|resource| (resource.id(), resource.provides())).collect();
+        known.map(|resource| (resource.id(), resource.provides())).collect();
+    // By identity; those of what has none yet are under `None`.
+    let mut lacks: HashMap<Option<ResourceId>, Lacks> = HashMap::new();
+    let mut lacks_of_any = Lacks::default();
+    for declared in group.iter().filter(|declared| declared.body.outline().is_none()) {
+        let own = |(name, why): (&String, &String)| (name.clone(), format!("{why}; this watches what holds it"));
+        let lacking =
+            Lacks { hosts: declared.waits_for().cloned().collect(), secrets: declared.locked().map(own).collect() };
+        lacks.entry(declared.id()).or_default().add(&lacking);
+        lacks_of_any.add(&lacking);
+    }
     for declared in group {
-        let Body::Ready(resource) = &mut declared.body else { continue };
+        let host = declared.host.clone();
+        let (Body::Ready(resource) | Body::Pending { standing: Some(resource), .. }) = &mut declared.body else {
+            continue;
+        };
         let watched = resource.watches();
         if watched.is_empty() {
             continue;
         }
         let mut all = Vec::new();
+        let mut missing: Option<Lacks> = None;
         for text in watched {
-            let found =
-                target(&text, kinds, &declared.place).map(|target| (lookup.find(&declared.host, &target), target));
-            all.push(match found {
-                Ok((Found::These(ids), _)) => ids.iter().filter_map(|id| provides.get(id)).flatten().cloned().collect(),
-                Ok((Found::Nothing, _)) => Vec::new(),
+            let found = target(&text, kinds, &declared.place).map(|target| (lookup.find(&host, &target), target));
+            let mut brought = Vec::new();
+            match found {
+                Ok((Found::These(ids), target)) => {
+                    for id in ids {
+                        match provides.get(&id) {
+                            Some(provisions) => brought.extend(provisions.iter().cloned()),
+                            None => missing.get_or_insert_default().add(lacks.get(&Some(id)).unwrap_or(&lacks_of_any)),
+                        }
+                    }
+                    if lookup.has_nameless(&host, &target) {
+                        missing.get_or_insert_default().add(lacks.get(&None).unwrap_or(&lacks_of_any));
+                    }
+                }
+                Ok((Found::Nothing, _)) => {}
+                Ok((Found::Open, _)) => {
+                    missing.get_or_insert_default().add(lacks.get(&None).unwrap_or(&lacks_of_any));
+                }
                 Ok((Found::Unknown, target)) => {
-                    let mut told = unknown(&target, &declared.host, &declared.place, lookup);
-                    told.subject = Some((declared.host.clone(), Some(resource.id())));
+                    let mut told = unknown(&target, &host, &declared.place, lookup);
+                    told.subject = Some((host.clone(), Some(resource.id())));
                     faults.add(told);
-                    Vec::new()
                 }
-                Err(told) => {
-                    faults.add(told.on(&declared.host, Some(&resource.id())));
-                    Vec::new()
-                }
-            });
+                Err(told) => faults.add(told.on(&host, Some(&resource.id()))),
+            }
+            all.push(brought);
         }
-        resource.watched(all);
+        match missing {
+            None => resource.watched(all),
+            Some(missing) => declared.body.hold(missing.hosts, missing.secrets),
+        }
     }
 }

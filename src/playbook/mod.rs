@@ -19,6 +19,7 @@ mod fields;
 mod filters;
 mod inspect;
 mod item;
+mod judged;
 mod link;
 mod load;
 mod outside;
@@ -30,6 +31,7 @@ mod scope;
 mod site;
 mod store;
 mod taint;
+mod twice;
 mod weight;
 mod words;
 
@@ -37,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{Diagnostic, HostName, Phase, Place, ResourceId};
-use crate::resource::Resource;
+use crate::resource::{Provision, Resource};
 use crate::secret::{NoVault, Vault};
 use crate::yaml::Node;
 
@@ -120,10 +122,63 @@ pub enum Body {
         waits_for: BTreeSet<HostName>,
         /// The secrets that are locked, each with the reason.
         locked: BTreeMap<String, String>,
+        /// What ties it to others, as far as that is known.
+        ties: Ties,
+        /// Whether all that is locked of it is in texts that are compared as a whole: for those who can recognise them.
+        as_text: bool,
         /// The resource, where nothing but secrets is missing: something else stands in for them. It can be looked at,
         /// and must never be applied.
         standing: Option<Box<dyn Resource>>,
     },
+}
+
+/// What a resource brings to its host, and what it uses and watches there.
+#[derive(Clone, Debug, Default)]
+pub struct Ties {
+    /// What it brings.
+    pub provides: Vec<Provision>,
+    /// What it uses.
+    pub uses: Vec<Provision>,
+    /// What it watches, as written.
+    pub watches: Vec<String>,
+}
+
+impl Ties {
+    fn of(resource: &dyn Resource) -> Self {
+        Self { provides: resource.provides(), uses: resource.uses(), watches: resource.watches() }
+    }
+}
+
+impl Body {
+    // The resource, though something may stand in the place of its secrets: not to be applied.
+    fn outline(&self) -> Option<&dyn Resource> {
+        match self {
+            Body::Ready(resource) | Body::Pending { standing: Some(resource), .. } => Some(resource.as_ref()),
+            Body::Pending { standing: None, .. } => None,
+        }
+    }
+
+    // Lets it wait for these as well, whatever is known of it: it is neither applied nor looked at.
+    fn hold(&mut self, hosts: BTreeSet<HostName>, secrets: BTreeMap<String, String>) {
+        if let Body::Ready(resource) = self {
+            *self = Body::Pending {
+                kind: resource.kind(),
+                id: Some(resource.id()),
+                part_of: Some(resource.part_of()),
+                waits_for: BTreeSet::new(),
+                locked: BTreeMap::new(),
+                ties: Ties::of(resource.as_ref()),
+                as_text: false,
+                standing: None,
+            };
+        }
+        let Body::Pending { waits_for, locked, standing, .. } = self else { return };
+        waits_for.extend(hosts);
+        for (name, why) in secrets {
+            locked.entry(name).or_insert(why);
+        }
+        *standing = None;
+    }
 }
 
 impl Declared {

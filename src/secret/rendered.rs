@@ -191,7 +191,16 @@ impl Rendered {
 
     /// Whether both are the same text, secrets included.
     pub fn same_as(&self, other: &Rendered) -> bool {
-        self.is(other.reveal().as_bytes())
+        other.locked().is_none() && self.is(other.reveal().as_bytes())
+    }
+
+    /// Whether both, neither of which is known, are made of the same parts, in which the same stands for the same secrets.
+    pub fn is_written_as(&self, other: &Rendered) -> bool {
+        self.locked() == other.locked()
+            && self.locked().is_some()
+            && self.masked() == other.masked()
+            && self.reveal() == other.reveal()
+            && self.stand_in() == other.stand_in()
     }
 
     /// A secret made from the whole text, such as its base64 form, under the names of the secrets in it.
@@ -388,6 +397,7 @@ mod tests {
         assert_eq!(locked.locked(), Some(("token", "no key")));
         let made_up = locked.reveal();
         assert!(!locked.is(made_up.as_bytes()) && !locked.same_as(&locked));
+        assert!(!Rendered::plain(made_up.as_str()).same_as(&locked), "from neither side");
         assert_eq!(locked.redact(&made_up), made_up.as_str(), "it is nobody's secret");
         let mut sent = Vec::new();
         let told = locked.send_to(&mut sent).unwrap_err().to_string();

@@ -11,6 +11,8 @@ use crate::secret::{Piece, Rendered, Secret};
 
 // Only a field of this type may take a secret; the deserializer hands the marked stretches over under this name.
 const RENDERED: &str = "rempart::Rendered";
+const PLAIN: &str = "plain";
+const SECRET: &str = "secret";
 
 /// Types a tree.
 ///
@@ -190,15 +192,15 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         if name != RENDERED {
             return visitor.visit_newtype_struct(self);
         }
-        // Five texts a stretch; no name marks a plain one.
-        let plain = |text: String| vec![String::new(), text, String::new(), String::new(), String::new()];
+        // Each stretch begins with what it is: a plain one is one more text, and a secret five.
+        let plain = |text: String| vec![PLAIN.to_owned(), text];
         let pieces = match &self.0.value {
             Value::Tainted(text) => text
                 .pieces()
                 .iter()
                 .flat_map(|piece| match piece {
                     Piece::Plain(text) => plain(text.clone()),
-                    Piece::Secret(secret) => secret.for_decoder().into(),
+                    Piece::Secret(secret) => [SECRET.to_owned()].into_iter().chain(secret.for_decoder()).collect(),
                 })
                 .collect(),
             Value::Text(text) => plain(text.clone()),
@@ -300,13 +302,11 @@ impl<'de> Deserialize<'de> for Rendered {
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Rendered, A::Error> {
                 let mut pieces = Vec::new();
-                while let Some(name) = seq.next_element::<String>()? {
+                while let Some(word) = seq.next_element::<String>()? {
                     let mut next = || seq.next_element::<String>().map(Option::unwrap_or_default);
-                    let (text, stand_in, locked, origins) = (next()?, next()?, next()?, next()?);
-                    pieces.push(if name.is_empty() {
-                        Piece::Plain(text)
-                    } else {
-                        Piece::Secret(Secret::from_decoder([name, text, stand_in, locked, origins]))
+                    pieces.push(match word.as_str() {
+                        PLAIN => Piece::Plain(next()?),
+                        _ => Piece::Secret(Secret::from_decoder([next()?, next()?, next()?, next()?, next()?])),
                     });
                 }
                 Ok(Rendered::from_pieces(pieces))
@@ -374,7 +374,9 @@ mod tests {
             (Secret::locked("gw/token", ""), true, None),
             (Secret::locked("gw/token", "no key").with_stand_in("=s".into()), true, Some("=s")),
             (Secret::new("gw/token", "=").with_stand_in("s".into()), false, Some("s")),
+            (Secret::new("", "x"), false, None),
         ] {
+            let name = secret.name().to_owned();
             let from = vec![
                 Origin { file: "gw.yaml".into(), generation: 7 },
                 Origin { file: "prod/a b.yaml".into(), generation: u64::MAX },
@@ -384,7 +386,8 @@ mod tests {
             let content = decode::<Example>(&tree).unwrap().content.unwrap();
             let Some(Piece::Secret(kept)) = content.pieces().first() else { panic!("no secret") };
             assert_eq!(kept.origins(), from);
-            assert_eq!((kept.name(), kept.why_locked().is_some(), kept.stand_in()), ("gw/token", locked, stand_in));
+            assert_eq!((kept.name(), kept.why_locked().is_some()), (name.as_str(), locked));
+            assert_eq!(kept.stand_in(), stand_in);
         }
     }
 

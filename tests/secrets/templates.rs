@@ -107,6 +107,40 @@ fn without_a_key_a_password_of_a_connection_is_not_made_up() {
 }
 
 #[test]
+fn without_a_key_resources_have_the_same_ties_to_one_another() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2-CANARY").ends(0);
+    project.write("hosts.yaml", INVENTORY);
+    // The container is written first, and uses the file by its volume alone; the account owns the file.
+    project.write(
+        "p.yaml",
+        "playbook: p\nhosts: all\nphases:\n  preparation:\n\
+         \x20   - docker_container: { name: web, image: \"web:1\", volumes: [\"/srv/x:/x:ro\"] }\n\
+         \x20   - file: { path: /srv/x, content: \"{{ token }}\", mode: \"0600\", owner: web }\n\
+         \x20   - user: { name: web }\n",
+    );
+    let graph = ["graph", "p.yaml", "-i", "hosts.yaml", "--format", "mermaid"];
+    let (with, without) = (project.run(&graph).ends(0), project.without_key(&graph).ends(0));
+    let edges = |text: &str| text.lines().filter(|line| line.contains("> n")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(edges(&with.out).len(), 2, "{with}");
+    assert_eq!(edges(&with.out), edges(&without.out), "{with}{without}");
+}
+
+#[test]
+fn without_a_key_a_plain_resource_does_not_take_the_place_of_a_secret_one() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2-CANARY").ends(0);
+    project.write("hosts.yaml", INVENTORY);
+    let secret = playbook("{{ token }}");
+    let plain = secret.lines().last().unwrap().replace("{{ token }}", "plain");
+    project.write("p.yaml", &format!("{secret}{plain}\n"));
+    let check = ["validate", "p.yaml", "-i", "hosts.yaml"];
+    for ran in [project.run(&check), project.without_key(&check)] {
+        assert!(ran.ends(65).err.contains("declared twice, differently"));
+    }
+}
+
+#[test]
 fn a_store_that_was_tampered_with_stops_a_plan() {
     let project = Project::with_store();
     project.piped(&["secrets", "set", "gw/token"], "hunter2-CANARY").ends(0);

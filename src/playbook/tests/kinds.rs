@@ -45,6 +45,9 @@ pub struct Note {
     pub to: String,
     #[schemars(schema_with = "secret_text_schema")]
     pub content: Option<Rendered>,
+    /// Not among the fields that are compared.
+    #[schemars(schema_with = "secret_text_schema")]
+    pub aside: Option<Rendered>,
     pub from: Option<String>,
     pub format: Option<crate::quote::Format>,
     pub count: Option<i64>,
@@ -108,6 +111,10 @@ impl Kind for Note {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Whole {
+    #[serde(default)]
+    #[allow(dead_code, reason = "there to be locked")]
+    #[schemars(schema_with = "secret_text_schema")]
+    pub content: Option<Rendered>,
     #[serde(skip)]
     pub parts: Vec<String>,
 }
