@@ -2,16 +2,18 @@
 
 use super::batch::{BatchStep, one_line};
 use crate::quote::Sh;
+use crate::secret::Rendered;
 use crate::sh;
 
 /// How the target remembers it, and refuses what is older.
 pub(super) const ORIGINS: &str = include_str!("origins.sh");
 
-/// The check before a step's own script; empty where it writes nothing that the controller sends. One without a secret of
-/// a store is noted, too, where the host knows of an earlier one: that one is over then.
+/// The check before a step's own script; empty where it sends no secret: a step may write only a part of its resource, as
+/// the rights of a database's role beside its password, which tells nothing of the secrets of the rest. One with a secret
+/// of no store is noted where the host knows of an earlier one, which is over then.
 pub(super) fn check(step: &BatchStep, older: bool) -> Sh {
     let payloads = &step.step.payloads;
-    if payloads.is_empty() {
+    if !payloads.iter().any(Rendered::is_secret) {
         return Sh::default();
     }
     let ids: Vec<String> = step.ids.iter().map(|id| one_line(&id.to_string())).collect();
@@ -33,7 +35,7 @@ mod tests {
     use super::*;
     use crate::model::ResourceId;
     use crate::resource::Step;
-    use crate::secret::{Origin, Rendered, Secret};
+    use crate::secret::{Origin, Secret};
 
     // The list of a host.
     struct Kept(tempfile::TempDir);
@@ -144,7 +146,7 @@ mod tests {
         host.refused("/etc/a", &["prod/gw.yaml 1 0b"], "and secrets of elsewhere after that");
         assert!(host.write("/etc/a", &["prod/gw.yaml 1 0b"], true).0);
         host.refused("/etc/a", &["gw.yaml 11 0c"], "and secrets of elsewhere after that");
-        // Neither does one that has no secret of a store any more go back to it.
+        // Neither does one whose secrets are of no store any more go back to it.
         host.fine("/etc/b", &[]);
         host.refused("/etc/b", &["gw.yaml 10 0a"], "and secrets of elsewhere after that");
         host.fine("/etc/c", &[]);
@@ -164,14 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn what_sends_nothing_asks_nothing() {
-        let step = BatchStep {
-            step: Step::new("stop", sh!("docker stop x")),
+    fn what_sends_no_secret_asks_nothing() {
+        let step = |step: Step| BatchStep {
+            step,
             requires: Vec::new(),
-            ids: vec![ResourceId::new("docker_container", "x")],
+            ids: vec![ResourceId::new("postgres_role", "app")],
             makes: Vec::new(),
             removes: Vec::new(),
         };
-        assert!(check(&step, false).is_empty());
+        let plain = Step::new("grant", Sh::default()).with_payload(Rendered::plain("GRANT x TO app"));
+        for nothing in [Step::new("stop", Sh::default()), plain] {
+            assert!(check(&step(nothing), false).is_empty());
+        }
     }
 }
