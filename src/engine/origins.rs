@@ -1,65 +1,182 @@
 //! Owns what a host remembers of the versions of the store that its secrets came from, so that an older one writes nothing.
 
 use super::batch::{BatchStep, one_line};
-use crate::model::ResourceId;
 use crate::quote::Sh;
+use crate::secret::Rendered;
 use crate::sh;
 
 /// How the target remembers it, and refuses what is older.
 pub(super) const ORIGINS: &str = include_str!("origins.sh");
 
-/// The check before a step's own script; empty where no secret of a store is in it.
+/// The check before a step's own script; empty where it sends no secret: a step may write only a part of its resource, as
+/// the rights of a database's role beside its password, which tells nothing of the secrets of the rest. One with a secret
+/// of no store is noted where the host knows of an earlier one, which is over then.
 pub(super) fn check(step: &BatchStep, older: bool) -> Sh {
+    let payloads = &step.step.payloads;
+    if !payloads.iter().any(Rendered::is_secret) {
+        return Sh::default();
+    }
+    let ids: Vec<String> = step.ids.iter().map(|id| one_line(&id.to_string())).collect();
     let mut lines = Vec::new();
-    for origin in step.step.payloads.iter().flat_map(|payload| payload.origins()) {
-        let line = |id: &ResourceId| format!("{}\t{}\t{}", one_line(&id.to_string()), origin.file, origin.generation);
-        lines.extend(step.ids.iter().map(line));
+    for origin in payloads.iter().flat_map(|payload| payload.origins()) {
+        let version = if origin.version.is_empty() { "-" } else { &origin.version };
+        lines.extend(ids.iter().map(|id| format!("{id}\t{}\t{}\t{version}", origin.file, origin.generation)));
     }
     lines.sort();
     lines.dedup();
-    if lines.is_empty() { Sh::default() } else { sh!("rp_origins {} {}", lines.join("\n"), u16::from(older)) }
+    sh!("rp_origins {} {} {}", ids.join("\n"), lines.join("\n"), u16::from(older))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
-    #[test]
-    fn an_older_version_is_refused_and_a_newer_one_noted() {
-        let folder = tempfile::tempdir().unwrap();
-        let kept = folder.path().join("secret-origins");
-        let shell = |lines: &str, older: u16| {
-            let call = sh!("rp_origins {} {}", lines, older);
+    use super::*;
+    use crate::model::ResourceId;
+    use crate::resource::Step;
+    use crate::secret::{Origin, Secret};
+
+    // The list of a host.
+    struct Kept(tempfile::TempDir);
+
+    impl Kept {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self) -> PathBuf {
+            self.0.path().join("secret-origins")
+        }
+
+        // A step of one file that writes secrets of these files, each `FILE GENERATION VERSION`.
+        fn write(&self, key: &str, files: &[&str], older: bool) -> (bool, String) {
+            let origin = |file: &&str| {
+                let parts: Vec<&str> = file.split(' ').collect();
+                let version = parts[2].trim_matches('-').to_owned();
+                Origin { file: parts[0].into(), generation: parts[1].parse().unwrap(), version }
+            };
+            let secret = Secret::new("gw/token", "x").with_origins(files.iter().map(origin).collect());
+            let step = BatchStep {
+                step: Step::new("write", Sh::default()).with_payload(Rendered::secret(secret)),
+                requires: Vec::new(),
+                ids: vec![ResourceId::new("file", key)],
+                makes: Vec::new(),
+                removes: Vec::new(),
+            };
+            let (call, kept) = (check(&step, older), self.path());
             let text = format!("set -eu\n{ORIGINS}\nRP_ORIGINS={}\n{}\n", kept.display(), call.text());
             let ran = std::process::Command::new("sh").arg("-c").arg(text).output().unwrap();
             (ran.status.success(), String::from_utf8_lossy(&ran.stderr).into_owned())
-        };
-        let read = || {
-            let text = std::fs::read_to_string(&kept).unwrap();
-            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        }
+
+        fn fine(&self, key: &str, files: &[&str]) {
+            let (fine, told) = self.write(key, files, false);
+            assert!(fine && told.is_empty(), "{files:?}: {told}");
+        }
+
+        fn refused(&self, key: &str, files: &[&str], why: &str) {
+            let (fine, told) = self.write(key, files, false);
+            assert!(!fine && told.contains(why) && told.contains("--allow-older-secrets"), "{files:?}: {told}");
+        }
+
+        fn read(&self) -> String {
+            let text = std::fs::read_to_string(self.path()).unwrap();
+            let mut lines: Vec<String> = text.lines().map(|line| line.replace('\t', " ")).collect();
             lines.sort();
             lines.join("\n")
-        };
-        let (env, other) = ("file:/etc/a b\\n\tgw.yaml\t", "file:/etc/a\tgw.yaml\t");
-        assert!(shell(&format!("{env}9\n{other}2"), 0).0);
-        use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(shell(&format!("{env}10"), 0).0 && shell(&format!("{env}10"), 0).0);
-        let (fine, told) = shell(&format!("{env}9\n{other}3"), 0);
-        assert!(!fine && told.contains("was given generation 10 of gw.yaml, and this is generation 9"), "{told}");
-        assert_eq!(read(), format!("{other}2\n{env}10"), "a refusal notes nothing");
-        // Another file is another matter; who means the older one is heard, and the list says so from then on.
-        assert!(shell("file:/etc/a\tdb.yaml\t1", 0).0);
-        assert!(shell(&format!("{env}9"), 1).0 && shell(&format!("{env}9"), 0).0);
-        assert_eq!(read(), format!("file:/etc/a\tdb.yaml\t1\n{other}2\n{env}9"));
-        // What cannot be understood, or not be written, lets nothing through.
-        for junk in ["x\n", "file:/x\tgw.yaml\tnew\n", "a\tb\tc\t1\n"] {
-            std::fs::write(&kept, junk).unwrap();
-            let (fine, told) = shell(&format!("{env}11"), 0);
-            assert!(!fine && told.contains("cannot be understood"), "{junk:?}: {told}");
         }
-        std::fs::remove_file(&kept).unwrap();
-        std::fs::create_dir(folder.path().join("secret-origins.new")).unwrap();
-        assert!(!shell(&format!("{env}11"), 0).0);
+    }
+
+    #[test]
+    fn an_older_version_is_refused_and_a_newer_one_noted() {
+        let host = Kept::new();
+        let env = "/etc/a b\\n";
+        host.fine(env, &["gw.yaml 9 0a"]);
+        host.fine("/etc/a", &["gw.yaml 2 0b"]);
+        assert_eq!(std::fs::metadata(host.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        host.fine(env, &["gw.yaml 10 0c"]);
+        host.fine(env, &["gw.yaml 10 0c"]);
+        host.refused(env, &["gw.yaml 9 0a"], "was given generation 10 of gw.yaml, and this is generation 9");
+        host.refused(env, &["db.yaml 1 0a", "gw.yaml 9 0a"], "git pull");
+        let known = "file:/etc/a b\\n gw.yaml 10 0c";
+        assert_eq!(host.read(), format!("{known}\nfile:/etc/a gw.yaml 2 0b"), "a refusal notes nothing");
+        // Who means the older one is heard, and the list says so from then on.
+        assert!(host.write(env, &["gw.yaml 9 0a"], true).0);
+        host.fine(env, &["gw.yaml 9 0a"]);
+        assert_eq!(host.read(), "file:/etc/a b\\n gw.yaml 9 0a\nfile:/etc/a gw.yaml 2 0b");
+        // Numbers that a double does not tell apart.
+        host.fine("/etc/a", &["gw.yaml 9007199254740993 0a"]);
+        host.refused("/etc/a", &["gw.yaml 9007199254740992 0a"], "this is generation 9007199254740992");
+        host.fine("/etc/a", &["gw.yaml 18446744073709551615 0a"]);
+        std::fs::create_dir(host.0.path().join("secret-origins.new")).unwrap();
+        assert!(!host.write(env, &["gw.yaml 11 0a"], false).0, "what cannot be noted is not written");
+    }
+
+    #[test]
+    fn two_versions_of_one_generation_are_not_one() {
+        let host = Kept::new();
+        host.fine("/etc/a", &["gw.yaml 2 0a"]);
+        host.refused("/etc/a", &["gw.yaml 2 0b"], "two versions of generation 2 of gw.yaml");
+        host.refused("/etc/a", &["gw.yaml 2 0b"], "merge them and apply the newest");
+        host.fine("/etc/a", &["gw.yaml 2 -"]);
+        assert_eq!(host.read(), "file:/etc/a gw.yaml 2 -");
+        // As lists were written before: nobody knows the version.
+        std::fs::write(host.path(), "file:/etc/a\tgw.yaml\t2\nfile:/etc/b\tgw.yaml\t2\n").unwrap();
+        host.fine("/etc/a", &["gw.yaml 2 0b"]);
+        host.refused("/etc/a", &["gw.yaml 2 0a"], "two versions");
+        host.refused("/etc/b", &["gw.yaml 1 0a"], "an older secret");
+        assert!(host.write("/etc/a", &["gw.yaml 2 0a"], true).0);
+        assert_eq!(host.read(), "file:/etc/a gw.yaml 2 0a\nfile:/etc/b gw.yaml 2 -");
+    }
+
+    #[test]
+    fn what_a_resource_had_from_another_file_is_over() {
+        let host = Kept::new();
+        host.fine("/etc/a", &["gw.yaml 10 0a"]);
+        host.fine("/etc/b", &["gw.yaml 10 0a"]);
+        host.fine("/etc/a", &["prod/gw.yaml 1 0b"]);
+        let known = "file:/etc/a gw.yaml 10 over\nfile:/etc/a prod/gw.yaml 1 0b\nfile:/etc/b gw.yaml 10 0a";
+        assert_eq!(host.read(), known);
+        host.refused("/etc/a", &["gw.yaml 10 0a"], "and secrets of elsewhere after that");
+        host.refused("/etc/a", &["gw.yaml 9 0a"], "and this is generation 9");
+        assert_eq!(host.read(), known);
+        host.fine("/etc/b", &["gw.yaml 10 0a"]);
+        host.fine("/etc/a", &["gw.yaml 11 0c"]);
+        host.refused("/etc/a", &["prod/gw.yaml 1 0b"], "and secrets of elsewhere after that");
+        assert!(host.write("/etc/a", &["prod/gw.yaml 1 0b"], true).0);
+        host.refused("/etc/a", &["gw.yaml 11 0c"], "and secrets of elsewhere after that");
+        // Neither does one whose secrets are of no store any more go back to it.
+        host.fine("/etc/b", &[]);
+        host.refused("/etc/b", &["gw.yaml 10 0a"], "and secrets of elsewhere after that");
+        host.fine("/etc/c", &[]);
+        assert!(!host.read().contains("/etc/c"));
+    }
+
+    #[test]
+    fn a_line_that_nobody_understands_lets_no_secret_through_and_says_what_to_do() {
+        for junk in ["x", "file:/x\tgw.yaml\tnew", "a\tb\tc\t1", "a\tb\t1\tVERSION", "a\tb\t1\t0a\t", ""] {
+            let host = Kept::new();
+            std::fs::write(host.path(), format!("file:/b\tgw.yaml\t3\t0a\n{junk}\n")).unwrap();
+            host.refused("/etc/a", &["gw.yaml 11 0a"], "secret-origins on this host cannot be understood: line 2");
+            host.fine("/etc/plain", &[]);
+            assert!(host.write("/etc/a", &["gw.yaml 11 0a"], true).0, "{junk:?}");
+            assert_eq!(host.read(), "file:/b gw.yaml 3 0a\nfile:/etc/a gw.yaml 11 0a");
+        }
+    }
+
+    #[test]
+    fn what_sends_no_secret_asks_nothing() {
+        let step = |step: Step| BatchStep {
+            step,
+            requires: Vec::new(),
+            ids: vec![ResourceId::new("postgres_role", "app")],
+            makes: Vec::new(),
+            removes: Vec::new(),
+        };
+        let plain = Step::new("grant", Sh::default()).with_payload(Rendered::plain("GRANT x TO app"));
+        for nothing in [Step::new("stop", Sh::default()), plain] {
+            assert!(check(&step(nothing), false).is_empty());
+        }
     }
 }

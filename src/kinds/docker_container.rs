@@ -255,15 +255,15 @@ impl DockerContainer {
             _ => false,
         });
         let mut script = Sh::program_of_the_user(STEPS);
-        let (title, script) = if self.state == ContainerState::Absent {
+        let (title, script, made) = if self.state == ContainerState::Absent {
             script.line(sh!("docker rm -f -- {} >/dev/null", name));
-            (format!("remove container {name}"), script)
+            (format!("remove container {name}"), script, false)
         } else if only(&["state", "healthy"]) && !runs {
             script.line(sh!("docker stop -- {} >/dev/null", name));
-            (format!("stop container {name}"), script)
+            (format!("stop container {name}"), script, false)
         } else if only(&["state", "healthy"]) {
             script.line(sh!("rp_start {} {} || exit 1", name, patience));
-            (format!("start container {name}"), script)
+            (format!("start container {name}"), script, false)
         } else if only(&LIVE) && !lifted {
             let mut flags = vec![format!("--restart={}", self.restart)];
             let bytes = self.bytes();
@@ -275,7 +275,7 @@ impl DockerContainer {
             }
             flags.extend(self.pids_limit.filter(|limit| *limit > 0).map(|limit| format!("--pids-limit={limit}")));
             script.line(sh!("docker update {} -- {} >/dev/null", flags, name));
-            (format!("update container {name} in place ({})", changed.join(", ")), script)
+            (format!("update container {name} in place ({})", changed.join(", ")), script, false)
         } else {
             let mut script = self.functions();
             script.line(sh!("rp_replace {} {} {}", name, if runs { "running" } else { "stopped" }, patience));
@@ -283,7 +283,7 @@ impl DockerContainer {
                 [] => format!("create container {name}"),
                 changed => format!("replace container {name} ({})", changed.join(", ")),
             };
-            (title, script)
+            (title, script, true)
         };
         let id = match seen {
             Seen::Present(fields) => fields.get("id"),
@@ -304,7 +304,7 @@ impl DockerContainer {
             Some(undo) => step.undone_by(undo),
             None => step.permanent("what a container wrote into itself is gone with it; declare the old one and apply"),
         };
-        if self.env.is_empty() { step } else { step.with_payload(self.env_file()) }
+        if made && !self.env.is_empty() { step.with_payload(self.env_file()) } else { step }
     }
 
     // A new container goes again, one that was started or stopped stands as before, and limits can be set back; but

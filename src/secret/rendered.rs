@@ -423,7 +423,7 @@ mod tests {
             assert_eq!(quoted.stand_in().unwrap().as_str(), "A=s%201");
             let whole = made.map_whole(str::to_uppercase).renamed("b");
             assert_eq!(whole.stand_in(), Some("A=S 1"));
-            let from = |generation| Origin { file: "gw.yaml".into(), generation };
+            let from = |generation| Origin { file: "gw.yaml".into(), generation, version: "0a1b2c3d".into() };
             let two = [Piece::Secret(whole.with_origins(vec![from(2)])), Piece::Secret(Secret::new("b", "c"))];
             let two = Rendered::from_pieces([two.as_slice(), &two[..1]].concat());
             assert_eq!(two.origins(), [from(2)]);

@@ -12,6 +12,8 @@ pub struct Origin {
     pub file: String,
     /// How often it had been written.
     pub generation: u64,
+    /// What tells two versions of one generation apart, which two branches may well write; empty where nothing does.
+    pub version: String,
 }
 
 /// A value that must not be shown; its name may be.
@@ -88,22 +90,24 @@ impl Secret {
     /// All that it is in texts for `yaml::decode`, which makes it of them again at once.
     pub(crate) fn for_decoder(&self) -> [String; 5] {
         let marked = |text: Option<&str>| text.map(|text| format!("={text}")).unwrap_or_default();
-        let origins = self.origins.iter().map(|origin| format!("{}\n{}\n", origin.file, origin.generation)).collect();
+        let origin = |origin: &Origin| format!("{}\n{}\n{}\n", origin.file, origin.generation, origin.version);
+        let origins = self.origins.iter().map(origin).collect();
         [self.name.clone(), self.value.to_string(), marked(self.stand_in()), marked(self.why_locked()), origins]
     }
 
     /// The way back from [`Secret::for_decoder`].
     pub(crate) fn from_decoder([name, value, stand_in, locked, origins]: [String; 5]) -> Self {
         let lines: Vec<&str> = origins.lines().collect();
-        let origin = |pair: &[&str]| {
-            let [file, generation] = pair else { return None };
-            Some(Origin { file: (*file).to_owned(), generation: generation.parse().ok()? })
+        let origin = |lines: &[&str]| {
+            let [file, generation, version] = lines else { return None };
+            let version = (*version).to_owned();
+            Some(Origin { file: (*file).to_owned(), generation: generation.parse().ok()?, version })
         };
         Self {
             name,
             value: Zeroizing::new(value),
             stand_in: stand_in.strip_prefix('=').map(|text| Zeroizing::new(text.to_owned())),
-            origins: lines.chunks(2).filter_map(origin).collect(),
+            origins: lines.chunks(3).filter_map(origin).collect(),
             locked: locked.strip_prefix('=').map(Into::into),
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! A line says of one field of one resource of one host what was wanted and what that was. The first is a fingerprint of
 //! the text with stand-ins, which everybody can make who has the fingerprint key: where it is another one today, the line
-//! is of yesterday and says nothing. The second is a fingerprint of the text itself.
+//! is of yesterday and says nothing. The second is a fingerprint of the text itself, bound to
+//! the first.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,10 +88,9 @@ impl Prints {
             return false;
         }
         let (Some(stand_in), None) = (wanted.stand_in(), wanted.locked()) else { return false };
-        let line = Line {
-            wanted: self.key.fingerprint_of(&format!("wanted {host} {id} {field}"), stand_in.as_bytes()),
-            text: self.key.fingerprint(&format!("text {host} {id} {field}"), wanted),
-        };
+        let today = self.key.fingerprint_of(&format!("wanted {host} {id} {field}"), stand_in.as_bytes());
+        let text = self.key.fingerprint(&purpose_of_text(host, id, field, &today), wanted);
+        let line = Line { wanted: today, text };
         self.lines.entry(host.to_string()).or_default().insert(format!("{id} {field}"), line);
         true
     }
@@ -116,7 +116,7 @@ impl Prints {
             let why = "its fingerprint is of before the secret or the text around it was changed: run `rempart secrets fingerprints`";
             return Err(why.into());
         }
-        Ok(self.key.fingerprint_of(&format!("text {host} {id} {field}"), seen) == line.text)
+        Ok(self.key.fingerprint_of(&purpose_of_text(host, id, field, &line.wanted), seen) == line.text)
     }
 
     /// Takes over what was noted of a resource before; says whether anything was.
@@ -168,6 +168,11 @@ impl Prints {
         save(&self.path, &text)?;
         Ok(true)
     }
+}
+
+// Both halves of a line are of one time: nobody puts an older one beside the newest `wanted`.
+fn purpose_of_text(host: &HostName, id: &ResourceId, field: &str, wanted: &Fingerprint) -> String {
+    format!("text {host} {id} {field} {wanted}")
 }
 
 fn text_of(node: &Node) -> Option<&str> {
@@ -254,6 +259,16 @@ mod tests {
                 if to == "a other" { "other" } else { "content" },
             );
             assert!(moved.judge(&on, &id, field, &shut("v1"), b"PW=12\n").is_err(), "{from}");
+        }
+        // The newest `wanted` beside the text of before: as if the host had what it should, with yesterday's secret.
+        let line = |prints: &Prints| prints.lines["web1"]["file:/a content"].clone();
+        let old = line(&prints);
+        let newer = text(Secret::new("gw/token", "13").with_stand_in("v2".into()));
+        assert!(prints.note(&web1, &a, "content", &newer));
+        let mixed = Line { wanted: line(&prints).wanted, text: old.text };
+        prints.lines.get_mut("web1").unwrap().insert("file:/a content".into(), mixed);
+        for seen in ["PW=12\n", "PW=13\n"] {
+            assert_eq!(prints.judge(&web1, &a, "content", &shut("v2"), seen.as_bytes()), Ok(false), "{seen}");
         }
         for bad in ["", "[]", "made_with: 1\n", "hosts: {}\n", "made_with: x\nhosts: []\n"] {
             std::fs::write(folder.path().join(PRINTS), bad).unwrap();

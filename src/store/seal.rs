@@ -5,6 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use sha2::{Digest, Sha256};
 
 use super::fault::{Fault, FaultKind};
 use crate::secret::ProjectKey;
@@ -68,6 +69,12 @@ pub(super) fn generation(seal: &str) -> Option<u64> {
     let mut parts = seal.split('.');
     (parts.next()? == "v1").then_some(())?;
     parts.next()?.parse().ok()
+}
+
+/// What tells the content that a seal was made for from another of the same generation. Everybody may know it: the seal
+/// is made with the project key, and this of its hash.
+pub(super) fn version(seal: &str) -> String {
+    Sha256::digest(seal.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Proves a seal, and gives the generation of the file.
@@ -157,6 +164,10 @@ mod tests {
         let seal = write(&content(), 7, &key);
         assert_eq!(prove(&seal, &content(), &key).unwrap(), 7);
         assert_eq!(generation(&seal), Some(7));
+        let other = Content { values: zeroize::Zeroizing::new(b"w".to_vec()), ..content() };
+        assert_eq!(version(&seal), version(&write(&content(), 7, &key)));
+        assert_eq!(version(&seal).len(), 8);
+        assert_ne!(version(&seal), version(&write(&other, 7, &key)), "two branches wrote generation 7");
         let kind = |change: fn(&mut Content)| {
             let mut changed = content();
             change(&mut changed);

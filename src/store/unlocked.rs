@@ -258,6 +258,11 @@ impl Unlocked {
         self.seal().and_then(|text| seal::generation(&text)).unwrap_or(0)
     }
 
+    /// What tells this version from another one of the same generation; empty without a seal.
+    pub fn version(&self) -> String {
+        self.seal().map(|text| seal::version(&text)).unwrap_or_default()
+    }
+
     /// The generation to be written is newer than this one, whatever the file says of itself.
     pub fn outdo(&mut self, generation: u64) {
         self.outdone = self.outdone.max(generation);

@@ -273,7 +273,7 @@ impl Opening {
                 let opened = self.open(&file)?;
                 // A name that a line can hold: hosts keep it in one.
                 let name = file.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-                let origin = Origin { file: name, generation: opened.generation() };
+                let origin = Origin { file: name, generation: opened.generation(), version: opened.version() };
                 opened.get(&path)?.with_origins(vec![origin])
             }
             Spot::Whole(file) => self.keyring().open_whole(&self.folder.whole(&file)?, name)?,

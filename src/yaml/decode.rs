@@ -378,8 +378,8 @@ mod tests {
         ] {
             let name = secret.name().to_owned();
             let from = vec![
-                Origin { file: "gw.yaml".into(), generation: 7 },
-                Origin { file: "prod/a b.yaml".into(), generation: u64::MAX },
+                Origin { file: "gw.yaml".into(), generation: 7, version: "0a1b2c3d".into() },
+                Origin { file: "prod/a b.yaml".into(), generation: u64::MAX, version: String::new() },
             ];
             entries[1].node.value = Value::Tainted(Rendered::secret(secret.with_origins(from.clone())));
             let tree = Node { value: Value::Map(entries.clone()), place: tree.place.clone() };

@@ -147,6 +147,37 @@ fn a_checkout_that_was_left_behind_writes_no_old_secret() {
     assert_eq!(lab.on("web1", "cat /etc/gw.token; cat /etc/plain"), format!("{token}x\n"), "{stale}");
     elsewhere(&["apply", "playbook.yaml", "--yes", "--allow-older-secrets"]).ends(0);
     assert_ne!(lab.on("web1", "cat /etc/gw.token"), token);
+    // Two branches wrote the next generation, each its own: the second one is not taken for the first.
+    let branch = fs::read_to_string(&path).unwrap();
+    let set = |state: &str| {
+        fs::write(&path, &branch).unwrap();
+        let mut command = lab.command(&["secrets", "set", "gw/token", "--generate", "32"]);
+        command.env("HOME", lab.folder.path().join("alice")).env_remove("XDG_CONFIG_HOME");
+        command.env_remove("SOPS_AGE_KEY_FILE").env("REMPART_STATE", lab.folder.path().join(state));
+        run(command, Duration::from_secs(120)).ends(0);
+    };
+    set("ours");
+    elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    let ours = lab.on("web1", "cat /etc/gw.token");
+    set("theirs");
+    let apart = elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(1);
+    assert!(apart.text().contains("two versions of generation"), "{apart}");
+    assert_eq!(lab.on("web1", "cat /etc/gw.token"), ours, "{apart}");
+    // Its secret comes from another file now; a checkout of before brings the old one back to nobody.
+    elsewhere(&["apply", "playbook.yaml", "--yes", "--allow-older-secrets"]).ends(0);
+    let before = fs::read_to_string(lab.folder.path().join("playbook.yaml")).unwrap();
+    elsewhere(&["secrets", "set", "prod/token", "--generate", "32"]).ends(0);
+    fs::write(lab.folder.path().join("playbook.yaml"), before.replace("gw/token", "prod/token")).unwrap();
+    elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(0);
+    fs::write(lab.folder.path().join("playbook.yaml"), &before).unwrap();
+    let moved = elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(1);
+    assert!(moved.text().contains("and secrets of elsewhere after that"), "{moved}");
+    // A list that nobody can read says what to do, and this does it.
+    lab.on("web1", "echo junk >> /var/lib/rempart/secret-origins");
+    let junk = elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(1);
+    assert!(junk.text().contains("mend that line or take it out; --allow-older-secrets takes it out"), "{junk}");
+    elsewhere(&["apply", "playbook.yaml", "--yes", "--allow-older-secrets"]).ends(0);
+    assert_eq!(lab.on("web1", "grep -c junk /var/lib/rempart/secret-origins; true").trim(), "0");
 }
 
 #[test]

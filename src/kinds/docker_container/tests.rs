@@ -130,6 +130,22 @@ fn a_secret_is_in_no_script_and_no_title() {
     assert!(step.payloads[0].is(b"A=hunter3\nTOKEN=hunter2\n"));
 }
 
+#[test]
+fn secrets_are_sent_where_a_container_is_made_and_nowhere_else() {
+    let made_as = |state: &str| -> DockerContainer {
+        let text =
+            format!("{{ name: ollama, image: x, memory: 1g, env: {{ TOKEN: !secret hunter2 }}, state: {state} }}");
+        made(&text).unwrap()
+    };
+    let sent = |state: &str, changed: &[&str]| steps(&made_as(state), changed).payloads.len();
+    assert_eq!(sent("running", &["image"]), 1);
+    assert_eq!(sent("stopped", &["env.TOKEN", "state"]), 1);
+    assert_eq!(sent("running", &[]), 1, "a new one");
+    for (state, changed) in [("running", "state"), ("stopped", "state"), ("running", "memory"), ("absent", "state")] {
+        assert_eq!(sent(state, &[changed]), 0, "{state} {changed}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
