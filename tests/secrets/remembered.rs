@@ -44,6 +44,7 @@ fn who_looked_at_a_branch_can_still_work_on_the_own_one() {
     project.run(&["secrets", "get", "gw/token"]).ends(0);
     project.run(&["secrets", "check"]).ends(0);
     project.run(&["secrets", "list"]).ends(0);
+    project.run(&["secrets", "burned"]).ends(0);
     project.run(&["validate", "p.yaml", "-i", "hosts.yaml"]).ends(0);
     project.run(&["explain", "web1", "ansible_password", "-i", "hosts.yaml"]).ends(0);
     for verb in ["plan", "drift"] {
