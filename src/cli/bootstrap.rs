@@ -111,7 +111,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     show::diagnostics(screen, &open);
     // sudo asks the first account for its own password, unless told otherwise.
     let sudo = sudo.or_else(|| login.clone());
-    let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
+    let fleet = Fleet::load_to_change(&args.inventories, &overrides, screen)?;
     let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
     let mut all = Vec::new();
     for host in &hosts {

@@ -67,12 +67,26 @@ pub(super) fn load_inventory(from: &Inventories) -> Result<Inventory, Stopped> {
 impl Fleet {
     /// Joins the inventory with the connection flags.
     pub fn load(from: &Inventories, overrides: &Overrides, screen: &Arc<Screen>) -> Result<Fleet, Stopped> {
+        Self::with_store(from, overrides, screen, from.store.find(screen)?)
+    }
+
+    /// The same for those who give secrets of the store to hosts: an older version of it is refused.
+    pub fn load_to_change(from: &Inventories, overrides: &Overrides, screen: &Arc<Screen>) -> Result<Fleet, Stopped> {
+        Self::with_store(from, overrides, screen, from.store.find_to_change(screen)?)
+    }
+
+    fn with_store(
+        from: &Inventories,
+        overrides: &Overrides,
+        screen: &Arc<Screen>,
+        store: Option<Opening>,
+    ) -> Result<Fleet, Stopped> {
         let inventory = load_inventory(from)?;
         let mut warnings: Vec<Diagnostic> = inventory.warnings().to_vec();
         warnings.extend(hidden_by_builtins(&inventory));
         let in_lab = lab_addresses()?;
         let mut fleet = Fleet::unreached(inventory);
-        fleet.store = from.store.find(screen)?.map(Arc::new);
+        fleet.store = store.map(Arc::new);
         if let Some(store) = fleet.store.clone() {
             screen.hide(Box::new(move || store.known()));
         }

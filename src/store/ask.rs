@@ -5,6 +5,7 @@ use std::sync::Arc;
 use age::Callbacks;
 use age::secrecy::SecretString;
 
+use crate::model::Diagnostic;
 use crate::secret::Secret;
 
 /// Who answers questions about keys: a person at a terminal, or nobody.
@@ -20,6 +21,11 @@ pub trait Ask: Send + Sync {
 
     /// Shows what a plugin has to say, such as that a key wants to be touched.
     fn show(&self, message: &str);
+
+    /// Tells what is not as it should be, and stops nobody.
+    fn warn(&self, told: Diagnostic) {
+        self.show(&told.summary);
+    }
 }
 
 /// Nobody: every question stays without an answer.

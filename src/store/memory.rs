@@ -2,7 +2,8 @@
 //! newest generation that was seen.
 //!
 //! It stands outside of the store, where who can write to the store cannot: without it, a whole store that somebody made
-//! with the public keys alone would be in order, and so would an older version of a file. A file for each folder of a store.
+//! with the public keys alone would be in order, and so would an older version of a file. A file for each folder of a store;
+//! but who can write to a project can also give its store another folder, so that the others of the project are asked, too.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
@@ -15,12 +16,14 @@ use sha2::{Digest, Sha256};
 
 use super::fault::{Fault, FaultKind};
 use super::save::save;
+use super::top::Tops;
 
 /// What is remembered of one store.
 #[derive(Debug)]
 pub struct Memory {
     path: PathBuf,
     folder: String,
+    tops: Tops,
     // One change at a time, also where several threads open files.
     turn: Mutex<()>,
 }
@@ -30,6 +33,18 @@ struct Seen {
     /// The ids of the project's key; two while a `rekey` writes.
     keys: Vec<String>,
     generations: BTreeMap<String, u64>,
+    /// The folder of the store.
+    store: String,
+    /// The tops of the projects that it is a part of.
+    projects: Vec<String>,
+}
+
+/// Where a key of a project is known from.
+enum Known {
+    Here,
+    /// From another folder of the same project, with the newest generations there.
+    Beside(BTreeMap<String, u64>),
+    Nowhere,
 }
 
 impl Memory {
@@ -38,34 +53,66 @@ impl Memory {
         let folder = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned()).display().to_string();
         let hash = Sha256::digest(folder.as_bytes());
         let name: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self { path: state.join("stores").join(format!("{name}.json")), folder, turn: Mutex::new(()) }
+        let path = state.join("stores").join(format!("{name}.json"));
+        Self { path, folder, tops: Tops::of(root), turn: Mutex::new(()) }
     }
 
-    /// Whether a key is the one that is remembered; `false` = none is.
+    /// Refuses a key that is not the one that is remembered of the store, or of the stores of its project where this one
+    /// was never seen. Where nothing is remembered, each is right.
     ///
     /// # Errors
     /// It is another one, or what is remembered cannot be read.
-    pub fn knows_key(&self, id: &str) -> Result<bool, Fault> {
+    pub fn is_right_key(&self, id: &str) -> Result<(), Fault> {
+        self.known(id).map(|_| ())
+    }
+
+    fn known(&self, id: &str) -> Result<Known, Fault> {
         let seen = self.read()?;
-        if seen.keys.is_empty() || seen.keys.iter().any(|known| known == id) {
-            return Ok(!seen.keys.is_empty());
+        if seen.knows(id) {
+            return Ok(Known::Here);
         }
-        let detail = format!(
-            "it is {id}, and this computer knows the store with {}: somebody ran `rekey` or `init`, or put another store in its place",
-            seen.keys.join(" or ")
-        );
+        if !seen.keys.is_empty() {
+            return Err(self.other_key(format!(
+                "it is {id}, and this computer knows the store with {}: somebody ran `rekey` or `init`, or put another store in its place",
+                seen.keys.join(" or ")
+            )));
+        }
+        let beside = self.beside()?;
+        let Some(first) = beside.first() else { return Ok(Known::Nowhere) };
+        let mut generations = BTreeMap::new();
+        for same in beside.iter().filter(|other| other.knows(id)) {
+            for (name, generation) in &same.generations {
+                let newest: &mut u64 = generations.entry(name.clone()).or_default();
+                *newest = (*newest).max(*generation);
+            }
+        }
+        if beside.iter().any(|other| other.knows(id)) {
+            return Ok(Known::Beside(generations));
+        }
+        Err(self.other_key(format!(
+            "it is {id}, and of this project this computer knows {} with {}: it is one more store, or somebody put another one in \
+             its place",
+            first.store,
+            first.keys.join(" or ")
+        )))
+    }
+
+    fn other_key(&self, detail: String) -> Fault {
         let fix = "compare the id with somebody who has the store; if it is right, say so with `rempart secrets seal rempart`";
-        Err(Fault::new(FaultKind::ProjectChanged, "the project key is another one", detail, fix).within(&self.folder))
+        Fault::new(FaultKind::ProjectChanged, "the project key is another one", detail, fix).within(&self.folder)
     }
 
     /// The same, and remembers it where none is. Says whether that was the first time.
     pub(super) fn check_key(&self, id: &str) -> Result<bool, Fault> {
-        if self.knows_key(id)? {
-            return Ok(false);
-        }
+        let (is_first, generations) = match self.known(id)? {
+            Known::Here => return Ok(false),
+            // The store got another folder; what was seen of its files is as true as before.
+            Known::Beside(generations) => (false, generations),
+            Known::Nowhere => (true, BTreeMap::new()),
+        };
         // What cannot be remembered is no reason to plan nothing; it is said as a first time then, each time.
-        let _ = self.change(|seen| seen.keys = vec![id.to_owned()]);
-        Ok(true)
+        let _ = self.change(|seen| (seen.keys, seen.generations) = (vec![id.to_owned()], generations));
+        Ok(is_first)
     }
 
     /// The ids that are right from now on, since a `rekey` here is about to write them, or has.
@@ -83,7 +130,7 @@ impl Memory {
     pub fn take_key(&self, id: &str) -> Result<(), Fault> {
         self.change(|seen| {
             if seen.keys != [id] {
-                *seen = Seen { keys: vec![id.to_owned()], generations: BTreeMap::new() };
+                (seen.keys, seen.generations) = (vec![id.to_owned()], BTreeMap::new());
             }
         })
     }
@@ -103,9 +150,13 @@ impl Memory {
             return Ok(());
         }
         let detail = format!("{name} is generation {generation}, and generation {known} was here before");
-        let fix =
-            "get the newest version (`git pull`); if the older one is meant, look at it and say `rempart secrets seal`";
-        Err(Fault::new(FaultKind::RolledBack, "an older version of the file", detail, fix).within(name))
+        let mut fault = Fault::new(FaultKind::RolledBack, "an older version of the file", detail, "").within(name);
+        fault.told.fix = Some(format!(
+            "get the newest version (`git pull`), or merge the branch that it is on; if the older one is meant, look at it and say \
+             `rempart secrets seal {}`",
+            name.strip_suffix(".yaml").unwrap_or(name)
+        ));
+        Err(fault)
     }
 
     /// The same, and remembers it where it is newer.
@@ -128,31 +179,31 @@ impl Memory {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _alone = self.hold()?;
         let mut seen = self.read()?;
+        if seen.keys.is_empty() {
+            seen.projects = self.tops.own.iter().map(|top| top.display().to_string()).collect();
+        }
         change(&mut seen);
         self.keep(&seen)
     }
 
-    fn read(&self) -> Result<Seen, Fault> {
-        let wrong = |why: String| {
-            let fix = "compare the id of the project key with somebody who has the store, then remove the file";
-            Fault::new(FaultKind::Format, "what this computer remembers of the store cannot be read", why, fix)
-                .within(&self.path.display().to_string())
-        };
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Seen::default()),
-            Err(error) => return Err(wrong(error.to_string())),
-        };
-        let value: Value = serde_json::from_str(&text).map_err(|_| wrong("it is no JSON".into()))?;
-        let keys =
-            value["keys"].as_array().and_then(|keys| keys.iter().map(|key| key.as_str().map(str::to_owned)).collect());
-        let generations = value["generations"]
-            .as_object()
-            .and_then(|all| all.iter().map(|(name, number)| Some((name.clone(), number.as_u64()?))).collect());
-        match (keys, generations) {
-            (Some(keys), Some(generations)) => Ok(Seen { keys, generations }),
-            _ => Err(wrong("it lacks `keys` or `generations`".into())),
+    // What is remembered of other stores below the same top, where there is one.
+    fn beside(&self) -> Result<Vec<Seen>, Fault> {
+        let mut beside = Vec::new();
+        let all = self.path.parent().and_then(|folder| fs::read_dir(folder).ok());
+        for path in all.into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if path != self.path && path.extension().is_some_and(|end| end == "json") {
+                beside.push(read(&path)?);
+            }
         }
+        let is_below = |path: &String| self.tops.all.iter().any(|top| Path::new(path).starts_with(top));
+        beside
+            .retain(|other| !other.keys.is_empty() && (is_below(&other.store) || other.projects.iter().any(is_below)));
+        beside.sort_by(|a, b| a.store.cmp(&b.store));
+        Ok(beside)
+    }
+
+    fn read(&self) -> Result<Seen, Fault> {
+        read(&self.path)
     }
 
     // Keeps other processes from changing it, until the value is dropped.
@@ -170,8 +221,44 @@ impl Memory {
     }
 
     fn keep(&self, seen: &Seen) -> Result<(), Fault> {
-        let value = json!({ "store": self.folder, "keys": seen.keys, "generations": seen.generations });
+        let value = json!({
+            "store": self.folder, "projects": seen.projects, "keys": seen.keys, "generations": seen.generations
+        });
         save(&self.path, &format!("{value:#}\n"))
+    }
+}
+
+impl Seen {
+    fn knows(&self, id: &str) -> bool {
+        self.keys.iter().any(|known| known == id)
+    }
+}
+
+fn read(path: &Path) -> Result<Seen, Fault> {
+    let wrong = |why: String| {
+        let fix = "compare the id of the project key with somebody who has the store, then remove the file";
+        Fault::new(FaultKind::Format, "what this computer remembers of the store cannot be read", why, fix)
+            .within(&path.display().to_string())
+    };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Seen::default()),
+        Err(error) => return Err(wrong(error.to_string())),
+    };
+    let value: Value = serde_json::from_str(&text).map_err(|_| wrong("it is no JSON".into()))?;
+    let keys =
+        value["keys"].as_array().and_then(|keys| keys.iter().map(|key| key.as_str().map(str::to_owned)).collect());
+    let generations = value["generations"]
+        .as_object()
+        .and_then(|all| all.iter().map(|(name, number)| Some((name.clone(), number.as_u64()?))).collect());
+    match (keys, generations) {
+        (Some(keys), Some(generations)) => {
+            let store = value["store"].as_str().unwrap_or_default().to_owned();
+            let projects = value["projects"].as_array().into_iter().flatten();
+            let projects = projects.filter_map(|top| top.as_str().map(str::to_owned)).collect();
+            Ok(Seen { keys, generations, store, projects })
+        }
+        _ => Err(wrong("it lacks `keys` or `generations`".into())),
     }
 }
 

@@ -22,6 +22,19 @@ pub const PROJECT_KEY: &str = "project_key";
 /// Where its file holds keys of before, each under its id, while a `rekey` has not sealed everything with the new one.
 pub const PREVIOUS_KEYS: &str = "project_key_before";
 
+/// How a file is taken that is older than one that was seen here, and whether what is newer is remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Care {
+    /// Who only reads is told and goes on, and nothing is remembered: on a colleague's branch a file may be newer than on
+    /// one's own, and having looked at it must not close the own one.
+    #[default]
+    Reads,
+    /// Who judges: it is refused, and nothing is remembered.
+    Judges,
+    /// Who gives secrets to hosts or writes the store: it is refused, and what is newer is remembered.
+    Changes,
+}
+
 /// A store that is opened as far as it is asked.
 pub struct Opening {
     folder: Folder,
@@ -31,6 +44,7 @@ pub struct Opening {
     memory: Option<Arc<Memory>>,
     expected: Option<String>,
     finishes: bool,
+    care: Care,
     project: OnceLock<Result<Keys, Fault>>,
     opened: Mutex<HashMap<String, Result<Arc<Unlocked>, Fault>>>,
     // The secrets of so many opened files.
@@ -57,6 +71,7 @@ impl Opening {
             memory: None,
             expected: None,
             finishes: false,
+            care: Care::default(),
             project: OnceLock::new(),
             opened: Mutex::default(),
             known: Mutex::default(),
@@ -89,6 +104,13 @@ impl Opening {
         self
     }
 
+    /// What its files are opened for.
+    #[must_use]
+    pub fn with_care(mut self, care: Care) -> Self {
+        self.care = care;
+        self
+    }
+
     /// The same store as it lies on the disk now; nobody is asked for a key again.
     ///
     /// # Errors
@@ -106,6 +128,7 @@ impl Opening {
             memory: self.memory.clone(),
             expected: self.expected.clone(),
             finishes: self.finishes,
+            care: self.care,
             project: OnceLock::new(),
             opened: Mutex::default(),
             known: Mutex::default(),
@@ -149,19 +172,23 @@ impl Opening {
             return Err(Fault::new(FaultKind::ProjectChanged, "the project key is another one", detail, fix)
                 .within(&self.folder.root().display().to_string()));
         }
-        if let Some(memory) = &self.memory {
-            // Who names the key need not be asked about it.
-            if self.expected.is_some() && memory.knows_key(&id).is_err() {
-                memory.take_key(&id)?;
+        let unknown = match &self.memory {
+            Some(memory) => {
+                // Who names the key need not be asked about it.
+                if self.expected.is_some() && memory.is_right_key(&id).is_err() {
+                    memory.take_key(&id)?;
+                }
+                memory.check_key(&id)?.then_some("is used here for the first time")
             }
-            if memory.check_key(&id)? && self.expected.is_none() {
-                self.ask.show(&format!(
-                    "{} is used here for the first time; its project key is {id}: compare it with somebody who has the store",
-                    self.folder.root().display(),
-                ));
-            }
-            memory.saw(PROJECT, generation)?;
+            None => Some("is used where nothing is remembered, so that each use is for the first time"),
+        };
+        if let Some(unknown) = unknown.filter(|_| self.expected.is_none()) {
+            self.ask.show(&format!(
+                "{} {unknown}; its project key is {id}: compare it with somebody who has the store",
+                self.folder.root().display(),
+            ));
         }
+        self.saw(PROJECT, generation)?;
         let of_before = |path: &KeyPath| path.parts().first().is_some_and(|first| first == PREVIOUS_KEYS);
         let before = file.paths().into_iter().filter(of_before).map(|path| project_key(&file, &path));
         Ok(Keys { now: key, before: before.collect::<Result<_, _>>()? })
@@ -229,10 +256,20 @@ impl Opening {
             Err(fault) if fault.kind == FaultKind::SealForeign => self.prove_by_previous(&mut file, fault)?,
             proved => proved?,
         };
-        if let Some(memory) = &self.memory {
-            memory.saw(name, generation)?;
-        }
+        self.saw(name, generation)?;
         Ok(file)
+    }
+
+    fn saw(&self, name: &str, generation: u64) -> Result<(), Fault> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        match (self.care, memory.is_newest(name, generation)) {
+            (Care::Changes, _) => memory.saw(name, generation),
+            (Care::Reads, Err(fault)) if fault.kind == FaultKind::RolledBack => {
+                self.ask.warn(fault.into());
+                Ok(())
+            }
+            (_, judged) => judged,
+        }
     }
 
     // Who has left knows a key of before: only a `rekey`, which writes the file anew, takes what it sealed.

@@ -8,6 +8,7 @@ mod drafts;
 mod past;
 mod project;
 mod readers;
+mod remembered;
 #[path = "../said/mod.rs"]
 mod said;
 mod store_verbs;

@@ -7,7 +7,7 @@ use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit, Severity, did_you_mean, utc};
 use crate::report::{self, Screen};
 use crate::secret::Secret;
-use crate::store::{BurnList, Opening, print};
+use crate::store::{BurnList, Care, Opening, print};
 
 /// Show the secrets that must be changed, since somebody could read them who may not any more
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,8 @@ pub(in crate::cli) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let (store, _held) = args.store.open_to_write(screen)?;
+    // The list is written, and no secret: an older version settles nothing, and a newer one was only looked at.
+    let store = store.with_care(Care::Judges);
     let mut list = BurnList::read(store.folder().root())?;
     let key = store.project_key();
     for name in &args.done {

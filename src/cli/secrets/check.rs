@@ -8,7 +8,7 @@ use super::readers::Readers;
 use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit};
 use crate::report::{self, Checked, CheckedFile, Screen};
-use crate::store::{BurnList, Filed, Opening, Selection, whole_name};
+use crate::store::{BurnList, Care, Filed, Opening, Selection, whole_name};
 
 /// Prove that every file is as somebody of the project left it, and for whom it should be
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
-    let store = args.store.open(screen)?;
+    let store = args.store.open(screen)?.with_care(Care::Judges);
     let mut faults: Vec<Diagnostic> = Vec::new();
     let mut all = Checked { key: store.project_key().ok().map(|key| key.id()), ..Checked::default() };
     if store.folder().project().is_none() {

@@ -36,7 +36,7 @@ use super::{Ended, Stopped};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::ProjectKey;
-use crate::store::{BurnList, Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
+use crate::store::{BurnList, Care, Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
 
 pub(super) use person::Person;
 
@@ -147,12 +147,17 @@ impl OfStore {
         fingerprints::read(&self.secrets, key)
     }
 
+    /// The store, if there is one, for those who give its secrets to hosts.
+    pub fn find_to_change(&self, screen: &Arc<Screen>) -> Result<Option<Opening>, Stopped> {
+        Ok(self.find(screen)?.map(|store| store.with_care(Care::Changes)))
+    }
+
     /// The store, to be written: read when no other rempart writes any more, and none does until the second value is dropped.
     pub fn open_to_write(&self, screen: &Arc<Screen>) -> Result<(Opening, File), Stopped> {
         // Where there is no folder, that is told as everywhere.
         self.open(screen)?;
         let held = self.hold()?;
-        let store = self.open(screen)?;
+        let store = self.open(screen)?.with_care(Care::Changes);
         // A secret that is written and cannot be taken off the list afterwards would stay on it.
         BurnList::read(store.folder().root())?;
         Ok((store, held))

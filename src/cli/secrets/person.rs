@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
+use crate::cli::show;
+use crate::model::{Diagnostic, Severity};
 use crate::report::{Screen, escape};
 use crate::secret::Secret;
 use crate::store::Ask;
@@ -48,5 +50,9 @@ impl Ask for Person {
 
     fn show(&self, message: &str) {
         self.screen.tell(&format!("{}\n", escape::visible(message)));
+    }
+
+    fn warn(&self, told: Diagnostic) {
+        show::diagnostics(&self.screen, &[Diagnostic { severity: Severity::Warning, ..told }]);
     }
 }

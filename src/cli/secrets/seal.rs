@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
 fn faults(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> Vec<Fault> {
     let mut faults: Vec<Fault> = file.prove(key).err().into_iter().collect();
     if let Some(memory) = store.memory() {
-        let known = memory.knows_key(&key.id());
+        let known = memory.is_right_key(&key.id());
         // Generations under another key count for nothing.
         let older = memory.is_newest(name, file.generation()).err().filter(|_| known.is_ok());
         faults.extend(older);

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -79,8 +80,11 @@ pub(super) fn open_or_create(store: &Opening, file: &str) -> Result<Unlocked, St
     let rule = rule_of(&store.folder().path(file))?;
     refuse_others(&rule)?;
     let mut fresh = Unlocked::create(file, &rule.recipients, &rule.selection, store.ask())?;
-    // A file of this name may have been here before.
-    fresh.outdo(store.memory().map_or(0, |memory| memory.generation(file)));
+    // A file of this name may have been here before: here, or where others and hosts remember it. That one began in an
+    // earlier minute, and nobody changes a file once a minute, so this one begins at the minute of now.
+    let minutes = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60);
+    let known = store.memory().map_or(0, |memory| memory.generation(file));
+    fresh.outdo(known.max(minutes.saturating_sub(1)));
     let readers: Vec<String> = rule.recipients.iter().map(ToString::to_string).collect();
     store.ask().show(&format!("{file} is new, and for {} (by {})", readers.join(", "), rule.place));
     Ok(fresh)
