@@ -10,6 +10,7 @@ use crate::engine::{AdHoc, ReadLinks, ask_all};
 use crate::model::{Diagnostic, Exit, HostName};
 use crate::report::{self, ExecView, Screen};
 use crate::secret::{NoSecret, Rendered, Secret, Vault};
+use crate::store::Fault;
 use crate::transport::{Become, SshTransport};
 use crate::yaml::{Node, Value};
 
@@ -70,7 +71,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
     let (stored, told) = fleet.store.as_deref().map_or_else(Default::default, |store| {
         let names = store.folder().names();
-        stored(&names, |name| store.get(name))
+        let (found, mut told) = stored(&names, |name| store.get(name));
+        // A file that cannot be read does not even say what its secrets are called.
+        told.extend(store.folder().files().iter().filter_map(|file| unread(&file.name, file.locked.as_ref().err()?)));
+        (found, told)
     });
     show::diagnostics(screen, &told);
     let secrets =
@@ -117,6 +121,12 @@ fn stored(names: &[String], get: impl Fn(&str) -> Result<Secret, NoSecret>) -> (
             .fix("look through what is printed before you hand it on")
     });
     (found, told.collect())
+}
+
+fn unread(name: &str, fault: &Fault) -> Option<Diagnostic> {
+    let told = Diagnostic::warning("secrets that are not masked where a host prints them");
+    let why = format!("those of {name}, which cannot be read: {}", fault.told.summary);
+    Some(told.because(why).fix("look through what is printed before you hand it on, and mend the file"))
 }
 
 // What a host may print and nobody is to read: the secrets of its variables, those of the store, and the passwords that we

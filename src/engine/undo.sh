@@ -536,7 +536,8 @@ rp_tell_back() {
   [ ! -e "$1/risky" ] || echo risky
   if [ -e "$1/permanent" ]; then printf 'permanent %s\n' "$(head -n 1 "$1/permanent")"; return; fi
   [ -e "$1/before" ] || { echo 'permanent nothing was kept of it'; return; }
-  RP_SECRET=; [ ! -e "$1/secret" ] || { RP_SECRET=1; echo secret; }
+  # Where nothing stood before, nothing secret is put back: what was made is removed.
+  RP_SECRET=; [ ! -e "$1/secret" ] || { RP_SECRET=1; ! grep -qvx absent "$1/before" || echo secret; }
   sed 's/^/touch /' "$1/touches"
   sed 's/^/after /' "$1/after.sh"
   rp_differs "$1" before | sed 's/^/open /'

@@ -47,7 +47,7 @@ mod systemd_unit;
 mod template;
 mod user;
 
-use crate::resource::{Entry, Resource, Reversal, Seen};
+use crate::resource::{Entry, Resource, Reversal, Seen, Touch};
 
 /// Every kind, sorted by name.
 pub const KINDS: &[Entry] = &[
@@ -102,9 +102,14 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 /// Why a change of this resource, from what was seen, could not be taken back; `None` = it could.
 pub fn permanent(resource: &dyn Resource, seen: &Seen, fields: &[String]) -> Option<&'static str> {
     let steps = (find(resource.kind())?.steps)(&[(resource, seen, fields)]);
-    steps.into_iter().find_map(|step| match step.reversal {
-        Reversal::Never(why) => Some(why),
-        Reversal::Undo(_) => None,
+    let stands = matches!(seen, Seen::Present(_));
+    steps.into_iter().find_map(|step| match &step.reversal {
+        Reversal::Never(why) => Some(*why),
+        // A host keeps no copy of what a secret is written over, since that may hold an old one.
+        Reversal::Undo(undo) => (stands
+            && step.payloads.iter().any(crate::secret::Rendered::is_secret)
+            && undo.touches.iter().any(|touch| !matches!(touch, Touch::Effect(_))))
+        .then_some("what a secret is written over is not kept"),
     })
 }
 
