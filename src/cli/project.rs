@@ -326,7 +326,7 @@ pub(super) async fn whole(
             Body::Pending { kind, id, waits_for, locked, ties, .. } => {
                 // Without its fields it may have no name yet; it must not vanish for that.
                 let id = id.unwrap_or_else(|| ResourceId::new(kind, format!("(as of {})", declared.place)));
-                let Ties { provides, uses, watches } = ties;
+                let Ties { provides, uses, watches } = *ties;
                 let why = lacks(&waits_for, &silent, &locked);
                 Box::new(Unread { id, waits_for, why, provides, uses, watches })
             }

@@ -363,7 +363,7 @@ impl Walk<'_> {
             let standing = loaded.filter(|_| waits_for.is_empty() && !filled.pending && part_of == Some(None));
             let again = |node: &Node| self.load(kind, node, place, spot).ok();
             let as_text = standing.is_some() && is_judged_as_text(&filled.node, &again);
-            let ties = standing.as_deref().map(Ties::of).unwrap_or_default();
+            let ties = Box::new(standing.as_deref().map(Ties::of).unwrap_or_default());
             return Some(Body::Pending { kind: kind.name, id, part_of, waits_for, locked, ties, as_text, standing });
         }
         let resource = match loaded {

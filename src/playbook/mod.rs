@@ -123,7 +123,7 @@ pub enum Body {
         /// The secrets that are locked, each with the reason.
         locked: BTreeMap<String, String>,
         /// What ties it to others, as far as that is known.
-        ties: Ties,
+        ties: Box<Ties>,
         /// Whether all that is locked of it is in texts that are compared as a whole: for those who can recognise them.
         as_text: bool,
         /// The resource, where nothing but secrets is missing: something else stands in for them. It can be looked at,
@@ -167,7 +167,7 @@ impl Body {
                 part_of: Some(resource.part_of()),
                 waits_for: BTreeSet::new(),
                 locked: BTreeMap::new(),
-                ties: Ties::of(resource.as_ref()),
+                ties: Box::new(Ties::of(resource.as_ref())),
                 as_text: false,
                 standing: None,
             };

@@ -48,7 +48,7 @@ fn same_field(a: &FieldValue, b: &FieldValue) -> bool {
 pub(super) fn join(old: &mut Body, new: Body) {
     let (hosts, secrets, more) = match new {
         Body::Ready(_) if matches!(old, Body::Ready(_)) => return,
-        Body::Ready(resource) => (BTreeSet::new(), BTreeMap::new(), Ties::of(resource.as_ref())),
+        Body::Ready(resource) => (BTreeSet::new(), BTreeMap::new(), Box::new(Ties::of(resource.as_ref()))),
         Body::Pending { standing: Some(_), .. } if matches!(old, Body::Pending { standing: Some(_), .. }) => return,
         Body::Pending { waits_for, locked, ties, .. } => (waits_for, locked, ties),
     };
