@@ -86,7 +86,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         ..args.change.options(&format!("apply {}", names.join(" ")), forks)
     };
     let record = Record::open(&mut options)?;
-    let fleet = Fleet::load_to_change(&inventories, &project::overrides(&args.connection)?, screen)?;
+    let mut fleet = Fleet::load_to_change(&inventories, &project::overrides(&args.connection)?, screen)?;
+    fleet.older_secrets = args.allow_older_secrets;
     let site = project::load_site_on(&fleet, &playbooks)?;
     let listener = Listener::new();
     let stop = Arc::new(Stop::default());

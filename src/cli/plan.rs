@@ -11,7 +11,7 @@ use super::{Ended, Stopped, orphans, show};
 use crate::engine::{HostNote, Links, Observer, ReadLinks, folder_owners, probe_hosts, ways_in};
 use crate::kinds;
 use crate::model::{Exit, HostName};
-use crate::plan::{Graph, Judge, Outlook, Rollout, outlook, recognise};
+use crate::plan::{Graph, Judge, Outlook, Rollout, hold_older, outlook, recognise};
 use crate::report::{self, Screen};
 use crate::resource::Seen;
 use crate::store::Prints;
@@ -86,6 +86,9 @@ pub(super) async fn look(
         recognise(&graph, &mut probed.seen, &|host, id, field, wanted, seen| {
             prints.judge(host, id, field, wanted, seen)
         });
+    }
+    if judge == Judge::AfterChanges && !fleet.older_secrets {
+        hold_older(&graph, &mut probed.seen, &probed.given);
     }
     let words: HashMap<HostName, String> =
         probed.unreachable.iter().map(|(host, error)| (host.clone(), error.to_string())).collect();

@@ -35,6 +35,8 @@ pub(super) struct Fleet {
     pub store: Option<Arc<Opening>>,
     /// By what the secrets on hosts are recognised that nothing here opens; for those who only look.
     pub prints: Option<Prints>,
+    /// Whether secrets of an older version of the store are meant.
+    pub older_secrets: bool,
 }
 
 /// Reads the inventory.
@@ -112,7 +114,8 @@ impl Fleet {
 
     /// One to whose hosts no way is known yet, and without a store of secrets.
     pub fn unreached(inventory: Inventory) -> Fleet {
-        Fleet { inventory, targets: BTreeMap::new(), faults: HashMap::new(), store: None, prints: None }
+        let (targets, faults) = (BTreeMap::new(), HashMap::new());
+        Fleet { inventory, targets, faults, store: None, prints: None, older_secrets: false }
     }
 
     /// The way to each host as its connection variables have it, templates in them rendered.

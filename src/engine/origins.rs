@@ -1,12 +1,38 @@
 //! Owns what a host remembers of the versions of the store that its secrets came from, so that an older one writes nothing.
 
 use super::batch::{BatchStep, one_line};
+use crate::plan::Given;
 use crate::quote::Sh;
-use crate::secret::Rendered;
+use crate::resource::{Answer, ProbeScript};
+use crate::secret::{Origin, Rendered};
 use crate::sh;
 
 /// How the target remembers it, and refuses what is older.
 pub(super) const ORIGINS: &str = include_str!("origins.sh");
+
+const KEPT: &str = "/var/lib/rempart/secret-origins";
+const SECTION: &str = "rempart/secret-origins";
+
+/// Asks for the list, to say before a run what its steps would be refused for.
+pub(super) fn ask(script: &mut ProbeScript) {
+    script.section(SECTION, sh!("[ ! -e {} ] || cat -- {} || exit 3", KEPT, KEPT));
+}
+
+/// Reads it. Of what cannot be read nothing is said here: the host itself lets nothing through then.
+pub(super) fn read(answer: &Answer) -> Vec<Given> {
+    let section = answer.section(SECTION).ok().filter(|section| section.status == 0);
+    let text = section.and_then(|section| section.text().ok()).unwrap_or_default();
+    text.lines().filter_map(given).collect()
+}
+
+fn given(line: &str) -> Option<Given> {
+    let mut parts = line.split('\t');
+    let (id, file, generation) = (parts.next()?, parts.next()?, parts.next()?.parse().ok()?);
+    let word = parts.next().unwrap_or("-");
+    let version = if matches!(word, "-" | "over") { String::new() } else { word.to_owned() };
+    let origin = Origin { file: file.to_owned(), generation, version };
+    Some(Given { id: id.to_owned(), origin, over: word == "over" })
+}
 
 /// The check before a step's own script; empty where it sends no secret: a step may write only a part of its resource, as
 /// the rights of a database's role beside its password, which tells nothing of the secrets of the rest. One with a secret
@@ -35,7 +61,7 @@ mod tests {
     use super::*;
     use crate::model::ResourceId;
     use crate::resource::Step;
-    use crate::secret::{Origin, Secret};
+    use crate::secret::Secret;
 
     // The list of a host.
     struct Kept(tempfile::TempDir);
@@ -163,6 +189,23 @@ mod tests {
             assert!(host.write("/etc/a", &["gw.yaml 11 0a"], true).0, "{junk:?}");
             assert_eq!(host.read(), "file:/b gw.yaml 3 0a\nfile:/etc/a gw.yaml 11 0a");
         }
+    }
+
+    #[test]
+    fn the_list_is_read_as_it_is_written() {
+        let host = Kept::new();
+        host.fine("/etc/a b", &["gw.yaml 10 0a"]);
+        host.fine("/etc/a b", &["db.yaml 3 -"]);
+        let text = std::fs::read_to_string(host.path()).unwrap();
+        let mut read: Vec<Given> = text.lines().filter_map(given).collect();
+        read.sort_by_key(|given| given.origin.generation);
+        let one = |file: &str, generation, over| {
+            let origin = Origin { file: file.into(), generation, version: String::new() };
+            Given { id: "file:/etc/a b".into(), origin, over }
+        };
+        assert_eq!(read, [one("db.yaml", 3, false), one("gw.yaml", 10, true)]);
+        assert_eq!(given("file:/a\tgw.yaml\t1\t0a").map(|given| given.origin.version).as_deref(), Some("0a"));
+        assert!(given("file:/a\tgw.yaml\t1").is_some() && given("junk").is_none() && given("a\tb\tx").is_none());
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::looks::Looks;
+use super::origins;
 use super::owned::{self, Remembered};
 use super::{Event, HostNote, Links, Observer, each_host, memory};
 use crate::kinds::{self, KINDS};
 use crate::model::HostName;
-use crate::plan::Graph;
+use crate::plan::{Given, Graph};
 use crate::resource::{Answer, ProbeError, ProbeScript, Question, Resource, Seen};
 use crate::transport::TransportError;
 
@@ -29,6 +30,8 @@ pub struct Probed {
     pub notes: BTreeMap<HostName, HostNote>,
     /// What hosts that were asked for it remember of what rempart made there; or why that cannot be told.
     pub remembered: BTreeMap<HostName, Result<Remembered, String>>,
+    /// From which versions of the store hosts that were asked for it got their secrets, as far as that can be told.
+    pub given: BTreeMap<HostName, Vec<Given>>,
 }
 
 /// Asks all hosts about these items, at once, and reads the answers.
@@ -60,7 +63,9 @@ pub async fn probe_hosts(
     let mut scripts: BTreeMap<HostName, ProbeScript> =
         by_host.par_iter().map(|(host, items)| (host.clone(), script(&graph, items))).collect();
     for host in &hosts {
-        owned::ask(scripts.entry(host.clone()).or_default());
+        let script = scripts.entry(host.clone()).or_default();
+        owned::ask(script);
+        origins::ask(script);
     }
     let looks = Looks::sort(&scripts);
     looks.add_to(&mut scripts);
@@ -105,6 +110,7 @@ pub async fn probe_hosts(
                     if let Some(remembered) = owned::read(answer) {
                         probed.remembered.insert(host.clone(), remembered);
                     }
+                    probed.given.insert(host.clone(), origins::read(answer));
                     if let Some(note) = memory::read(answer) {
                         let entry = probed.notes.remove(&host).and_then(|note| note.entry);
                         probed.notes.insert(host.clone(), HostNote { entry, ..note });

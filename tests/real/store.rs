@@ -142,6 +142,10 @@ fn a_checkout_that_was_left_behind_writes_no_old_secret() {
     assert_eq!(lab.on("web1", "stat -c %a:%U /var/lib/rempart/secret-origins").trim(), "600:root");
     fs::write(&path, old).unwrap();
     lab.on("web1", "rm /etc/plain");
+    // It is said before anything is approved.
+    let told = elsewhere(&["plan", "playbook.yaml", "--json"]);
+    assert_eq!(told.resource("web1", "file:/etc/gw.token")["act"], "unknown", "{told}");
+    assert!(told.text().contains("an older secret: file:/etc/gw.token was given generation"), "{told}");
     let stale = elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(1);
     assert!(stale.text().contains("an older secret: file:/etc/gw.token was given generation"), "{stale}");
     assert_eq!(lab.on("web1", "cat /etc/gw.token; cat /etc/plain"), format!("{token}x\n"), "{stale}");
@@ -174,6 +178,10 @@ fn a_checkout_that_was_left_behind_writes_no_old_secret() {
     assert!(moved.text().contains("and secrets of elsewhere after that"), "{moved}");
     // A list that nobody can read says what to do, and this does it.
     lab.on("web1", "echo junk >> /var/lib/rempart/secret-origins");
+    let of_host = elsewhere(&["plan", "playbook.yaml", "--json"]);
+    assert!(of_host.text().contains("and secrets of elsewhere after that"), "{of_host}");
+    // The host's own look is the last one: a plan that says nothing is none that is let through.
+    lab.on("web1", "sed -i '/over$/d' /var/lib/rempart/secret-origins");
     let junk = elsewhere(&["apply", "playbook.yaml", "--yes"]).ends(1);
     assert!(junk.text().contains("mend that line or take it out; --allow-older-secrets takes it out"), "{junk}");
     elsewhere(&["apply", "playbook.yaml", "--yes", "--allow-older-secrets"]).ends(0);
