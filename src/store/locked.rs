@@ -55,6 +55,11 @@ impl Locked {
         Ok(Self { name: name.to_owned(), source, outline, metadata })
     }
 
+    /// Whether it is still what lies there.
+    pub fn is_at(&self, path: &Path) -> bool {
+        yaml::read(path).is_ok_and(|now| now.text == self.source.text)
+    }
+
     /// Its name in the store.
     pub fn name(&self) -> &str {
         &self.name

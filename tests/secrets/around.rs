@@ -6,6 +6,43 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use crate::project::Project;
 use crate::readers::rules;
 
+// What a colleague made of gw.yaml, while it is here as it was.
+fn with_newer_version() -> (Project, String) {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2").ends(0);
+    let before = project.read("secrets/gw.yaml");
+    let elsewhere = "export REMPART_STATE=$(mktemp -d -p .)";
+    project.behind(elsewhere, &["secrets", "set", "gw/of-a-colleague", "--generate", "16"]).ends(0);
+    let newer = project.read("secrets/gw.yaml");
+    project.write("newer", &newer);
+    project.write("secrets/gw.yaml", &before);
+    (project, newer)
+}
+
+#[test]
+fn what_git_brought_while_the_editor_was_open_is_not_written_over() {
+    let (project, newer) = with_newer_version();
+    let script = "echo \"$1\" > where; sed -i s/hunter2/changed/ \"$1\"; cp newer secrets/gw.yaml";
+    let told = project.edit("gw", script).ends(5);
+    assert!(told.err.contains("changed meanwhile") && told.err.contains("nothing was written"), "{told}");
+    assert_eq!(project.read("secrets/gw.yaml"), newer);
+    project.run(&["secrets", "get", "gw/of-a-colleague"]).ends(0);
+    assert!(!fs::exists(project.read("where").trim()).unwrap());
+    // One that came, one that went, and the project key are such a change, too.
+    let told = project.edit("fresh", "echo 'a: b' > \"$1\"; cp newer secrets/fresh.yaml").ends(5);
+    assert!(told.err.contains("changed meanwhile"), "{told}");
+    fs::remove_file(project.folder().join("secrets/fresh.yaml")).unwrap();
+    let told = project.edit("gw", "sed -i s/hunter2/changed/ \"$1\"; rm secrets/gw.yaml").ends(5);
+    assert!(told.err.contains("changed meanwhile"), "{told}");
+    assert!(!project.folder().join("secrets/gw.yaml").exists());
+    project.write("secrets/gw.yaml", &newer);
+    let script = "sed -i s/hunter2/changed/ \"$1\"; echo '# later' >> secrets/rempart.yaml";
+    let told = project.edit("gw", script).ends(5);
+    assert!(told.err.contains("changed meanwhile"), "{told}");
+    // What was not edited needs no word.
+    project.edit("gw", "echo '# later' >> secrets/gw.yaml").ends(0);
+}
+
 #[test]
 fn vim_is_told_to_remember_nothing() {
     let project = Project::with_store();

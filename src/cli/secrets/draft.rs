@@ -61,16 +61,28 @@ impl Draft {
             .create(folder)
             .map_err(|error| fail(format!("{}: {error}", folder.display())))?;
         let file = folder.join(Path::new(name).file_name().unwrap_or_default());
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&file)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = write_new(&file, text);
         drop(making);
         let draft = Self { file, desk, _runtime: runtime };
         written.map_err(|error| fail(format!("{}: {error}", draft.file.display())))?;
         Ok(draft)
+    }
+
+    /// Where what the person wrote is kept once there is another text.
+    pub fn own(&self) -> PathBuf {
+        let mut name = std::ffi::OsString::from("yours-");
+        name.push(self.file.file_name().unwrap_or_default());
+        self.file.with_file_name(name)
+    }
+
+    /// Puts another text in its place; what the person wrote stands beside it then.
+    pub fn renew(&self, text: &str) -> Result<(), Stopped> {
+        let _making = self.desk.editor();
+        fs::rename(&self.file, self.own()).and_then(|()| write_new(&self.file, text)).map_err(|error| {
+            let place = Place::outside(&self.file.display().to_string());
+            let told = Diagnostic::error("the newest text cannot be put there").at(&place, "");
+            Stopped::failed(told.because(error.to_string()))
+        })
     }
 
     /// Has the person's editor open it, and waits for its end.

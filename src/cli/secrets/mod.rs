@@ -36,7 +36,7 @@ use super::{Ended, Stopped};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::ProjectKey;
-use crate::store::{BurnList, Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
+use crate::store::{BurnList, Fault, FaultKind, Filed, Opening, PROJECT, Prints, Rule, Rules, Sources, Unlocked, save};
 
 pub(super) use person::Person;
 
@@ -208,6 +208,20 @@ fn rule_of(path: &Path) -> Result<Rule, Stopped> {
 fn keep(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> Result<(), Stopped> {
     let text = file.write(key)?;
     put(store, name, &text, file.generation())
+}
+
+/// Whether the file and the project key lie on the disk as they were read: git knows no lock, and a person takes time.
+fn stands(store: &Opening, name: &str) -> bool {
+    [name, PROJECT].into_iter().all(|name| {
+        let read = store.folder().files().iter().find(|filed| filed.name == name);
+        let path = store.folder().path(name);
+        match read {
+            Some(Filed { locked: Ok(locked), .. }) => locked.is_at(&path),
+            // Nothing of it was read, so nothing is written over.
+            Some(_) => true,
+            None => path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound),
+        }
+    })
 }
 
 /// Puts the text of a file of the store onto the disk, and remembers that it is the newest.
