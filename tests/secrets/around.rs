@@ -44,6 +44,25 @@ fn what_git_brought_while_the_editor_was_open_is_not_written_over() {
 }
 
 #[test]
+fn git_hides_no_file_of_the_store_of_a_new_project() {
+    let project = Project::new();
+    project.run(&["init"]).ends(0);
+    project.git(&["init", "-q"]);
+    let ignored = |path: &str| {
+        let mut git = std::process::Command::new("git");
+        git.args(["check-ignore", "-q", path]).current_dir(project.folder()).status().unwrap().success()
+    };
+    for path in ["secrets/secret.yaml", "secrets/secrets.yaml", "secrets/prod/secret.yaml", "secrets/a/b/secrets.yaml"]
+    {
+        assert!(!ignored(path), "{path}");
+    }
+    // In plaintext they stand elsewhere.
+    for path in ["secrets.yaml", "inventories/group_vars/secret.yaml", "playbooks/secrets.yaml"] {
+        assert!(ignored(path), "{path}");
+    }
+}
+
+#[test]
 fn vim_is_told_to_remember_nothing() {
     let project = Project::with_store();
     project.piped(&["secrets", "set", "gw/token"], "hunter2").ends(0);
