@@ -88,12 +88,16 @@ impl BurnList {
                 None => Ok(None),
             };
             let needed = |name: &str| text(name)?.ok_or_else(|| wrong(item, &format!("an entry without `{name}`")));
+            // Versions of before wrote the second word of each pair, which scanners take for a secret's name.
+            let either = |now: &str, before: &str| Ok::<_, Fault>(text(now)?.or(text(before)?));
             entries.push(Burned {
-                secret: needed("secret")?,
+                secret: either("name", "secret")?.map_or_else(|| needed("name"), Ok)?,
                 reader: needed("reader")?,
                 since: needed("since")?,
                 print: text("print")?
-                    .map(|print| Ok::<_, Fault>(Print { key: text("key")?, print: Fingerprint::kept(print) }))
+                    .map(|print| {
+                        Ok::<_, Fault>(Print { key: either("made_with", "key")?, print: Fingerprint::kept(print) })
+                    })
                     .transpose()?,
                 done: text("done")?,
             });
@@ -181,12 +185,12 @@ impl BurnList {
         let line = |name: &str, value: &str| format!("{name}: {}\n", spell::quoted(value).as_str());
         let mut text = String::from(HEAD);
         for entry in &self.entries {
-            text.push_str(&format!("- {}  {}", line("secret", &entry.secret), line("reader", &entry.reader)));
+            text.push_str(&format!("- {}  {}", line("name", &entry.secret), line("reader", &entry.reader)));
             text.push_str(&format!("  {}", line("since", &entry.since)));
             let print = entry.print.as_ref();
             for (name, value) in [
                 ("print", print.map(|print| print.print.to_string())),
-                ("key", print.and_then(|print| print.key.clone())),
+                ("made_with", print.and_then(|print| print.key.clone())),
                 ("done", entry.done.clone()),
             ] {
                 text.push_str(&value.map(|value| format!("  {}", line(name, &value))).unwrap_or_default());
@@ -229,7 +233,7 @@ mod tests {
         list.add(entry("gw/token", Some("old")));
         list.write().unwrap();
         let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
-        assert!(!text.contains("old\"") && text.matches("- secret").count() == 4, "{text}");
+        assert!(!text.contains("old\"") && text.matches("- name").count() == 4, "{text}");
         let mut again = BurnList::read(folder.path()).unwrap();
         assert_eq!(again.entries, list.entries);
         again.compare(&key, "2026-11-28", |name| match name {
@@ -278,6 +282,15 @@ mod tests {
         let mut list = BurnList::read(folder.path()).unwrap();
         list.compare(&new, "2026-11-28", other);
         assert_eq!(open(&list), ["a/b"]);
+        // The words of before.
+        fs::write(folder.path().join(FILE), "- secret: a/b\n  reader: r\n  since: s\n  print: '00'\n  key: k\n")
+            .unwrap();
+        let list = BurnList::read(folder.path()).unwrap();
+        assert_eq!(list.entries[0].print.as_ref().unwrap().key.as_deref(), Some("k"));
+        list.write().unwrap();
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert!(text.contains("name: \"a/b\"") && text.contains("made_with: \"k\""), "{text}");
+        assert_eq!(BurnList::read(folder.path()).unwrap().entries, list.entries);
     }
 
     #[test]

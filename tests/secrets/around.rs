@@ -85,3 +85,21 @@ fn vim_is_told_to_remember_nothing() {
         assert!(args.trim_end().ends_with("/gw.yaml"), "{args}");
     }
 }
+
+#[test]
+fn the_burn_list_is_no_finding() {
+    let project = Project::with_store();
+    project.git(&["init", "-q"]);
+    for name in ["sops/x", "gw/password", "api/token"] {
+        project.run(&["secrets", "set", name, "--generate", "32"]).ends(0);
+    }
+    rules(&project, &["alice", "bob"]);
+    project.run(&["secrets", "rekey", "--yes"]).ends(0);
+    project.commit("bob reads it");
+    rules(&project, &["alice"]);
+    project.run(&["secrets", "rekey", "--yes"]).ends(0);
+    project.run(&["secrets", "burned", "--done", "sops/x"]).ends(2);
+    project.commit("bob leaves");
+    let said = project.run(&["secrets", "scan"]).ends(0);
+    assert!(!said.out.contains("burned"), "{said}");
+}
