@@ -245,8 +245,11 @@ pub fn burned(entries: &[Burned], paint: &Paint) -> String {
     }
     let mut rows = Vec::new();
     for entry in entries {
-        let state =
-            entry.done.as_ref().map_or_else(|| "must be changed".to_owned(), |day| format!("changed {}", visible(day)));
+        let state = match &entry.done {
+            None => "must be changed".to_owned(),
+            Some(day) if entry.unchanged => format!("done, though unchanged {}", visible(day)),
+            Some(day) => format!("changed {}", visible(day)),
+        };
         let cells = [visible(&entry.secret), visible(&entry.since), state, visible(&entry.reader)];
         rows.push(cells.map(|text| (text, None)).to_vec());
     }
@@ -257,7 +260,12 @@ pub fn burned(entries: &[Burned], paint: &Paint) -> String {
 
 /// The same as JSON.
 pub fn burned_json(entries: &[Burned]) -> Value {
-    let entry = |entry: &Burned| json!({ "secret": entry.secret, "reader": entry.reader, "since": entry.since, "changed": entry.done });
+    let entry = |entry: &Burned| {
+        let changed = entry.done.as_ref().filter(|_| !entry.unchanged);
+        json!({
+            "secret": entry.secret, "reader": entry.reader, "since": entry.since, "changed": changed, "done": entry.done,
+        })
+    };
     json!({ "format_version": "1.0", "kind": "burned", "entries": entries.iter().map(entry).collect::<Vec<_>>() })
 }
 
@@ -370,6 +378,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: None,
             done: None,
+            unchanged: false,
         };
         let narrow = burned(std::slice::from_ref(&entry), &Paint { width: 60, ..Paint::PLAIN });
         assert!(narrow.lines().all(|line| line.width() <= 60), "{narrow}");

@@ -28,8 +28,10 @@ pub struct Burned {
     pub since: String,
     /// What the value was, where it could be opened.
     pub print: Option<Print>,
-    /// When it was changed.
+    /// When it was changed, or somebody said that nothing is left to be done.
     pub done: Option<String>,
+    /// Whether it had the burned value still when somebody said so.
+    pub unchanged: bool,
 }
 
 /// What a value was, and with the fingerprint key of which project key that was written. A print of another key says
@@ -100,6 +102,7 @@ impl BurnList {
                     })
                     .transpose()?,
                 done: text("done")?,
+                unchanged: text("unchanged")?.is_some(),
             });
         }
         if root.items().is_none() && !matches!(root.value, yaml::Value::Null) {
@@ -119,7 +122,7 @@ impl BurnList {
         let same = |old: &Burned| old.secret == entry.secret && old.reader == entry.reader;
         let of_value = |old: &Burned| same(old) && old.print.is_some() && old.print == entry.print;
         if let Some(old) = self.entries.iter_mut().find(|old| of_value(old)) {
-            old.done = None;
+            (old.done, old.unchanged) = (None, false);
             return;
         }
         match self.entries.iter_mut().find(|old| same(old) && old.done.is_none()) {
@@ -136,19 +139,21 @@ impl BurnList {
         for entry in &mut self.entries {
             let Some((name, now)) = secrets.iter().find(|(name, _)| *name == entry.secret) else { continue };
             if entry.print.as_ref() == Some(&print(key, &now.renamed(name))) {
-                entry.done = None;
-            } else if entry.done.is_none() {
-                entry.done = Some(day.to_owned());
+                (entry.done, entry.unchanged) = (None, false);
+            } else if entry.done.is_none() || entry.unchanged {
+                (entry.done, entry.unchanged) = (Some(day.to_owned()), false);
             }
         }
         self.entries != before
     }
 
-    /// Notes that secrets were changed, since somebody says so; says how many entries that was the end of.
-    pub fn settle(&mut self, secrets: &[String], day: &str) -> usize {
+    /// Notes that nothing is left to be done of secrets, since somebody says so; `now` is what they are, where that is known.
+    /// Says how many entries that was the end of.
+    pub fn settle(&mut self, secrets: &[String], day: &str, now: Option<&Print>) -> usize {
         let mut settled = 0;
         for entry in self.entries.iter_mut().filter(|entry| entry.done.is_none() && secrets.contains(&entry.secret)) {
             entry.done = Some(day.to_owned());
+            entry.unchanged = entry.print.is_some() && entry.print.as_ref() == now;
             settled += 1;
         }
         settled
@@ -163,13 +168,13 @@ impl BurnList {
     /// The same, and what stays open is printed with another key.
     pub fn print_anew(&mut self, old: &ProjectKey, new: &ProjectKey, day: &str, now: impl Fn(&str) -> Option<Secret>) {
         let id = Some(old.id());
-        for entry in self.entries.iter_mut().filter(|entry| entry.done.is_none()) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.done.is_none() || entry.unchanged) {
             let Some(was) = entry.print.as_ref().filter(|was| was.key == id) else { continue };
             let Some(is) = now(&entry.secret).map(|is| is.renamed(&entry.secret)) else { continue };
             if print(old, &is) == *was {
                 entry.print = Some(print(new, &is));
             } else {
-                entry.done = Some(day.to_owned());
+                (entry.done, entry.unchanged) = (Some(day.to_owned()), false);
             }
         }
     }
@@ -192,6 +197,7 @@ impl BurnList {
                 ("print", print.map(|print| print.print.to_string())),
                 ("made_with", print.and_then(|print| print.key.clone())),
                 ("done", entry.done.clone()),
+                ("unchanged", entry.unchanged.then(|| "yes".to_owned())),
             ] {
                 text.push_str(&value.map(|value| format!("  {}", line(name, &value))).unwrap_or_default());
             }
@@ -224,6 +230,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: value.map(|value| print(&key, &Secret::new(name, value))),
             done: None,
+            unchanged: false,
         };
         for (name, value) in
             [("gw/token", Some("old")), ("db/same", Some("same")), ("a: \"b\"\n", None), ("gone", Some("x"))]
@@ -243,7 +250,7 @@ mod tests {
         });
         let open: Vec<&str> = again.open().map(|entry| entry.secret.as_str()).collect();
         assert_eq!(open, ["db/same", "a: \"b\"\n", "gone"]);
-        assert_eq!(again.settle(&["gone".into()], "2026-11-29"), 1);
+        assert_eq!(again.settle(&["gone".into()], "2026-11-29", None), 1);
         assert_eq!(again.entries[3].done.as_deref(), Some("2026-11-29"));
     }
 
@@ -261,6 +268,7 @@ mod tests {
             since: "2026-11-27".into(),
             print,
             done: None,
+            unchanged: false,
         };
         let same = |_: &str| Some(Secret::new("x", "one"));
         let other = |_: &str| Some(Secret::new("x", "two"));
@@ -304,6 +312,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: Some(print(&key, &Secret::new("gw/token", "one"))),
             done: None,
+            unchanged: false,
         });
         let set = |list: &mut BurnList, value: &str| {
             list.set_anew(&key, "2026-11-28", &[("gw/token".into(), Secret::new("x", value))])
@@ -326,6 +335,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: None,
             done: None,
+            unchanged: false,
         });
         list.write().unwrap();
         assert_eq!(BurnList::read(folder.path()).unwrap().entries, list.entries);

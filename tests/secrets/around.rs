@@ -103,3 +103,31 @@ fn the_burn_list_is_no_finding() {
     let said = project.run(&["secrets", "scan"]).ends(0);
     assert!(!said.out.contains("burned"), "{said}");
 }
+
+#[test]
+fn done_without_another_value_is_said_to_be_so() {
+    let project = Project::with_store();
+    project.git(&["init", "-q"]);
+    for name in ["gw/token", "gw/other"] {
+        project.run(&["secrets", "set", name, "--generate", "32"]).ends(0);
+    }
+    rules(&project, &["alice", "bob"]);
+    project.run(&["secrets", "rekey", "--yes"]).ends(0);
+    project.commit("bob reads it");
+    rules(&project, &["alice"]);
+    project.run(&["secrets", "rekey", "--yes"]).ends(0);
+    project.run(&["secrets", "set", "gw/other", "--generate", "32"]).ends(0);
+    let said = project.run(&["secrets", "burned", "--done", "gw/token"]).ends(0);
+    let line = |text: &str, name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(line(&said.out, "gw/token").contains("done, though unchanged"), "{said}");
+    assert!(line(&said.out, "gw/other").contains("changed 2"), "{said}");
+    let entry = |name: &str| {
+        let json = project.run(&["secrets", "burned", "--json"]).ends(0).json();
+        json["entries"].as_array().unwrap().iter().find(|entry| entry["secret"] == name).unwrap().clone()
+    };
+    assert!(entry("gw/token")["changed"].is_null() && entry("gw/token")["done"].is_string());
+    assert!(entry("gw/other")["changed"].is_string() && entry("gw/other")["done"].is_string());
+    // A change is one, also afterwards.
+    project.run(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    assert!(entry("gw/token")["changed"].is_string());
+}

@@ -245,6 +245,7 @@ fn write(store: &Opening, burned: &[(String, String)], keys: &Keys, texts: &[Tex
             since: day.clone(),
             print: now(secret).map(|value| print(&keys.now, &value)),
             done: None,
+            unchanged: false,
         });
     }
     list.write()?;
