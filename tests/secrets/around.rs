@@ -131,3 +131,20 @@ fn done_without_another_value_is_said_to_be_so() {
     project.run(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
     assert!(entry("gw/token")["changed"].is_string());
 }
+
+#[test]
+fn a_merge_that_nobody_finished_is_told_as_one() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2").ends(0);
+    let whole = project.read("secrets/gw.yaml");
+    project.write("secrets/gw.yaml", &format!("<<<<<<< HEAD\n{whole}=======\n{whole}>>>>>>> theirs\n"));
+    for args in [vec!["secrets", "get", "gw/token"], vec!["secrets", "check"], vec!["secrets", "edit", "gw"]] {
+        let told = project.run(&args);
+        assert!(told.code != 0 && told.err.contains("a merge that nobody finished"), "{args:?}: {told}");
+        assert!(told.err.contains("git checkout --ours") && !told.err.contains("quotes"), "{told}");
+    }
+    // An emptied file is no file that sops would help with.
+    project.write("secrets/gw.yaml", "");
+    let told = project.run(&["secrets", "get", "gw/token"]);
+    assert!(told.code != 0 && told.err.contains("git") && !told.err.contains("sops encrypt"), "{told}");
+}
