@@ -87,6 +87,21 @@ fn vim_is_told_to_remember_nothing() {
 }
 
 #[test]
+fn an_edit_makes_no_secret_empty() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2").ends(0);
+    let before = project.read("secrets/gw.yaml");
+    for text in
+        ["token:\n", "token: \"\"\n", "token: ~\n", "token: null\n", "token: hunter2\nnew:\n", "token: x\nnew: ''\n"]
+    {
+        project.write("text", text);
+        let told = project.edit("gw", "cat text > \"$1\"").ends(5);
+        assert!(told.err.contains("an empty secret"), "{text}: {told}");
+        assert_eq!(project.read("secrets/gw.yaml"), before, "{text}");
+    }
+}
+
+#[test]
 fn the_burn_list_is_no_finding() {
     let project = Project::with_store();
     project.git(&["init", "-q"]);
