@@ -163,3 +163,16 @@ fn a_merge_that_nobody_finished_is_told_as_one() {
     let told = project.run(&["secrets", "get", "gw/token"]);
     assert!(told.code != 0 && told.err.contains("git") && !told.err.contains("sops encrypt"), "{told}");
 }
+
+#[test]
+fn a_project_key_that_is_named_by_nothing_is_refused() {
+    let project = Project::with_store();
+    let id = project.run(&["secrets", "check", "--json"]).json()["project_key"].as_str().unwrap().to_owned();
+    for named in ["", " ", "\t\n"] {
+        let told = project.behind(&format!("export REMPART_PROJECT_KEY='{named}'"), &["secrets", "check"]).ends(64);
+        assert!(told.err.contains("REMPART_PROJECT_KEY"), "{told}");
+    }
+    let empty = "export REMPART_STATE=$(mktemp -d -p .)";
+    let told = project.behind(&format!("{empty} REMPART_PROJECT_KEY=' {id} '"), &["secrets", "check"]).ends(0);
+    assert!(!told.err.contains("for the first time"), "{told}");
+}

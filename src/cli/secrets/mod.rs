@@ -124,8 +124,10 @@ impl OfStore {
     pub fn find(&self, screen: &Arc<Screen>) -> Result<Option<Opening>, Stopped> {
         let person = Arc::new(Person::new(screen.clone()));
         let store = Opening::find(&self.secrets, Sources::from_env(), person).map_err(stopped)?;
-        let named = std::env::var("REMPART_PROJECT_KEY").ok().filter(|id| !id.is_empty());
-        let store = store.map(|store| store.expecting(named));
+        let store = match store {
+            Some(store) => Some(store.expecting(named_key()?)),
+            None => None,
+        };
         // Where this computer keeps nothing at all, nothing can be remembered either.
         Ok(store.map(|store| match state_folder() {
             Ok(state) => store.remembering(&state),
@@ -169,6 +171,19 @@ impl OfStore {
             Err(rustix::io::Errno::WOULDBLOCK) => Err(fail("another rempart is writing into it: try again".into())),
             // Some network file systems know no locks; what one person does is safe there, too.
             Err(_) => Ok(folder),
+        }
+    }
+}
+
+// The id of the project key that somebody names. Where a variable of CI is missing it is often empty, and no key at all would
+// be expected then.
+fn named_key() -> Result<Option<String>, Stopped> {
+    let Some(named) = std::env::var_os("REMPART_PROJECT_KEY") else { return Ok(None) };
+    match named.to_str().map(str::trim).filter(|id| !id.is_empty()) {
+        Some(id) => Ok(Some(id.to_owned())),
+        None => {
+            let told = Diagnostic::error("REMPART_PROJECT_KEY names no project key").because("it is set, and empty");
+            Err(Stopped::usage(told.fix("set it to the id that `rempart secrets check` shows, or unset it")))
         }
     }
 }
