@@ -176,3 +176,17 @@ fn a_project_key_that_is_named_by_nothing_is_refused() {
     let told = project.behind(&format!("{empty} REMPART_PROJECT_KEY=' {id} '"), &["secrets", "check"]).ends(0);
     assert!(!told.err.contains("for the first time"), "{told}");
 }
+
+#[test]
+fn what_is_named_and_cannot_be_scanned_is_a_fault() {
+    let project = Project::with_store();
+    project.write("fine.txt", "fine\n");
+    assert!(std::process::Command::new("mkfifo").arg(project.folder().join("pipe")).status().unwrap().success());
+    symlink("fine.txt", project.folder().join("link")).unwrap();
+    let told = project.run(&["secrets", "scan", "pipe"]).ends(1);
+    assert!(told.out.contains("neither a file nor a folder"), "{told}");
+    // Nobody named it.
+    project.run(&["secrets", "scan"]).ends(0);
+    let told = project.run(&["secrets", "scan", "link"]).ends(0);
+    assert!(told.err.contains("link is a symlink") && told.err.contains("fine.txt"), "{told}");
+}
