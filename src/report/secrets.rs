@@ -75,6 +75,8 @@ pub struct CheckedFile {
     pub loses: Vec<String>,
     /// Secrets of it that stand there for everybody to read, since its rule leaves them out.
     pub plain: Vec<String>,
+    /// How many comments of it stand there for everybody to read.
+    pub plain_comments: usize,
     /// Which values it encrypts, and which its rule says, where they differ.
     pub other_rule: Option<(String, String)>,
 }
@@ -319,6 +321,9 @@ pub fn checked(all: &Checked, paint: &Paint) -> String {
             let what = count(file.plain.len(), "value is", "values are");
             more(format!("{what} not encrypted: {}", visible(&file.plain.join(", "))));
         }
+        if file.plain_comments > 0 {
+            more(format!("{} not encrypted", count(file.plain_comments, "comment is", "comments are")));
+        }
     }
     for (name, why) in &all.strangers {
         let line = paint.tone(Tone::Bad, &format!("{}  not looked at: {why}", visible(name)));
@@ -352,6 +357,7 @@ pub fn checked_json(all: &Checked, fine: bool) -> Value {
         json!({
             "file": file.name, "proved": file.proved, "opens": file.proved || file.opens, "wrong": file.wrong,
             "gains": file.gains, "loses": file.loses, "not_encrypted": file.plain,
+            "comments_not_encrypted": file.plain_comments,
             "encrypts_by": file.other_rule.as_ref().map(|(is, _)| is),
             "rule_says": file.other_rule.as_ref().map(|(_, wanted)| wanted),
         })

@@ -109,6 +109,17 @@ impl Locked {
         plain.map(|value| KeyPath::of(&value.part.path)).collect()
     }
 
+    /// How many comments stand in it for everybody to read, though its rule takes the values beside them.
+    pub fn plain_remarks(&self) -> usize {
+        let taken = self
+            .outline
+            .remarks
+            .iter()
+            .filter(|remark| !is_metadata(&remark.path) && self.metadata.selection.takes(keys(&remark.path)));
+        let plain = |raw: &str| !raw.trim_start_matches('#').trim().is_empty() && Sealed::parse(&raw[1..]).is_none();
+        taken.filter(|remark| plain(&self.source.text[remark.range.clone()])).count()
+    }
+
     /// When it was written last, as it says.
     pub fn last_modified(&self) -> &str {
         &self.metadata.last_modified

@@ -190,3 +190,18 @@ fn what_is_named_and_cannot_be_scanned_is_a_fault() {
     let told = project.run(&["secrets", "scan", "link"]).ends(0);
     assert!(told.err.contains("link is a symlink") && told.err.contains("fine.txt"), "{told}");
 }
+
+#[test]
+fn check_counts_comments_that_everybody_can_read() {
+    let project = Project::with_store();
+    project.edit("gw", "printf '# encrypted\\ntoken: x\\n' > \"$1\"").ends(0);
+    let checked = project.run(&["secrets", "check"]).ends(0);
+    assert!(!checked.out.contains("comment"), "{checked}");
+    let text = project.read("secrets/gw.yaml");
+    project.write("secrets/gw.yaml", &format!("# the old one was hunter2\n{text}"));
+    let checked = project.run(&["secrets", "check"]).ends(0);
+    assert!(checked.out.contains("1 comment is not encrypted") && !checked.out.contains("hunter2"), "{checked}");
+    let json = project.run(&["secrets", "check", "--json"]).ends(0).json();
+    let file = json["files"].as_array().unwrap().iter().find(|file| file["file"] == "gw.yaml").unwrap().clone();
+    assert_eq!(file["comments_not_encrypted"], 1);
+}
