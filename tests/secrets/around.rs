@@ -205,3 +205,14 @@ fn check_counts_comments_that_everybody_can_read() {
     let file = json["files"].as_array().unwrap().iter().find(|file| file["file"] == "gw.yaml").unwrap().clone();
     assert_eq!(file["comments_not_encrypted"], 1);
 }
+
+#[test]
+fn what_is_said_to_do_helps() {
+    let project = Project::with_store();
+    project.piped(&["secrets", "set", "gw/token"], "hunter2").ends(0);
+    project.write("there", "x");
+    let told = project.run(&["secrets", "fingerprints", "--key-to", "there"]);
+    assert!(told.code != 0 && told.err.contains("name another"), "{told}");
+    let told = project.edit("gw", "kill -s INT $$").ends(1);
+    assert!(told.err.contains("broken off") && !told.err.contains("one that waits"), "{told}");
+}
