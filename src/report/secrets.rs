@@ -75,6 +75,8 @@ pub struct CheckedFile {
     pub loses: Vec<String>,
     /// Secrets of it that stand there for everybody to read, since its rule leaves them out.
     pub plain: Vec<String>,
+    /// How many comments of it stand there for everybody to read.
+    pub plain_comments: usize,
     /// Which values it encrypts, and which its rule says, where they differ.
     pub other_rule: Option<(String, String)>,
 }
@@ -245,8 +247,11 @@ pub fn burned(entries: &[Burned], paint: &Paint) -> String {
     }
     let mut rows = Vec::new();
     for entry in entries {
-        let state =
-            entry.done.as_ref().map_or_else(|| "must be changed".to_owned(), |day| format!("changed {}", visible(day)));
+        let state = match &entry.done {
+            None => "must be changed".to_owned(),
+            Some(day) if entry.unchanged => format!("done, though unchanged {}", visible(day)),
+            Some(day) => format!("changed {}", visible(day)),
+        };
         let cells = [visible(&entry.secret), visible(&entry.since), state, visible(&entry.reader)];
         rows.push(cells.map(|text| (text, None)).to_vec());
     }
@@ -257,7 +262,12 @@ pub fn burned(entries: &[Burned], paint: &Paint) -> String {
 
 /// The same as JSON.
 pub fn burned_json(entries: &[Burned]) -> Value {
-    let entry = |entry: &Burned| json!({ "secret": entry.secret, "reader": entry.reader, "since": entry.since, "changed": entry.done });
+    let entry = |entry: &Burned| {
+        let changed = entry.done.as_ref().filter(|_| !entry.unchanged);
+        json!({
+            "secret": entry.secret, "reader": entry.reader, "since": entry.since, "changed": changed, "done": entry.done,
+        })
+    };
     json!({ "format_version": "1.0", "kind": "burned", "entries": entries.iter().map(entry).collect::<Vec<_>>() })
 }
 
@@ -311,6 +321,9 @@ pub fn checked(all: &Checked, paint: &Paint) -> String {
             let what = count(file.plain.len(), "value is", "values are");
             more(format!("{what} not encrypted: {}", visible(&file.plain.join(", "))));
         }
+        if file.plain_comments > 0 {
+            more(format!("{} not encrypted", count(file.plain_comments, "comment is", "comments are")));
+        }
     }
     for (name, why) in &all.strangers {
         let line = paint.tone(Tone::Bad, &format!("{}  not looked at: {why}", visible(name)));
@@ -344,6 +357,7 @@ pub fn checked_json(all: &Checked, fine: bool) -> Value {
         json!({
             "file": file.name, "proved": file.proved, "opens": file.proved || file.opens, "wrong": file.wrong,
             "gains": file.gains, "loses": file.loses, "not_encrypted": file.plain,
+            "comments_not_encrypted": file.plain_comments,
             "encrypts_by": file.other_rule.as_ref().map(|(is, _)| is),
             "rule_says": file.other_rule.as_ref().map(|(_, wanted)| wanted),
         })
@@ -370,6 +384,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: None,
             done: None,
+            unchanged: false,
         };
         let narrow = burned(std::slice::from_ref(&entry), &Paint { width: 60, ..Paint::PLAIN });
         assert!(narrow.lines().all(|line| line.width() <= 60), "{narrow}");

@@ -28,8 +28,10 @@ pub struct Burned {
     pub since: String,
     /// What the value was, where it could be opened.
     pub print: Option<Print>,
-    /// When it was changed.
+    /// When it was changed, or somebody said that nothing is left to be done.
     pub done: Option<String>,
+    /// Whether it had the burned value still when somebody said so.
+    pub unchanged: bool,
 }
 
 /// What a value was, and with the fingerprint key of which project key that was written. A print of another key says
@@ -88,14 +90,19 @@ impl BurnList {
                 None => Ok(None),
             };
             let needed = |name: &str| text(name)?.ok_or_else(|| wrong(item, &format!("an entry without `{name}`")));
+            // Versions of before wrote the second word of each pair, which scanners take for a secret's name.
+            let either = |now: &str, before: &str| Ok::<_, Fault>(text(now)?.or(text(before)?));
             entries.push(Burned {
-                secret: needed("secret")?,
+                secret: either("name", "secret")?.map_or_else(|| needed("name"), Ok)?,
                 reader: needed("reader")?,
                 since: needed("since")?,
                 print: text("print")?
-                    .map(|print| Ok::<_, Fault>(Print { key: text("key")?, print: Fingerprint::kept(print) }))
+                    .map(|print| {
+                        Ok::<_, Fault>(Print { key: either("made_with", "key")?, print: Fingerprint::kept(print) })
+                    })
                     .transpose()?,
                 done: text("done")?,
+                unchanged: text("unchanged")?.is_some(),
             });
         }
         if root.items().is_none() && !matches!(root.value, yaml::Value::Null) {
@@ -115,7 +122,7 @@ impl BurnList {
         let same = |old: &Burned| old.secret == entry.secret && old.reader == entry.reader;
         let of_value = |old: &Burned| same(old) && old.print.is_some() && old.print == entry.print;
         if let Some(old) = self.entries.iter_mut().find(|old| of_value(old)) {
-            old.done = None;
+            (old.done, old.unchanged) = (None, false);
             return;
         }
         match self.entries.iter_mut().find(|old| same(old) && old.done.is_none()) {
@@ -132,19 +139,21 @@ impl BurnList {
         for entry in &mut self.entries {
             let Some((name, now)) = secrets.iter().find(|(name, _)| *name == entry.secret) else { continue };
             if entry.print.as_ref() == Some(&print(key, &now.renamed(name))) {
-                entry.done = None;
-            } else if entry.done.is_none() {
-                entry.done = Some(day.to_owned());
+                (entry.done, entry.unchanged) = (None, false);
+            } else if entry.done.is_none() || entry.unchanged {
+                (entry.done, entry.unchanged) = (Some(day.to_owned()), false);
             }
         }
         self.entries != before
     }
 
-    /// Notes that secrets were changed, since somebody says so; says how many entries that was the end of.
-    pub fn settle(&mut self, secrets: &[String], day: &str) -> usize {
+    /// Notes that nothing is left to be done of secrets, since somebody says so; `now` is what they are, where that is known.
+    /// Says how many entries that was the end of.
+    pub fn settle(&mut self, secrets: &[String], day: &str, now: Option<&Print>) -> usize {
         let mut settled = 0;
         for entry in self.entries.iter_mut().filter(|entry| entry.done.is_none() && secrets.contains(&entry.secret)) {
             entry.done = Some(day.to_owned());
+            entry.unchanged = entry.print.is_some() && entry.print.as_ref() == now;
             settled += 1;
         }
         settled
@@ -159,13 +168,13 @@ impl BurnList {
     /// The same, and what stays open is printed with another key.
     pub fn print_anew(&mut self, old: &ProjectKey, new: &ProjectKey, day: &str, now: impl Fn(&str) -> Option<Secret>) {
         let id = Some(old.id());
-        for entry in self.entries.iter_mut().filter(|entry| entry.done.is_none()) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.done.is_none() || entry.unchanged) {
             let Some(was) = entry.print.as_ref().filter(|was| was.key == id) else { continue };
             let Some(is) = now(&entry.secret).map(|is| is.renamed(&entry.secret)) else { continue };
             if print(old, &is) == *was {
                 entry.print = Some(print(new, &is));
             } else {
-                entry.done = Some(day.to_owned());
+                (entry.done, entry.unchanged) = (Some(day.to_owned()), false);
             }
         }
     }
@@ -181,13 +190,14 @@ impl BurnList {
         let line = |name: &str, value: &str| format!("{name}: {}\n", spell::quoted(value).as_str());
         let mut text = String::from(HEAD);
         for entry in &self.entries {
-            text.push_str(&format!("- {}  {}", line("secret", &entry.secret), line("reader", &entry.reader)));
+            text.push_str(&format!("- {}  {}", line("name", &entry.secret), line("reader", &entry.reader)));
             text.push_str(&format!("  {}", line("since", &entry.since)));
             let print = entry.print.as_ref();
             for (name, value) in [
                 ("print", print.map(|print| print.print.to_string())),
-                ("key", print.and_then(|print| print.key.clone())),
+                ("made_with", print.and_then(|print| print.key.clone())),
                 ("done", entry.done.clone()),
+                ("unchanged", entry.unchanged.then(|| "yes".to_owned())),
             ] {
                 text.push_str(&value.map(|value| format!("  {}", line(name, &value))).unwrap_or_default());
             }
@@ -220,6 +230,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: value.map(|value| print(&key, &Secret::new(name, value))),
             done: None,
+            unchanged: false,
         };
         for (name, value) in
             [("gw/token", Some("old")), ("db/same", Some("same")), ("a: \"b\"\n", None), ("gone", Some("x"))]
@@ -229,7 +240,7 @@ mod tests {
         list.add(entry("gw/token", Some("old")));
         list.write().unwrap();
         let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
-        assert!(!text.contains("old\"") && text.matches("- secret").count() == 4, "{text}");
+        assert!(!text.contains("old\"") && text.matches("- name").count() == 4, "{text}");
         let mut again = BurnList::read(folder.path()).unwrap();
         assert_eq!(again.entries, list.entries);
         again.compare(&key, "2026-11-28", |name| match name {
@@ -239,7 +250,7 @@ mod tests {
         });
         let open: Vec<&str> = again.open().map(|entry| entry.secret.as_str()).collect();
         assert_eq!(open, ["db/same", "a: \"b\"\n", "gone"]);
-        assert_eq!(again.settle(&["gone".into()], "2026-11-29"), 1);
+        assert_eq!(again.settle(&["gone".into()], "2026-11-29", None), 1);
         assert_eq!(again.entries[3].done.as_deref(), Some("2026-11-29"));
     }
 
@@ -257,6 +268,7 @@ mod tests {
             since: "2026-11-27".into(),
             print,
             done: None,
+            unchanged: false,
         };
         let same = |_: &str| Some(Secret::new("x", "one"));
         let other = |_: &str| Some(Secret::new("x", "two"));
@@ -278,6 +290,15 @@ mod tests {
         let mut list = BurnList::read(folder.path()).unwrap();
         list.compare(&new, "2026-11-28", other);
         assert_eq!(open(&list), ["a/b"]);
+        // The words of before.
+        fs::write(folder.path().join(FILE), "- secret: a/b\n  reader: r\n  since: s\n  print: '00'\n  key: k\n")
+            .unwrap();
+        let list = BurnList::read(folder.path()).unwrap();
+        assert_eq!(list.entries[0].print.as_ref().unwrap().key.as_deref(), Some("k"));
+        list.write().unwrap();
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert!(text.contains("name: \"a/b\"") && text.contains("made_with: \"k\""), "{text}");
+        assert_eq!(BurnList::read(folder.path()).unwrap().entries, list.entries);
     }
 
     #[test]
@@ -291,6 +312,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: Some(print(&key, &Secret::new("gw/token", "one"))),
             done: None,
+            unchanged: false,
         });
         let set = |list: &mut BurnList, value: &str| {
             list.set_anew(&key, "2026-11-28", &[("gw/token".into(), Secret::new("x", value))])
@@ -313,6 +335,7 @@ mod tests {
             since: "2026-11-27".into(),
             print: None,
             done: None,
+            unchanged: false,
         });
         list.write().unwrap();
         assert_eq!(BurnList::read(folder.path()).unwrap().entries, list.entries);

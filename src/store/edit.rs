@@ -98,12 +98,15 @@ impl Unlocked {
                 return Err(Fault::new(FaultKind::Format, "a name that is kept for the file itself", kept, fix));
             }
         }
-        let (mut edits, mut plains) = (self.edited_values(&fresh)?, HashMap::new());
+        let mut plains = HashMap::new();
         for part in &fresh.parts {
             if let Shape::Scalar { text, style } = &part.shape {
-                plains.insert(part.path.clone(), scalar(text, *style));
+                let plain = scalar(text, *style);
+                self.refuse_empty(&part.path, &plain)?;
+                plains.insert(part.path.clone(), plain);
             }
         }
+        let mut edits = self.edited_values(&fresh)?;
         let mut remarks = self.edited_remarks(plain_text, &fresh)?;
         // A comment behind the `|` of a block goes with the block.
         remarks.retain(|(range, _)| !edits.iter().any(|(value, _)| value.contains(&range.start)));
@@ -130,6 +133,17 @@ impl Unlocked {
             self.take(text, plains)?;
         }
         Ok(edited)
+    }
+
+    // One that was so before may stay; `set` takes none either.
+    fn refuse_empty(&self, path: &[Step], plain: &Plain) -> Result<(), Fault> {
+        let is_empty = plain.kind == Kind::Null || plain.bytes.is_empty();
+        let is_old = || self.plains.get(path).is_some_and(|old| old.same_as(plain));
+        if !is_empty || path.is_empty() || !self.metadata.selection.takes(keys(path)) || is_old() {
+            return Ok(());
+        }
+        let fix = "give it a value, or take the whole line out";
+        Err(Fault::new(FaultKind::Format, "an empty secret", KeyPath::of(path).to_string(), fix))
     }
 
     fn edited_values(&self, fresh: &Outline) -> Result<Vec<(std::ops::Range<usize>, String)>, Fault> {

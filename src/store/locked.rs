@@ -47,12 +47,23 @@ impl Locked {
     /// # Errors
     /// As with [`Locked::read`].
     pub fn parse(source: Arc<Source>, name: &str) -> Result<Self, Fault> {
-        let outline = yaml::outline(&source.text).map_err(|fault| placed(&source, &fault))?;
+        if source.text.trim().is_empty() {
+            let fix = "take it from its last version: `git checkout -- FILE`";
+            let fault = Fault::new(FaultKind::Format, "an empty file", "a file of the store is never empty", fix);
+            return Err(fault.within(&source.path));
+        }
+        let outline = yaml::outline(&source.text)
+            .map_err(|fault| unmerged(&source).unwrap_or_else(|| placed(&source, &fault)))?;
         let metadata = Metadata::read(&outline).map_err(|fault| {
             let at = outline.part(&metadata::path(&[])).map_or(0, |section| section.start);
             fault.at(&bare(&source, at), "")
         })?;
         Ok(Self { name: name.to_owned(), source, outline, metadata })
+    }
+
+    /// Whether it is still what lies there.
+    pub fn is_at(&self, path: &Path) -> bool {
+        yaml::read(path).is_ok_and(|now| now.text == self.source.text)
     }
 
     /// Its name in the store.
@@ -96,6 +107,17 @@ impl Locked {
         let plain =
             values(&self.outline, &self.metadata).filter(|value| !value.encrypted && !is_seal(&value.part.path));
         plain.map(|value| KeyPath::of(&value.part.path)).collect()
+    }
+
+    /// How many comments stand in it for everybody to read, though its rule takes the values beside them.
+    pub fn plain_remarks(&self) -> usize {
+        let taken = self
+            .outline
+            .remarks
+            .iter()
+            .filter(|remark| !is_metadata(&remark.path) && self.metadata.selection.takes(keys(&remark.path)));
+        let plain = |raw: &str| !raw.trim_start_matches('#').trim().is_empty() && Sealed::parse(&raw[1..]).is_none();
+        taken.filter(|remark| plain(&self.source.text[remark.range.clone()])).count()
     }
 
     /// When it was written last, as it says.
@@ -262,6 +284,19 @@ pub(super) fn mac<'p>(plains: impl Iterator<Item = (&'p [Step], &'p Plain)>, met
 /// A fault of the outline, with its place.
 pub(super) fn placed(source: &Arc<Source>, fault: &OutlineFault) -> Fault {
     Fault::new(FaultKind::Format, "not a file of the store", fault.what, fault.fix).at(&bare(source, fault.at), "here")
+}
+
+// What git left of two versions, where that is why the text is no YAML.
+fn unmerged(source: &Arc<Source>) -> Option<Fault> {
+    let begins = |with: &str| source.text.lines().any(|line| line.starts_with(with));
+    if !(begins("<<<<<<< ") && begins(">>>>>>> ")) {
+        return None;
+    }
+    let at = if source.text.starts_with("<<<<<<< ") { 0 } else { source.text.find("\n<<<<<<< ")? + 1 };
+    let detail = "two versions were changed at once, and no program can join them: each is sealed as a whole";
+    let fix = "take one side (`git checkout --ours FILE` or `--theirs`), then set what the other side changed once more \
+               with `rempart secrets set` or `edit`";
+    Some(Fault::new(FaultKind::Format, "a merge that nobody finished", detail, fix).at(&bare(source, at), "git's mark"))
 }
 
 // A place by its numbers alone: what stands there may be the plain text of a secret, and no excerpt knows.

@@ -38,7 +38,7 @@ impl Metadata {
     pub fn read(outline: &Outline) -> Result<Self, Fault> {
         let section = path(&[]);
         let Some(Part { shape: Shape::Map, .. }) = outline.part(&section) else {
-            let fix = "encrypt it with `sops encrypt --in-place` and look at it with `rempart secrets seal`, or move it away and \
+            let fix = "encrypt it with `sops encrypt --in-place` and look at it with `rempart secrets seal FILE`, or move it away and \
                        put each secret in with `rempart secrets set`";
             return Err(Fault::new(FaultKind::Format, "not encrypted by SOPS", "it has no `sops` section", fix));
         };

@@ -9,7 +9,7 @@ pub fn rules(project: &Project, readers: &[&str]) {
 
 pub fn open(project: &Project) -> Vec<String> {
     let json = project.run(&["secrets", "burned", "--json"]).json();
-    let entries = json["entries"].as_array().unwrap().iter().filter(|entry| entry["changed"].is_null());
+    let entries = json["entries"].as_array().unwrap().iter().filter(|entry| entry["done"].is_null());
     entries.map(|entry| entry["secret"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -40,18 +40,17 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     let mut list = BurnList::read(store.folder().root())?;
     let key = store.project_key();
     for name in &args.done {
-        let unchanged = key.as_ref().is_ok_and(|key| {
-            let now = store.secret(name).ok().map(|now| print(key, &now));
-            list.open().any(|entry| entry.secret == *name && entry.print.is_some() && entry.print == now)
-        });
+        let now = key.as_ref().ok().and_then(|key| Some(print(key, &store.secret(name).ok()?)));
+        let unchanged = list.open().any(|entry| entry.secret == *name && entry.print.is_some() && entry.print == now);
         if unchanged {
             let mut told = Diagnostic::error("a secret that still has the value that was burned");
             told.severity = Severity::Warning;
-            let told = told.because(format!("`{name}` is what it was; from now on it counts as changed"));
+            let told =
+                told.because(format!("`{name}` is what it was; from now on it counts as done, though unchanged"));
             let fix = "change it at its source and with `rempart secrets set`, unless it is worthless by now";
             show::diagnostics(screen, &[told.fix(fix)]);
         }
-        if list.settle(std::slice::from_ref(name), &today()) == 0 {
+        if list.settle(std::slice::from_ref(name), &today(), now.as_ref()) == 0 {
             let known: Vec<&str> = list.open().map(|entry| entry.secret.as_str()).collect();
             let mut told = Diagnostic::error("a secret that is not on the list").because(format!("`{name}`"));
             told.fix = did_you_mean(name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));

@@ -89,6 +89,7 @@ fn checked(store: &Opening, filed: &Filed, faults: &mut Vec<Diagnostic>) -> Chec
     }
     let Ok(locked) = &filed.locked else { return file };
     file.plain = locked.plain_paths().iter().map(ToString::to_string).collect();
+    file.plain_comments = locked.plain_remarks();
     match Readers::of(store, locked) {
         Ok(Readers { gains, loses, rule, .. }) => {
             (file.gains, file.loses) = (gains, loses);

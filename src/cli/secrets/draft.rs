@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,32 +61,53 @@ impl Draft {
             .create(folder)
             .map_err(|error| fail(format!("{}: {error}", folder.display())))?;
         let file = folder.join(Path::new(name).file_name().unwrap_or_default());
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&file)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = write_new(&file, text);
         drop(making);
         let draft = Self { file, desk, _runtime: runtime };
         written.map_err(|error| fail(format!("{}: {error}", draft.file.display())))?;
         Ok(draft)
     }
 
+    /// Where what the person wrote is kept once there is another text.
+    pub fn own(&self) -> PathBuf {
+        let mut name = std::ffi::OsString::from("yours-");
+        name.push(self.file.file_name().unwrap_or_default());
+        self.file.with_file_name(name)
+    }
+
+    /// Puts another text in its place; what the person wrote stands beside it then.
+    pub fn renew(&self, text: &str) -> Result<(), Stopped> {
+        let _making = self.desk.editor();
+        fs::rename(&self.file, self.own()).and_then(|()| write_new(&self.file, text)).map_err(|error| {
+            let place = Place::outside(&self.file.display().to_string());
+            let told = Diagnostic::error("the newest text cannot be put there").at(&place, "");
+            Stopped::failed(told.because(error.to_string()))
+        })
+    }
+
     /// Has the person's editor open it, and waits for its end.
     pub fn edit(&self) -> Result<(), Stopped> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let line = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".into());
-        let fail = |why: String| {
+        let failed = |why: String, fix: &str| {
             let told = Diagnostic::error("the editor failed: nothing was written").because(why);
-            Stopped::failed(told.fix("name one that waits, with EDITOR"))
+            Stopped::failed(told.fix(fix.to_owned()))
         };
+        let fail = |why: String| failed(why, "name an editor that is there, with EDITOR");
         let words = shlex::split(&line)
             .filter(|words| !words.is_empty())
             .ok_or_else(|| fail(format!("`{line}` is no command")))?;
-        match self.attended(Command::new(&words[0]).args(&words[1..]).arg(&self.file)) {
+        let quiet = quiet(&words[0]);
+        match self.attended(Command::new(&words[0]).args(quiet).args(&words[1..]).arg(&self.file)) {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(fail(format!("`{}`: {status}", words[0]))),
+            Ok(status) if status.signal().is_some() => {
+                let told = Diagnostic::error("the editor was broken off: nothing was written");
+                Err(Stopped::failed(told.because(format!("`{}`: {status}", words[0]))))
+            }
+            Ok(status) => {
+                let fix = "edit it again; an editor that ends so gives up what was written (`:cq` in vim)";
+                Err(failed(format!("`{}`: {status}", words[0]), fix))
+            }
             Err(error) => Err(fail(format!("`{}`: {error}", words[0]))),
         }
     }
@@ -147,6 +169,29 @@ impl Desk {
         shred(&self.folder);
         std::process::exit(128 + signal.as_raw_value());
     }
+}
+
+/// What keeps vim and its like from writing the text elsewhere: no swap file, nothing remembered, no undo file, no copy.
+const QUIET: [&str; 5] = ["-n", "-i", "NONE", "-c", "set noundofile nobackup nowritebackup"];
+
+// What an editor is told beside what the person says; `vi` may be a link to one of many.
+fn quiet(command: &str) -> &'static [&'static str] {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = match command.contains('/') {
+        true => Some(PathBuf::from(command)),
+        false => std::env::split_paths(&path).map(|folder| folder.join(command)).find(|path| path.is_file()),
+    };
+    let is_vim = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        ["vim", "nvim"].contains(&name.as_ref()) || name.starts_with("vim.")
+    };
+    let Some(found) = found else { return &[] };
+    if is_vim(&found) || fs::canonicalize(&found).is_ok_and(|end| is_vim(&end)) { &QUIET } else { &[] }
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
 }
 
 // What the terminal sends to all of its programs is the editor's while one runs: many of them take ^C as a word of their own.

@@ -107,6 +107,11 @@ fn hand_over(path: &Path, key: &Secret) -> Result<(), Stopped> {
         let told = Diagnostic::error("the fingerprint key cannot be written");
         Stopped::failed(told.at(&Place::outside(&path.display().to_string()), "").because(why))
     };
+    if path.symlink_metadata().is_ok() {
+        let told = Diagnostic::error("the fingerprint key cannot be written");
+        let told = told.at(&Place::outside(&path.display().to_string()), "").because("there is something of this name");
+        return Err(Stopped::failed(told.fix("name another file, or move this one away")));
+    }
     let mut to = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -83,7 +83,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     for filed in store.folder().files() {
         show::say(
             screen,
-            &format!("{} was there before: look at it, then take it with `rempart secrets seal`", filed.name),
+            &format!(
+                "{} was there before: look at it, then take it with `rempart secrets seal {}`",
+                filed.name, filed.name
+            ),
         );
     }
     show::say(

@@ -36,7 +36,9 @@ use super::{Ended, Stopped};
 use crate::model::{Diagnostic, Exit, Place};
 use crate::report::Screen;
 use crate::secret::ProjectKey;
-use crate::store::{BurnList, Care, Fault, FaultKind, Opening, Prints, Rule, Rules, Sources, Unlocked, save};
+use crate::store::{
+    BurnList, Care, Fault, FaultKind, Filed, Opening, PROJECT, Prints, Rule, Rules, Sources, Unlocked, save,
+};
 
 pub(super) use person::Person;
 
@@ -124,8 +126,10 @@ impl OfStore {
     pub fn find(&self, screen: &Arc<Screen>) -> Result<Option<Opening>, Stopped> {
         let person = Arc::new(Person::new(screen.clone()));
         let store = Opening::find(&self.secrets, Sources::from_env(), person).map_err(stopped)?;
-        let named = std::env::var("REMPART_PROJECT_KEY").ok().filter(|id| !id.is_empty());
-        let store = store.map(|store| store.expecting(named));
+        let store = match store {
+            Some(store) => Some(store.expecting(named_key()?)),
+            None => None,
+        };
         // Where this computer keeps nothing at all, nothing can be remembered either.
         Ok(store.map(|store| match state_folder() {
             Ok(state) => store.remembering(&state),
@@ -178,6 +182,19 @@ impl OfStore {
     }
 }
 
+// The id of the project key that somebody names. Where a variable of CI is missing it is often empty, and no key at all would
+// be expected then.
+fn named_key() -> Result<Option<String>, Stopped> {
+    let Some(named) = std::env::var_os("REMPART_PROJECT_KEY") else { return Ok(None) };
+    match named.to_str().map(str::trim).filter(|id| !id.is_empty()) {
+        Some(id) => Ok(Some(id.to_owned())),
+        None => {
+            let told = Diagnostic::error("REMPART_PROJECT_KEY names no project key").because("it is set, and empty");
+            Err(Stopped::usage(told.fix("set it to the id that `rempart secrets check` shows, or unset it")))
+        }
+    }
+}
+
 /// What went wrong with the store, as a reason to stop.
 pub(super) fn stopped(fault: Fault) -> Stopped {
     let exit = match fault.kind {
@@ -213,6 +230,20 @@ fn rule_of(path: &Path) -> Result<Rule, Stopped> {
 fn keep(store: &Opening, name: &str, file: &mut Unlocked, key: &ProjectKey) -> Result<(), Stopped> {
     let text = file.write(key)?;
     put(store, name, &text, file.generation())
+}
+
+/// Whether the file and the project key lie on the disk as they were read: git knows no lock, and a person takes time.
+fn stands(store: &Opening, name: &str) -> bool {
+    [name, PROJECT].into_iter().all(|name| {
+        let read = store.folder().files().iter().find(|filed| filed.name == name);
+        let path = store.folder().path(name);
+        match read {
+            Some(Filed { locked: Ok(locked), .. }) => locked.is_at(&path),
+            // Nothing of it was read, so nothing is written over.
+            Some(_) => true,
+            None => path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound),
+        }
+    })
 }
 
 /// Puts the text of a file of the store onto the disk, and remembers that it is the newest.

@@ -137,7 +137,7 @@ fn changes(store: &Opening, all: bool) -> Result<Vec<Change>, Stopped> {
         if is_new && !others.is_empty() {
             let place = Place::outside(&store.folder().path(&filed.name).display().to_string());
             let told = Diagnostic::error("recipients that rempart cannot encrypt for").at(&place, "");
-            let fix = "use `sops updatekeys` and `sops rotate` for this file, then `rempart secrets seal`";
+            let fix = "use `sops updatekeys` and `sops rotate` for this file, then `rempart secrets seal FILE`";
             return Err(Stopped::from(told.because(others.join(", ")).fix(fix)));
         }
         let Readers { stays, gains, loses, rule } = readers;
@@ -245,6 +245,7 @@ fn write(store: &Opening, burned: &[(String, String)], keys: &Keys, texts: &[Tex
             since: day.clone(),
             print: now(secret).map(|value| print(&keys.now, &value)),
             done: None,
+            unchanged: false,
         });
     }
     list.write()?;

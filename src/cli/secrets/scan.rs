@@ -104,6 +104,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         }
         None => {
             let root = walk::root_of(&here, &walk::first(&here, &args.paths)?);
+            for path in args.paths.iter().filter(|path| here.join(path).is_symlink()) {
+                let end = here.join(path).canonicalize().unwrap_or_default();
+                show::say(screen, &format!("{} is a symlink: {} is looked at", path.display(), end.display()));
+            }
             let looked = walk::look(&root, &here, &args.paths, args.ignored)?;
             let entries = accepted_in(&root)?;
             (root, looked, entries)

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::{OfStore, burned, keep, rule_of};
+use super::{OfStore, burned, keep, rule_of, stands};
 use crate::cli::options::ask_password;
 use crate::cli::{Ended, Stopped, show};
 use crate::model::{Diagnostic, Exit, Place};
@@ -62,6 +62,10 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     if before.as_ref().is_some_and(|before| before.same_as(&secret)) {
         show::say(screen, &format!("{} is this value already: nothing was written", args.name));
         return Ok(Exit::Done);
+    }
+    if !stands(&store, &file) {
+        let told = Diagnostic::error("the file was changed meanwhile: nothing was written");
+        return Err(Stopped::refused(told.because(file).fix("set it again")));
     }
     opened.set(&path, &secret)?;
     keep(&store, &file, &mut opened, &key)?;

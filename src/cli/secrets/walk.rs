@@ -19,6 +19,9 @@ pub(super) const LARGEST: u64 = 4 * 1024 * 1024;
 /// Why a symlink is not looked at.
 pub(super) const SYMLINK: &str = "a symlink, which is not followed";
 
+/// Why a pipe, a socket or a device is not looked at.
+const NO_FILE: &str = "neither a file nor a folder";
+
 /// The root of the repository that a path is in. Where there is none, it is the working directory, or the path's own
 /// folder if that lies elsewhere.
 pub(super) fn root_of(here: &Path, path: &Path) -> PathBuf {
@@ -64,6 +67,10 @@ pub(super) fn look(root: &Path, here: &Path, paths: &[PathBuf], ignored: bool) -
     let mut told = Vec::new();
     for start in &starts {
         let before = walk.looked.not_looked.len();
+        if !start.is_dir() && !start.is_file() {
+            walk.seen.insert(start.clone());
+            walk.looked.not_looked.push(NotLooked::fault(name_of(root, start), NO_FILE));
+        }
         repositories.extend(walk.below(start));
         told.push(walk.looked.not_looked.len() > before);
     }
@@ -149,7 +156,7 @@ impl Walk<'_> {
         let place = name_of(self.root, path);
         let read = path.symlink_metadata().and_then(|about| match about.is_file() {
             true => read(path).map(Ok),
-            false => Ok(Err(if about.is_symlink() { SYMLINK } else { "neither a file nor a folder" })),
+            false => Ok(Err(if about.is_symlink() { SYMLINK } else { NO_FILE })),
         });
         match read {
             Ok(Ok((bytes, is_cut))) => judge(&place, &bytes, is_cut, &mut self.looked),
