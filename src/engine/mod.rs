@@ -13,6 +13,7 @@ mod facts;
 mod folders;
 mod follow;
 mod guard;
+mod held;
 mod journals;
 mod links;
 mod look;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::looks::Looks;
-use super::origins;
 use super::owned::{self, Remembered};
 use super::{Event, HostNote, Links, Observer, each_host, memory};
+use super::{held, origins};
 use crate::kinds::{self, KINDS};
 use crate::model::HostName;
 use crate::plan::{Given, Graph};
@@ -67,6 +67,7 @@ pub async fn probe_hosts(
         owned::ask(script);
         origins::ask(script);
     }
+    scripts.values_mut().for_each(held::ask);
     let looks = Looks::sort(&scripts);
     looks.add_to(&mut scripts);
     let questions: BTreeMap<HostName, Question> =
@@ -138,6 +139,7 @@ pub async fn probe_hosts(
             Some(match answer {
                 Ok(mut answer) => {
                     answer.set_looks(looked.of(&host));
+                    answer.set_held(held::read(&answer));
                     parse(&graph, items, &answer)
                 }
                 Err(ProbeError(why)) => items.iter().map(|item| (*item, Seen::Unknown(why.clone()))).collect(),

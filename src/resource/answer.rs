@@ -121,6 +121,18 @@ impl FileContent {
     }
 }
 
+/// Which files of a host held a secret once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Held {
+    /// None that anybody knows of.
+    #[default]
+    Nobody,
+    /// These.
+    These(HashSet<String>),
+    /// The host keeps a list that cannot be read.
+    Unknown,
+}
+
 /// The answers of one host to one [`Question`].
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
@@ -128,7 +140,7 @@ pub struct Answer {
     stat_trouble: Option<String>,
     asked_stats: Vec<String>,
     contents: HashMap<String, Result<FileContent, String>>,
-    held: HashSet<String>,
+    held: Held,
     sections: HashMap<String, SectionOutput>,
     looks: HashMap<String, LookAnswer>,
 }
@@ -157,9 +169,6 @@ impl Answer {
             let read = if sections.remove(&format!("same/{at}")).is_some() {
                 Ok(FileContent::AsAsked)
             } else {
-                if sections.remove(&format!("held/{at}")).is_some() {
-                    answer.held.insert(path.clone());
-                }
                 let whole = sections.remove(&format!("whole/{at}"));
                 let limit = if whole.is_some() { WHOLE_LIMIT } else { CONTENT_LIMIT };
                 match whole.or_else(|| sections.remove(&format!("content/{at}"))) {
@@ -254,10 +263,18 @@ impl Answer {
         }
     }
 
-    /// Whether a file whose content was asked for held a secret of rempart's once, or that cannot be told: then what it
-    /// held is not to be shown. (What has the wanted hash is not looked up.)
+    /// Says which files of the host held a secret that rempart wrote.
+    pub fn set_held(&mut self, held: Held) {
+        self.held = held;
+    }
+
+    /// Whether a file held a secret once, or that cannot be told: then nothing that it holds is to be shown.
     pub fn held(&self, path: &str) -> bool {
-        self.held.contains(path)
+        match &self.held {
+            Held::Nobody => false,
+            Held::These(paths) => paths.contains(path),
+            Held::Unknown => true,
+        }
     }
 
     /// What a file holds; `None` = it is certainly not there, or no regular file.

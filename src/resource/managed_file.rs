@@ -37,7 +37,10 @@ impl ManagedFile {
     /// Asks about it. What holds a secret is read whole, so that no bare hash of it travels.
     pub fn probe(&self, script: &mut ProbeScript) {
         match &self.content {
-            Some(content) => script.content(&self.path, content.sha256()),
+            Some(content) => match content.sha256() {
+                Some(hash) => script.content(&self.path, Some(hash)),
+                None => script.whole(&self.path, content.len()),
+            },
             None => script.stat(&self.path),
         }
     }

@@ -30,7 +30,7 @@ mod unit_files;
 mod verified;
 
 pub use ad_hoc::{AD_HOC_LIMIT, AdHocOutput, ad_hoc_output, ask_ad_hoc};
-pub use answer::{Answer, FileContent, ProbeError, SectionOutput, Stat};
+pub use answer::{Answer, FileContent, Held, ProbeError, SectionOutput, Stat};
 pub use authorized::AuthorizedLine;
 pub use context::{Context, Fault, Select, absolute_path, mode_text, plain_name, private_mode};
 pub use dpkg::{PackageState, ask_package, package_state};

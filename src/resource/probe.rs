@@ -13,10 +13,8 @@ use crate::transport::ReadScript;
 
 /// Files up to this size are read whole for a diff; larger ones are compared by hash alone. In bytes.
 pub(super) const CONTENT_LIMIT: u64 = 256 * 1024;
-/// The same of what cannot be compared by its hash, such as what holds a secret.
+/// The same of what is that long and cannot be compared by its hash, since it holds a secret.
 pub(super) const WHOLE_LIMIT: u64 = 16 * 1024 * 1024;
-/// Where a host keeps which of its files held a secret that rempart wrote (`engine/secret_files.sh`).
-const SECRET_FILES: &str = "/var/lib/rempart/secret-files";
 
 const PROLOGUE: &str = r#"LC_ALL=C; export LC_ALL; umask 077; set +e
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
@@ -32,6 +30,8 @@ pub(super) enum ContentWish {
     UnlessSha256(String),
     /// The content in any case.
     Always,
+    /// Always, however long it is.
+    Whole,
 }
 
 /// Questions to one host, collected from all its resources. Each tool is started once, whoever asks.
@@ -73,11 +73,21 @@ impl ProbeScript {
 
     /// Asks for a file's content as well; `sha256` saves the transfer where the content has that hash already.
     pub fn content(&mut self, path: &str, sha256: Option<String>) {
+        self.wish(path, sha256.map_or(ContentWish::Always, ContentWish::UnlessSha256));
+    }
+
+    /// The same of a file that is wanted so long, and has no hash to be compared by.
+    pub fn whole(&mut self, path: &str, length: usize) {
+        let long = length as u64 > CONTENT_LIMIT;
+        self.wish(path, if long { ContentWish::Whole } else { ContentWish::Always });
+    }
+
+    fn wish(&mut self, path: &str, wish: ContentWish) {
         self.stat(path);
-        let wish = sha256.map_or(ContentWish::Always, ContentWish::UnlessSha256);
         let entry = self.contents.entry(path.to_owned()).or_insert_with(|| wish.clone());
         if *entry != wish {
-            *entry = ContentWish::Always;
+            let whole = matches!((&wish, &*entry), (ContentWish::Whole, _) | (_, ContentWish::Whole));
+            *entry = if whole { ContentWish::Whole } else { ContentWish::Always };
         }
     }
 
@@ -149,32 +159,14 @@ impl ProbeScript {
         if !hashed.is_empty() {
             text.line(sh!("rp_h=$(sha256sum -- {} 2>/dev/null)", hashed));
         }
-        if !self.contents.is_empty() {
-            text.line(sh!(
-                "rp_held=; rp_all=; [ ! -e {} ] || rp_held=$(cat -- {} 2>/dev/null) || rp_all=1",
-                SECRET_FILES,
-                SECRET_FILES
-            ));
-        }
         for (at, (path, wish)) in self.contents.iter().enumerate() {
             let (name, limit) = match wish {
-                ContentWish::Always => (format!("whole/{at}"), WHOLE_LIMIT),
-                ContentWish::UnlessSha256(_) => (format!("content/{at}"), CONTENT_LIMIT),
+                ContentWish::Whole => (format!("whole/{at}"), WHOLE_LIMIT),
+                ContentWish::Always | ContentWish::UnlessSha256(_) => (format!("content/{at}"), CONTENT_LIMIT),
             };
-            let held = format!("held/{at}");
-            // Where it cannot be told what held a secret, everything did.
-            let read = sh!(
-                "case \"$rp_all$rp_nl$rp_held$rp_nl\" in 1*|*\"$rp_nl\"{}\"$rp_nl\"*) rp_b {}; rp_e {} 0 ;; esac; rp_b {}; head -c {} -- {}; rp_e {} $?",
-                path,
-                held,
-                held,
-                name,
-                limit + 1,
-                path,
-                name
-            );
+            let read = sh!("rp_b {}; head -c {} -- {}; rp_e {} $?", name, limit + 1, path, name);
             match wish {
-                ContentWish::Always => text.line(read),
+                ContentWish::Always | ContentWish::Whole => text.line(read),
                 ContentWish::UnlessSha256(hash) => {
                     let same = format!("same/{at}");
                     let line = format!("{hash}  {path}");
