@@ -25,13 +25,16 @@ const FREE: &str = "rp-free";
 // a user can write there about their own processes alone. It is a view of their own of the processes, too, so that what the
 // command leaves behind ends with it.
 const VIEW: &str = r#"rp_uid=$1 rp_gid=$2; shift 2
-while read -r _ _ _ _ rp_at rp_more; do
+rp_seen() { [ -f "$1" ] || [ -d "$1" ] || return 0; ( exec 3< "$1"; sed -n 's/^mnt_id:[[:space:]]*//p' /proc/self/fdinfo/3 ) 2>/dev/null; }
+while read -r rp_id _ _ _ rp_at rp_more; do
   rp_at=$(printf %b "$rp_at")
   case $rp_at in /proc|/proc/*) continue ;; esac
   # What is read-only stays so in a view of one's own, and may be locked against being mounted once more.
   case $rp_more in ro,*|'ro '*) continue ;; esac
   mount -o remount,bind,ro "$rp_at" 2>/dev/null && continue
   case $rp_more in *' - autofs '*) continue ;; esac
+  # Another mount may lie over it, which has a line of its own; what nobody can see nobody can write to.
+  rp_top=$(rp_seen "$rp_at"); [ -z "$rp_top" ] || [ "$rp_top" = "$rp_id" ] || continue
   [ ! -e "$rp_at" ] || { echo "$rp_at could not be made read-only" >&2; exit 125; }
 done </proc/self/mountinfo
 for rp_at in / /tmp /var/tmp /dev/shm "${HOME:-/}"; do [ ! -w "$rp_at" ] || { echo "$rp_at can still be written to" >&2; exit 125; }; done
