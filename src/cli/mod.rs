@@ -17,6 +17,7 @@ mod facts;
 mod fetch;
 mod first_contact;
 mod graph;
+mod hidden;
 mod history;
 mod init;
 mod inventory;

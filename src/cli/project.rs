@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::fetch::{self, Expanded};
 use super::options::{Connection, Inventories, OfProject, Selection};
-use super::{Stopped, defaults, show};
+use super::{Stopped, defaults, hidden, show};
 use crate::engine::{Links, Observer};
 use crate::inventory::{self, Inventory, Overrides};
 use crate::kinds;
@@ -89,9 +89,7 @@ impl Fleet {
         let in_lab = lab_addresses()?;
         let mut fleet = Fleet::unreached(inventory);
         fleet.store = store.map(Arc::new);
-        if let Some(store) = fleet.store.clone() {
-            screen.hide(Box::new(move || store.known()));
-        }
+        hidden::hide(&fleet, screen);
         for (host, way) in fleet.ways(overrides, &from.project, &mut warnings) {
             match way {
                 Ok(mut target) => {

@@ -68,7 +68,7 @@ pub struct Screen {
 }
 
 /// The secrets that are known by now, none of which may be written.
-pub type Known = dyn Fn() -> Arc<Vec<Secret>> + Send + Sync;
+pub type Known = dyn Fn() -> Vec<Arc<Vec<Secret>>> + Send + Sync;
 
 struct Pen {
     writer: Box<dyn Write + Send>,
@@ -152,14 +152,14 @@ impl Screen {
     /// Writes a document to stdout; a secret is taken out of its texts, so that it stays a document.
     pub fn print_json(&self, value: &serde_json::Value) {
         let known = self.known();
-        let text = match known.is_empty() {
+        let text = match known.iter().all(|some| some.is_empty()) {
             true => super::json_text(value, true),
             false => super::json_text(&without(value, &known), true),
         };
         self.put(&self.out, &text);
     }
 
-    fn known(&self) -> Arc<Vec<Secret>> {
+    fn known(&self) -> Vec<Arc<Vec<Secret>>> {
         locked(&self.known).as_ref().map(|known| known()).unwrap_or_default()
     }
 
@@ -272,7 +272,7 @@ impl Screen {
     }
 
     fn write(&self, pen: &Mutex<Pen>, text: &str) {
-        self.put(pen, &hide(text, &self.known()));
+        self.put(pen, &hidden(text, &self.known()));
     }
 
     fn put(&self, pen: &Mutex<Pen>, text: &str) {
@@ -285,13 +285,17 @@ impl Screen {
     }
 }
 
-fn without(value: &serde_json::Value, known: &[Secret]) -> serde_json::Value {
+fn hidden(text: &str, known: &[Arc<Vec<Secret>>]) -> String {
+    known.iter().fold(text.to_owned(), |text, secrets| hide(&text, secrets).into_owned())
+}
+
+fn without(value: &serde_json::Value, known: &[Arc<Vec<Secret>>]) -> serde_json::Value {
     use serde_json::Value;
     match value {
-        Value::String(text) => Value::String(hide(text, known).into_owned()),
+        Value::String(text) => Value::String(hidden(text, known)),
         Value::Array(items) => items.iter().map(|item| without(item, known)).collect(),
         Value::Object(entries) => {
-            let entry = |(name, value): (&String, &Value)| (hide(name, known).into_owned(), without(value, known));
+            let entry = |(name, value): (&String, &Value)| (hidden(name, known), without(value, known));
             Value::Object(entries.iter().map(entry).collect())
         }
         other => other.clone(),

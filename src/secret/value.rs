@@ -144,6 +144,11 @@ impl Secret {
         self.value.contains(characters)
     }
 
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.value.len()
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.value.is_empty()

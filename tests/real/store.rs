@@ -200,7 +200,8 @@ fn what_a_host_prints_or_held_once_shows_no_secret() {
     lab.playbook(written);
     alice(&["apply", "playbook.yaml", "--yes"]).ends(0);
     // What comes to light on the host: a step that fails, a check, a value that somebody pasted elsewhere.
-    lab.on("web1", "printf 'old %s\\n' \"$(cat /etc/app.env)\" > /etc/pasted");
+    lab.write("group_vars/all.yaml", "pw: !secret in-the-inventory-4711\n");
+    lab.on("web1", "printf 'old %s\\nand in-the-inventory-4711\\n' \"$(cat /etc/app.env)\" > /etc/pasted");
     lab.playbook(&format!(
         "{written}- command: {{ name: shouts, run: \"cat /etc/app.env; exit 3\", creates: /nowhere }}\n\
          - file: {{ path: /etc/pasted, content: \"new\\n\" }}\n\
@@ -215,7 +216,7 @@ fn what_a_host_prints_or_held_once_shows_no_secret() {
         &["apply", "playbook.yaml", "--yes", "--json"],
     ] {
         let ran = alice(args);
-        assert!(!ran.text().contains(&token), "{args:?}: {ran}");
+        assert!(!ran.text().contains(&token) && !ran.text().contains("in-the-inventory-4711"), "{args:?}: {ran}");
         assert!(ran.text().contains("(secret gw/token)"), "{args:?}: {ran}");
     }
     // The path is declared without a secret: who has no key, or a newer store, does not know what stands there.

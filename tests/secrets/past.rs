@@ -56,6 +56,24 @@ fn no_setting_of_git_hides_what_was_there_once() {
 }
 
 #[test]
+fn history_that_is_not_here_stays_on_the_list_until_somebody_says_so() {
+    let project = of_two();
+    project.piped(&["secrets", "set", "gw/gone"], "one").ends(0);
+    project.commit("first");
+    project.run(&["secrets", "remove", "gw/gone", "--yes"]).ends(0);
+    project.commit("second");
+    project.git(&["branch", "-M", "main"]);
+    project.git(&["reflog", "expire", "--expire=now", "--all"]);
+    project.write(".git/shallow", &project.read(".git/refs/heads/main"));
+    let told = leave(&project);
+    assert!(gaps(&told).contains("this clone is shallow"), "{told}");
+    assert_eq!(open(&project), ["(history that was not read)"], "{told}");
+    project.run(&["secrets", "check"]).ends(2);
+    project.run(&["secrets", "burned", "--done", "(history that was not read)"]).ends(0);
+    project.run(&["secrets", "check"]).ends(0);
+}
+
+#[test]
 fn the_folder_and_its_files_are_followed_through_their_names() {
     let project = of_two();
     for name in ["gw/token", "gone/before", "db/password"] {
@@ -117,7 +135,7 @@ fn what_cannot_be_understood_is_said_and_files_of_age_count_though_they_are_gone
         assert!(gaps.contains(words), "not {words}: {gaps}");
     }
     // Which version of the changed one he could read is not known: the one of now counts.
-    assert_eq!(open(&project), ["gw/token", "tls/changed", "tls/gone", "tls/same"]);
+    assert_eq!(open(&project), ["gw/token", "tls/changed", "tls/gone", "tls/same", "(history that was not read)"]);
 }
 
 #[test]

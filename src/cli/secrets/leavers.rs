@@ -9,6 +9,9 @@ use crate::report::Rekeyed;
 use crate::secret::Secret;
 use crate::store::{FaultKind, Locked, Opening, PROJECT, name_of, whole_name};
 
+/// What stands on the burn list for history that is not here: somebody has to look at it elsewhere.
+const NOT_READ: &str = "(history that was not read)";
+
 /// What somebody who leaves could ever read.
 #[derive(Default)]
 pub(super) struct Readable {
@@ -77,7 +80,12 @@ pub(super) fn readable(store: &Opening, changes: &[Rekeyed]) -> Result<Readable,
             all.note(whole_name(named), leaver, then.as_ref());
         }
     }
-    let burned = all.seen.into_iter().filter(|(_, same)| *same).map(|(of, _)| of).collect();
+    let mut burned: Vec<(String, String)> = all.seen.into_iter().filter(|(_, same)| *same).map(|(of, _)| of).collect();
+    if past.is_cut {
+        // It must not be forgotten with the run that said it.
+        let readers: BTreeSet<&String> = leavers.files.values().flatten().collect();
+        burned.extend(readers.into_iter().map(|reader| (NOT_READ.to_owned(), reader.clone())));
+    }
     Ok(Readable { burned, gaps })
 }
 

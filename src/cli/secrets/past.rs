@@ -20,6 +20,8 @@ pub(super) struct Past {
     pub wholes: Vec<Version<Vec<u8>>>,
     /// What nobody can say, in words; each is a reason to change more rather than less.
     pub gaps: Vec<String>,
+    /// Whether there is history that was not read: secrets may have stood in it that nobody here knows of.
+    pub is_cut: bool,
 }
 
 /// A version of a file.
@@ -43,9 +45,11 @@ impl Past {
             return past;
         };
         if place.is_shallow {
+            past.is_cut = true;
             past.gaps.push("this clone is shallow: older versions are not here (`git fetch --unshallow`)".into());
         }
         let Some(touched) = git.touched() else {
+            past.is_cut = true;
             past.gaps.push("git does not tell its history".into());
             return past;
         };
@@ -60,6 +64,7 @@ impl Past {
             }
         }
         if wanted.len() > MOST {
+            past.is_cut = true;
             past.gaps.push(format!("only {MOST} of {} versions were looked at", wanted.len()));
         }
         let blobs: Vec<&str> = wanted.keys().take(MOST).map(|(_, blob)| blob.as_str()).collect();
@@ -73,6 +78,7 @@ impl Past {
                 unread.entry((name, why)).or_insert((0, at)).0 += 1;
             }
         }
+        past.is_cut |= !unread.is_empty();
         for ((name, why), (count, at)) in unread {
             let versions = if count == 1 { "a version".to_owned() } else { format!("{count} versions") };
             past.gaps.push(format!("{versions} of {name} (such as {at}): {why}"));
