@@ -537,7 +537,8 @@ rp_tell_back() {
   if [ -e "$1/permanent" ]; then printf 'permanent %s\n' "$(head -n 1 "$1/permanent")"; return; fi
   [ -e "$1/before" ] || { echo 'permanent nothing was kept of it'; return; }
   # Where nothing stood before, nothing secret is put back: what was made is removed.
-  RP_SECRET=; [ ! -e "$1/secret" ] || { RP_SECRET=1; ! grep -qvx absent "$1/before" || echo secret; }
+  RP_SECRET=
+  if [ -e "$1/secret" ]; then RP_SECRET=1; rp_stood=$(grep -cvx absent "$1/before") || :; [ "$rp_stood" = 0 ] || echo secret; fi
   sed 's/^/touch /' "$1/touches"
   sed 's/^/after /' "$1/after.sh"
   rp_differs "$1" before | sed 's/^/open /'
