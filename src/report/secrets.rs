@@ -125,7 +125,8 @@ pub fn stored(files: &[StoredFile], recipients: bool, paint: &Paint) -> String {
         }
     }
     let mut text = if secrets > 0 { table(&rows, paint) } else { String::new() };
-    text.push_str(&format!("{} in {}\n", count(secrets, "secret", "secrets"), count(files.len(), "file", "files")));
+    let with_secrets = files.iter().filter(|file| !file.of_project).count();
+    text.push_str(&format!("{} in {}\n", count(secrets, "secret", "secrets"), count(with_secrets, "file", "files")));
     if recipients {
         for file in files {
             text.push_str(&format!("\n{}\n", paint.tone(Tone::Bold, &visible(&file.name))));
