@@ -13,6 +13,15 @@ fn rempart(lab: &Lab, who: &str, args: &[&str]) -> Ran {
     run(command, Duration::from_secs(120))
 }
 
+/// A host, and a store of alice's with one secret.
+fn with_token(test: &str) -> Option<(Lab, String)> {
+    let lab = Lab::boot(test, &[Machine::new("web1")])?;
+    rempart(&lab, "alice", &["secrets", "init"]).ends(0);
+    rempart(&lab, "alice", &["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
+    let token = rempart(&lab, "alice", &["secrets", "get", "gw/token"]).ends(0).out;
+    Some((lab, token))
+}
+
 #[test]
 fn what_depends_on_a_secret_is_unknown_without_its_key_and_never_clean() {
     let Some(lab) = Lab::boot("secrets of the store", &[Machine::new("web1")]) else { return };
@@ -51,11 +60,8 @@ fn what_depends_on_a_secret_is_unknown_without_its_key_and_never_clean() {
 
 #[test]
 fn a_machine_with_the_fingerprint_key_alone_tells_whether_secrets_are_as_they_should_be() {
-    let Some(lab) = Lab::boot("fingerprints of secrets", &[Machine::new("web1")]) else { return };
+    let Some((lab, token)) = with_token("fingerprints of secrets") else { return };
     let alice = |args: &[&str]| rempart(&lab, "alice", args);
-    alice(&["secrets", "init"]).ends(0);
-    alice(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
-    let token = alice(&["secrets", "get", "gw/token"]).ends(0).out;
     lab.write("templates/gw.env.j2", "A=1\nTOKEN={{ secret('gw/token') }}\n");
     lab.playbook(
         "- template: { to: /etc/gw.env, from: gw.env.j2, mode: \"0600\" }\n\
@@ -190,11 +196,8 @@ fn a_checkout_that_was_left_behind_writes_no_old_secret() {
 
 #[test]
 fn what_a_host_prints_or_held_once_shows_no_secret() {
-    let Some(lab) = Lab::boot("old and printed secrets", &[Machine::new("web1")]) else { return };
+    let Some((lab, token)) = with_token("old and printed secrets") else { return };
     let alice = |args: &[&str]| rempart(&lab, "alice", args);
-    alice(&["secrets", "init"]).ends(0);
-    alice(&["secrets", "set", "gw/token", "--generate", "32"]).ends(0);
-    let token = alice(&["secrets", "get", "gw/token"]).ends(0).out;
     let written =
         "- file: { path: /etc/app.env, content: \"TOKEN={{ secret('gw/token') }}\\nA=1\\n\", mode: \"0600\" }\n";
     lab.playbook(written);
