@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
-use super::{Ended, show, unasked};
+use super::{Ended, hidden, show, unasked};
 use crate::engine::{AdHoc, ReadLinks, ask_all};
-use crate::model::{Diagnostic, Exit, HostName};
+use crate::model::{Exit, HostName};
 use crate::report::{self, ExecView, Screen};
-use crate::secret::{NoSecret, Rendered, Secret, Vault};
-use crate::store::Fault;
+use crate::secret::Rendered;
 use crate::transport::{Become, SshTransport};
-use crate::yaml::{Node, Value};
 
 /// Run a command on hosts to look at something: it is held back from writing
 #[derive(Debug, clap::Args)]
@@ -69,13 +67,7 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     overrides.escalate = Some(args.root);
     let fleet = Fleet::load(&args.inventories, &overrides, screen)?;
     let hosts = fleet.named(std::slice::from_ref(&args.hosts))?;
-    let (stored, told) = fleet.store.as_deref().map_or_else(Default::default, |store| {
-        let names = store.folder().names();
-        let (found, mut told) = stored(&names, |name| store.get(name));
-        // A file that cannot be read does not even say what its secrets are called.
-        told.extend(store.folder().files().iter().filter_map(|file| unread(&file.name, file.locked.as_ref().err()?)));
-        (found, told)
-    });
+    let (stored, told) = fleet.store.as_deref().map_or_else(Default::default, hidden::open_all);
     show::diagnostics(screen, &told);
     let secrets =
         hosts.iter().map(|host| (host.clone(), secrets_of(&fleet, host, &stored))).collect::<BTreeMap<_, _>>();
@@ -98,43 +90,14 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
     Ok(hosts.iter().map(|(_, done, _)| code(done)).fold(Exit::Done, Exit::and))
 }
 
-// Every secret of the store, and what is to be said of those that are not known and so cannot be masked.
-fn stored(names: &[String], get: impl Fn(&str) -> Result<Secret, NoSecret>) -> (Vec<Rendered>, Vec<Diagnostic>) {
-    let (mut found, mut unknown) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
-    for name in names {
-        let why = match get(name) {
-            Ok(secret) => match secret.why_locked() {
-                Some(why) => why.to_owned(),
-                None => {
-                    found.push(Rendered::secret(secret));
-                    continue;
-                }
-            },
-            Err(NoSecret::Broken { why, .. }) => why,
-            Err(NoSecret::NoStore | NoSecret::Unknown { .. }) => "it is not there any more".to_owned(),
-        };
-        unknown.entry(why).or_default().push(name);
-    }
-    let told = unknown.into_iter().map(|(why, names)| {
-        Diagnostic::warning("secrets that are not masked where a host prints them")
-            .because(format!("{}: {why}", names.join(", ")))
-            .fix("look through what is printed before you hand it on")
-    });
-    (found, told.collect())
-}
-
-fn unread(name: &str, fault: &Fault) -> Option<Diagnostic> {
-    let told = Diagnostic::warning("secrets that are not masked where a host prints them");
-    let why = format!("those of {name}, which cannot be read: {}", fault.told.summary);
-    Some(told.because(why).fix("look through what is printed before you hand it on, and mend the file"))
-}
-
 // What a host may print and nobody is to read: the secrets of its variables, those of the store, and the passwords that we
 // know of it. The longest first, since one may be a part of another.
 fn secrets_of(fleet: &Fleet, host: &HostName, stored: &[Rendered]) -> Vec<Rendered> {
     let mut found = stored.to_vec();
     if let Some(known) = fleet.inventory.host(host.as_str()) {
-        known.vars.values().for_each(|var| collect(&var.node, &mut found));
+        let mut own = Vec::new();
+        known.vars.values().for_each(|var| hidden::collect(&var.node, &mut own));
+        found.extend(own.into_iter().map(Rendered::secret));
     }
     if let Some(target) = fleet.targets.get(host) {
         found.extend(target.password.clone().map(Rendered::secret));
@@ -146,18 +109,10 @@ fn secrets_of(fleet: &Fleet, host: &HostName, stored: &[Rendered]) -> Vec<Render
     found
 }
 
-fn collect(node: &Node, found: &mut Vec<Rendered>) {
-    match &node.value {
-        Value::Tainted(text) if !found.iter().any(|known| known.same_as(text)) => found.push(text.clone()),
-        Value::List(items) => items.iter().for_each(|item| collect(item, found)),
-        Value::Map(entries) => entries.iter().for_each(|entry| collect(&entry.node, found)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::{NoSecret, Secret};
 
     #[test]
     fn the_secrets_of_the_store_are_masked_and_those_that_cannot_be_are_told() {
@@ -168,7 +123,7 @@ mod tests {
             "b/locked" => Ok(Secret::locked(name, "no key")),
             _ => Err(NoSecret::Broken { why: "it was changed".into(), fix: String::new() }),
         };
-        let (found, told) = stored(&names, get);
+        let (found, told) = hidden::stored(&names, get);
         let why: Vec<&str> = told.iter().filter_map(|told| told.detail.as_deref()).collect();
         assert_eq!(why, ["c/broken: it was changed", "b/locked: no key"]);
         let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,59 @@
 //! Owns which secrets must not leave the program, whoever prints them: those of the inventory, and those of the store as far
 //! as it was opened.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::project::Fleet;
+use crate::model::Diagnostic;
 use crate::report::Screen;
-use crate::secret::{Piece, Secret};
+use crate::secret::{NoSecret, Piece, Rendered, Secret, Vault};
+use crate::store::{Fault, Opening};
+use crate::transport::Become;
 use crate::yaml::{Node, Value};
+
+/// Opens all of a store, for a verb that renders nothing itself: what its hosts print may hold any secret. Says what is not
+/// known and so cannot be masked.
+pub(super) fn open_all(store: &Opening) -> (Vec<Rendered>, Vec<Diagnostic>) {
+    let (found, mut told) = stored(&store.folder().names(), |name| store.get(name));
+    // A file that cannot be read does not even say what its secrets are called.
+    told.extend(store.folder().files().iter().filter_map(|file| unread(&file.name, file.locked.as_ref().err()?)));
+    (found, told)
+}
+
+// Every secret of the store, and what is to be said of those that are not known and so cannot be masked.
+pub(super) fn stored(
+    names: &[String],
+    get: impl Fn(&str) -> Result<Secret, NoSecret>,
+) -> (Vec<Rendered>, Vec<Diagnostic>) {
+    let (mut found, mut unknown) = (Vec::new(), BTreeMap::<String, Vec<&str>>::new());
+    for name in names {
+        let why = match get(name) {
+            Ok(secret) => match secret.why_locked() {
+                Some(why) => why.to_owned(),
+                None => {
+                    found.push(Rendered::secret(secret));
+                    continue;
+                }
+            },
+            Err(NoSecret::Broken { why, .. }) => why,
+            Err(NoSecret::NoStore | NoSecret::Unknown { .. }) => "it is not there any more".to_owned(),
+        };
+        unknown.entry(why).or_default().push(name);
+    }
+    let told = unknown.into_iter().map(|(why, names)| {
+        Diagnostic::warning("secrets that are not masked where a host prints them")
+            .because(format!("{}: {why}", names.join(", ")))
+            .fix("look through what is printed before you hand it on")
+    });
+    (found, told.collect())
+}
+
+fn unread(name: &str, fault: &Fault) -> Option<Diagnostic> {
+    let told = Diagnostic::warning("secrets that are not masked where a host prints them");
+    let why = format!("those of {name}, which cannot be read: {}", fault.told.summary);
+    Some(told.because(why).fix("look through what is printed before you hand it on, and mend the file"))
+}
 
 /// Hides them from now on.
 pub(super) fn hide(fleet: &Fleet, screen: &Screen) {
@@ -17,6 +63,12 @@ pub(super) fn hide(fleet: &Fleet, screen: &Screen) {
     for var in fleet.inventory.hosts().iter().flat_map(|host| host.vars.values()) {
         if looked.insert(Arc::as_ptr(&var.node)) {
             collect(&var.node, &mut own);
+        }
+    }
+    for target in fleet.targets.values() {
+        own.extend(target.password.clone());
+        if let Become::Sudo { password: Some(password) } = &target.escalate {
+            own.push(password.clone());
         }
     }
     // One may be a part of another.
@@ -30,7 +82,8 @@ pub(super) fn hide(fleet: &Fleet, screen: &Screen) {
     }
 }
 
-fn collect(node: &Node, found: &mut Vec<Secret>) {
+/// The secrets that stand in a value.
+pub(super) fn collect(node: &Node, found: &mut Vec<Secret>) {
     match &node.value {
         Value::Tainted(text) => found.extend(text.pieces().iter().filter_map(|piece| match piece {
             Piece::Secret(secret) => Some(secret.clone()),

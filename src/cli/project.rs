@@ -89,7 +89,6 @@ impl Fleet {
         let in_lab = lab_addresses()?;
         let mut fleet = Fleet::unreached(inventory);
         fleet.store = store.map(Arc::new);
-        hidden::hide(&fleet, screen);
         for (host, way) in fleet.ways(overrides, &from.project, &mut warnings) {
             match way {
                 Ok(mut target) => {
@@ -106,6 +105,7 @@ impl Fleet {
                 }
             }
         }
+        hidden::hide(&fleet, screen);
         show::diagnostics(screen, &once(warnings));
         Ok(fleet)
     }

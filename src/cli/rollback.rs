@@ -9,7 +9,7 @@ use super::history::{no_such_run, state_folder, stopped};
 use super::options::{Connection, Inventories};
 use super::project::{self, Fleet};
 use super::show::Listener;
-use super::{Ended, Stopped, commit, show};
+use super::{Ended, Stopped, commit, hidden, show};
 use crate::engine::{self, BackStep, NoPast, Stop, WayBack, WriteLinks};
 use crate::history::{self, ApprovedChange, RunVerb};
 use crate::model::{Diagnostic, Exit, HostName};
@@ -73,6 +73,8 @@ pub(super) fn run(args: &Args, screen: &Arc<Screen>) -> Ended {
         Err(error) => return Err(no_such_run(number, &error)),
     };
     let fleet = Fleet::load(&inventories, &project::overrides(&args.connection)?, screen)?;
+    let (_, told) = fleet.store.as_deref().map_or_else(Default::default, hidden::open_all);
+    show::diagnostics(screen, &told);
     let named = args.host.as_deref().map(|pattern| fleet.chosen("--host", pattern)).transpose()?;
     let hosts: Vec<HostName> = match (of_run, named) {
         (Some(hosts), None) => hosts,

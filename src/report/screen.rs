@@ -295,7 +295,15 @@ fn without(value: &serde_json::Value, known: &[Arc<Vec<Secret>>]) -> serde_json:
         Value::String(text) => Value::String(hidden(text, known)),
         Value::Array(items) => items.iter().map(|item| without(item, known)).collect(),
         Value::Object(entries) => {
-            let entry = |(name, value): (&String, &Value)| (hidden(name, known), without(value, known));
+            // Names are rempart's own or those of variables, and so is what names a thing: whoever reads it needs them as
+            // they are, and templates let no secret into them.
+            let named = |name: &str| {
+                ["id", "host", "phase", "place", "act", "state", "outcome", "kind", "format_version", "run"]
+                    .contains(&name)
+            };
+            let entry = |(name, value): (&String, &Value)| {
+                (name.clone(), if named(name) { value.clone() } else { without(value, known) })
+            };
             Value::Object(entries.iter().map(entry).collect())
         }
         other => other.clone(),

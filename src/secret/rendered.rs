@@ -1,11 +1,13 @@
 //! Owns text that may hold secrets, and knows which stretches of it are secret.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::hide::replaced;
 use super::{Origin, Secret, hex};
 
 /// A stretch of rendered text.
@@ -180,7 +182,7 @@ impl Rendered {
             for part in secret.reveal().split('\n').chain([secret.reveal()]) {
                 let part = part.trim();
                 if part.chars().count() >= 4 {
-                    clean = clean.replace(part, &mask);
+                    clean = replaced(Cow::Owned(clean), part, &mask, false).into_owned();
                 } else if !part.is_empty() {
                     clean = replace_words(&clean, part, &mask);
                 }

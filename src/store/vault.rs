@@ -47,6 +47,8 @@ pub struct Opening {
     care: Care,
     project: OnceLock<Result<Keys, Fault>>,
     opened: Mutex<HashMap<String, Result<Arc<Unlocked>, Fault>>>,
+    // The files of age that were opened as a whole.
+    wholes: Mutex<HashMap<String, Secret>>,
     // The secrets of so many opened files.
     known: Mutex<(usize, Arc<Vec<Secret>>)>,
 }
@@ -74,6 +76,7 @@ impl Opening {
             care: Care::default(),
             project: OnceLock::new(),
             opened: Mutex::default(),
+            wholes: Mutex::default(),
             known: Mutex::default(),
         }))
     }
@@ -131,6 +134,7 @@ impl Opening {
             care: self.care,
             project: OnceLock::new(),
             opened: Mutex::default(),
+            wholes: Mutex::default(),
             known: Mutex::default(),
         })
     }
@@ -234,14 +238,17 @@ impl Opening {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Who is asked for a passphrase is asked while a file is being opened: what was known before is enough then.
         let Ok(opened) = self.opened.try_lock() else { return known.1.clone() };
-        if known.0 != opened.len() {
+        let wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = opened.len() + wholes.len();
+        if known.0 != count {
             let mut all: Vec<Secret> = Vec::new();
             for (name, file) in opened.iter().filter_map(|(name, file)| Some((name, file.as_ref().ok()?))) {
                 let named = |path: &KeyPath| Some(file.get(path).ok()?.renamed(name_of(name, path)?));
                 all.extend(file.paths().iter().filter_map(named));
             }
-            all.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
-            *known = (opened.len(), Arc::new(all));
+            all.extend(wholes.values().cloned());
+            all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+            *known = (count, Arc::new(all));
         }
         known.1.clone()
     }
@@ -313,7 +320,12 @@ impl Opening {
                 let origin = Origin { file: name, generation: opened.generation(), version: opened.version() };
                 opened.get(&path)?.with_origins(vec![origin])
             }
-            Spot::Whole(file) => self.keyring().open_whole(&self.folder.whole(&file)?, name)?,
+            Spot::Whole(file) => {
+                let secret = self.keyring().open_whole(&self.folder.whole(&file)?, name)?.renamed(name);
+                let mut wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
+                wholes.insert(file, secret.clone());
+                secret
+            }
         };
         Ok(secret.renamed(name))
     }

@@ -51,6 +51,8 @@ const ITEMS: &str = r#"
 
 const FAILING: &str = r#"
 - template: { to: /srv/app/shouted.env, from: app.env.j2, mode: "0600", validate: "sh -c 'cat \"$1\"; cat \"$1\" >&2; exit 1' sh %s" }
+- template: { to: /srv/app/cut.env, from: long.j2, mode: "0600", validate: "sh -c 'cat \"$1\"; exit 1' sh %s" }
+- assert: { name: looks, run: "cat /srv/app/long /srv/app/quotes; exit 1" }
 - postgres_role: { name: elsewhere, login: true, port: 5999, password: "{{ secret('birds/base64') }}" }
 - docker_container: { name: lost, image: "canary:1", network: none, command: [no-such-program], env: { HEX: "{{ secret('birds/hex') }}" } }
 "#;
@@ -84,6 +86,7 @@ fn no_canary_of_the_store_comes_to_light() {
         "templates/app.env.j2",
         "TOKEN={{ secret('birds/base64') }}\nPIN={{ secret('birds/pin') }}\nURL=https://x/{{ secret('birds/url') | urlencode }}\nQ={{ secret('birds/quotes') | quote }}\n",
     );
+    field.lab.write("templates/long.j2", "LONG={{ secret('birds/long') }}\n");
     let (old, new) = (flock(), flock());
     let all: Vec<Canary> = old.iter().chain(&new).cloned().collect();
     let search = Arc::new(Search::new(&all));
