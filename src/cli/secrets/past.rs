@@ -41,7 +41,13 @@ impl Past {
         let mut past = Past::default();
         let git = Git::at(folder);
         let Some(place) = git.place() else {
-            past.gaps.push("there is no git history here, or no git".into());
+            // A repository that git does not open here is no missing one.
+            let root = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            past.is_cut = root.ancestors().any(|above| above.join(".git").exists());
+            past.gaps.push(match past.is_cut {
+                true => "git does not answer here, or there is none: what was in the store before is not known".into(),
+                false => "there is no git history here".into(),
+            });
             return past;
         };
         if place.is_shallow {
