@@ -9,10 +9,13 @@ RP_ORIGINS=/var/lib/rempart/secret-origins
 # may have been written is newer than what is noted.
 rp_origins() {
   if [ -z "$2" ]; then
-    [ -e "$RP_ORIGINS" ] && RP_IDS=$1 awk -F '\t' '
+    [ -e "$RP_ORIGINS" ] || return 0
+    rp_found=0
+    RP_IDS=$1 awk -F '\t' '
       BEGIN { n = split(ENVIRON["RP_IDS"], ids, "\n"); for (i = 1; i <= n; i++) written[ids[i]] }
       $1 in written && $4 != "over" { found = 1 }
-      END { exit !found }' "$RP_ORIGINS" || return 0
+      END { exit !found }' "$RP_ORIGINS" || rp_found=$?
+    case $rp_found in 0) ;; 1) return 0 ;; *) return 1 ;; esac
   fi
   [ -e "$RP_ORIGINS" ] || ( umask 077; : > "$RP_ORIGINS" ) || return 1
   rm -f -- "$RP_ORIGINS.new"

@@ -17,7 +17,9 @@ rp_stale() {
 # Nobody follows any more, or the user asked to stop: the next step does not begin.
 rp_held() {
   [ -e "$RP_DIR/stop" ] && { echo 'the user stopped the run'; return 0; }
-  [ $(($(date +%s) - $(stat -c %Y "$RP_DIR/alive"))) -lt "$RP_ORPHAN" ] && return 1
+  # Where nobody left a sign, nobody was heard of.
+  rp_heard=$(stat -c %Y "$RP_DIR/alive" 2>/dev/null) || rp_heard=0
+  [ $(($(date +%s) - rp_heard)) -lt "$RP_ORPHAN" ] && return 1
   echo "nobody has followed this run for $RP_ORPHAN s"
 }
 
