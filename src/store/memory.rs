@@ -189,7 +189,17 @@ impl Memory {
     // What is remembered of other stores below the same top, where there is one.
     fn beside(&self) -> Result<Vec<Seen>, Fault> {
         let mut beside = Vec::new();
-        let all = self.path.parent().and_then(|folder| fs::read_dir(folder).ok());
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let all = match fs::read_dir(folder) {
+            Ok(all) => Some(all),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let fix = "check the folder of REMPART_STATE and its permissions";
+                let summary = "what this computer remembers of stores cannot be read";
+                let fault = Fault::new(FaultKind::Format, summary, error.to_string(), fix);
+                return Err(fault.within(&folder.display().to_string()));
+            }
+        };
         for path in all.into_iter().flatten().flatten().map(|entry| entry.path()) {
             if path != self.path && path.extension().is_some_and(|end| end == "json") {
                 beside.push(read(&path)?);
