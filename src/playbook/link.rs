@@ -146,6 +146,10 @@ fn merge(drafts: Vec<Draft>, known: &mut Index, faults: &mut Faults, kept: &mut 
             );
             continue;
         }
+        // Where it could not be asked whether both say the same, what either needs comes first.
+        if old.0.body.outline().is_none() || draft.body.outline().is_none() {
+            old.1.extend(draft.needs);
+        }
         join(&mut old.0.body, draft.body);
         for (all, more) in [(&mut old.0.tags, draft.tags), (&mut old.0.controls, draft.controls)] {
             all.extend(more);

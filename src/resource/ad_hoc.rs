@@ -207,6 +207,8 @@ mod tests {
         let _ = std::fs::remove_file("/tmp/rempart-ad-hoc");
         let wrote = String::from_utf8_lossy(&done.stdout).contains("wrote");
         assert_eq!((done.held, wrote), (true, false));
+        // It did run.
+        assert!(done.status != 125 && done.stdout.first().is_some_and(u8::is_ascii_digit), "{done:?}");
     }
 
     #[test]

@@ -114,7 +114,10 @@ impl Draft {
 
     // Whoever waits in the kernel holds the editor, and a signal could not end it: so it is looked at.
     fn attended(&self, command: &mut Command) -> std::io::Result<ExitStatus> {
-        *self.desk.editor() = Some(command.spawn()?);
+        // Held while it is started: a signal in between would find nobody to end.
+        let mut editor = self.desk.editor();
+        *editor = Some(command.spawn()?);
+        drop(editor);
         loop {
             let mut editor = self.desk.editor();
             let ended = editor.as_mut().map_or_else(|| Err(std::io::ErrorKind::NotFound.into()), Child::try_wait);
